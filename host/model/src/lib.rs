@@ -1,0 +1,29 @@
+//! The nouns of Provisor: entries, values, distinguished names, resources, drafts and changes. No I/O, no async.
+
+mod attribute;
+mod change;
+mod check;
+mod dn;
+mod draft;
+mod entry;
+mod id;
+mod import;
+mod operation;
+mod resource;
+mod schema;
+mod secret;
+mod target_path;
+
+pub use attribute::{AttributeName, Attributes, Value};
+pub use change::{AttributeChange, Change, attribute_changes};
+pub use check::{CheckLine, CheckOutcome};
+pub use dn::{Dn, DnError, DnKey, Rdn};
+pub use draft::{Contribution, Draft, DraftAttribute, DraftValue, Reason};
+pub use entry::{Entry, ObjectClasses};
+pub use id::{Anchor, IdError, IdSyntax, SourceId};
+pub use import::ImportItem;
+pub use operation::{LeavingAction, OperationKind};
+pub use resource::{Plain, Resource, ResourceId, Row, TargetValue};
+pub use schema::{AttributeSyntax, Schema};
+pub use secret::Secret;
+pub use target_path::{PathError, TargetPath, ValueFilter};

@@ -1,0 +1,62 @@
+//! What a source's schema says about its attributes, as far as Provisor needs to know.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::AttributeName;
+
+/// How the values of an attribute are to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttributeSyntax {
+    /// UTF-8 text: every syntax that is not one of the others.
+    Text,
+    /// Octets, such as a photo or a certificate.
+    Binary,
+    /// A distinguished name (RFC 4517, section 3.3.9), or a name with an optional unique id (3.3.21): a reference.
+    Dn,
+}
+
+/// The syntaxes of the attributes that a source knows; an unknown attribute is text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    syntaxes: BTreeMap<AttributeName, AttributeSyntax>,
+}
+
+impl Schema {
+    /// A schema that knows these attributes.
+    pub fn new(syntaxes: impl IntoIterator<Item = (AttributeName, AttributeSyntax)>) -> Self {
+        Self { syntaxes: syntaxes.into_iter().collect() }
+    }
+
+    /// Adds an attribute, or changes what is known of it.
+    pub fn set(&mut self, name: AttributeName, syntax: AttributeSyntax) {
+        self.syntaxes.insert(name, syntax);
+    }
+
+    /// How values of this attribute are read. Options (`;lang-de`) say nothing about it; `;binary` makes it binary
+    /// (RFC 4522).
+    pub fn syntax(&self, name: &AttributeName) -> AttributeSyntax {
+        let (base, options) = name.as_str().split_once(';').unwrap_or((name.as_str(), ""));
+        if options.split(';').any(|option| option.eq_ignore_ascii_case("binary")) {
+            return AttributeSyntax::Binary;
+        }
+        self.syntaxes.get(&AttributeName::new(base)).copied().unwrap_or(AttributeSyntax::Text)
+    }
+
+    /// Whether the schema has this attribute, options aside.
+    pub fn knows(&self, name: &AttributeName) -> bool {
+        let base = name.as_str().split(';').next().unwrap_or_default();
+        self.syntaxes.contains_key(&AttributeName::new(base))
+    }
+
+    /// How many attributes the schema knows.
+    pub fn len(&self) -> usize {
+        self.syntaxes.len()
+    }
+
+    /// Whether it knows none.
+    pub fn is_empty(&self) -> bool {
+        self.syntaxes.is_empty()
+    }
+}
