@@ -1,0 +1,201 @@
+//! Entries: which are to be evaluated, and how one is found.
+
+use provisor_model::{DnKey, Entry, SourceId};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use crate::links::{self, LINK_COLUMNS};
+use crate::rows::{self, ENTRY_COLUMNS};
+use crate::{Link, Space, SpaceError};
+
+/// The number of an entry in its connector space; it lives as long as the entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryKey(pub(crate) i64);
+
+impl EntryKey {
+    /// The number.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
+/// An entry with all that the connector space knows of it.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    /// Its number.
+    pub key: EntryKey,
+    /// The entry as last read.
+    pub entry: Entry,
+    /// Whether it is no longer in the source.
+    pub gone: bool,
+    /// Whether the outcome of its last request is unknown.
+    pub uncertain: bool,
+    /// What was last decided about it, as a short text.
+    pub decision: Option<String>,
+    /// Its resource.
+    pub link: Option<Link>,
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
+    Ok(StoredEntry {
+        key: EntryKey(row.get(0)?),
+        entry: rows::entry(row)?,
+        gone: row.get(6)?,
+        decision: row.get(7)?,
+        uncertain: row.get::<_, Option<i64>>(8)?.is_some(),
+        link: links::optional_link(row, 9)?,
+    })
+}
+
+fn select(condition: &str) -> String {
+    format!(
+        "SELECT {ENTRY_COLUMNS}, e.gone, e.decision, i.entry_id, {LINK_COLUMNS} FROM entry e \
+         LEFT JOIN intent i ON i.entry_id = e.id LEFT JOIN link l ON l.entry_id = e.id WHERE {condition}"
+    )
+}
+
+impl Space {
+    fn entries(&self, condition: &str, parameters: impl rusqlite::Params) -> Result<Vec<StoredEntry>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(&select(condition))?;
+        let mut rows = statement.query(parameters)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(stored(row)?);
+        }
+        Ok(found)
+    }
+
+    /// The next entries to be evaluated, in source-id order.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn dirty_entries(&self, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
+        self.entries("e.dirty = 1 ORDER BY e.source_id LIMIT ?1", [i64::try_from(limit).unwrap_or(i64::MAX)])
+    }
+
+    /// The entries that are in the source, in source-id order, those behind `after` first.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn live_entries(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
+        let after = after.map(SourceId::to_storage).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.entries("e.source_id > ?1 AND e.gone = 0 ORDER BY e.source_id LIMIT ?2", params![after, limit])
+    }
+
+    /// One entry by its number.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn entry(&self, key: EntryKey) -> Result<Option<StoredEntry>, SpaceError> {
+        Ok(self.entries("e.id = ?1", [key.0])?.into_iter().next())
+    }
+
+    /// One entry by its source id.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn entry_by_source_id(&self, id: &SourceId) -> Result<Option<StoredEntry>, SpaceError> {
+        Ok(self.entries("e.source_id = ?1", [id.to_storage()])?.into_iter().next())
+    }
+
+    /// One entry of the source by its name.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn entry_by_dn(&self, dn: &DnKey) -> Result<Option<StoredEntry>, SpaceError> {
+        Ok(self.entries("e.dn_key = ?1 AND e.gone = 0", [dn.octets()])?.into_iter().next())
+    }
+
+    /// Whether another entry of the source has the anchor of this one.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn anchor_rival(&self, key: EntryKey, entry: &Entry) -> Result<Option<String>, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT dn FROM entry WHERE anchor = ?1 AND id <> ?2 AND gone = 0 LIMIT 1")?;
+        Ok(statement.query_row(params![entry.anchor.to_storage(), key.0], |row| row.get(0)).optional()?)
+    }
+
+    /// Notes that an entry was evaluated, what was decided, and until when that holds (seconds since 1970).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn evaluated(&mut self, key: EntryKey, decision: &str, valid_until: Option<i64>) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("UPDATE entry SET dirty = 0, decision = ?2, valid_until = ?3 WHERE id = ?1")?
+            .execute(params![key.0, decision, valid_until])?;
+        Ok(())
+    }
+
+    /// Asks for the evaluation of one entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mark_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("UPDATE entry SET dirty = 1 WHERE id = ?1 AND dirty = 0")?.execute([key.0])?;
+        Ok(())
+    }
+
+    /// Asks for the evaluation of every entry: rules, scope or settings have changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mark_all_dirty(&mut self) -> Result<u64, SpaceError> {
+        Ok(self.connection.prepare_cached("UPDATE entry SET dirty = 1 WHERE dirty = 0")?.execute([])? as u64)
+    }
+
+    /// Asks for the evaluation of what is due: decisions whose time has passed, requests whose outcome is unknown,
+    /// objects that failed, and what an interrupted cycle had planned. That plan is dropped.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mark_due(&mut self, now: i64) -> Result<(), SpaceError> {
+        self.atomically(|space| {
+            let connection = &space.connection;
+            connection
+                .prepare_cached("UPDATE entry SET dirty = 1 WHERE valid_until <= ?1 AND dirty = 0")?
+                .execute([now])?;
+            for table in ["plan", "intent", "escrow"] {
+                connection
+                    .execute(&format!("UPDATE entry SET dirty = 1 WHERE id IN (SELECT entry_id FROM {table})"), [])?;
+            }
+            connection.execute_batch("DELETE FROM plan; DELETE FROM plan_unique;")?;
+            Ok(())
+        })
+    }
+
+    /// How many entries wait for their evaluation.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn dirty_count(&self) -> Result<u64, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM entry WHERE dirty = 1")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Forgets an entry that is gone, with everything that hangs on it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forget_entry(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.atomically(|space| {
+            for table in ["link", "intent", "escrow", "unique_value", "waiting", "plan", "plan_unique"] {
+                space
+                    .connection
+                    .prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?
+                    .execute([key.0])?;
+            }
+            for sql in [
+                "DELETE FROM waiting WHERE target = ?1",
+                "DELETE FROM reference WHERE referrer = ?1",
+                "DELETE FROM scope_unit WHERE entry_id = ?1",
+                "UPDATE reference SET target = NULL WHERE target = ?1",
+                "DELETE FROM entry WHERE id = ?1",
+            ] {
+                space.connection.prepare_cached(sql)?.execute([key.0])?;
+            }
+            Ok(())
+        })
+    }
+}

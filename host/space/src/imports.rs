@@ -1,0 +1,308 @@
+//! Taking a change feed in: pages as they come, and what follows from the whole once it has completed.
+
+use std::collections::BTreeSet;
+
+use provisor_model::{AttributeName, AttributeSyntax, Dn, DnKey, Entry, ImportItem, Schema, SourceId};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::references::name_of_reference;
+use crate::{EntryKey, MetaKey, Space, SpaceError};
+
+/// What a page of a change feed did to the connector space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageCounts {
+    /// Objects that the page named.
+    pub read: u64,
+    /// Entries that were new.
+    pub added: u64,
+    /// Entries that had changed.
+    pub changed: u64,
+    /// Entries that were as they had been.
+    pub unchanged: u64,
+    /// Entries that are gone.
+    pub deleted: u64,
+}
+
+impl std::ops::AddAssign for PageCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.added += other.added;
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.deleted += other.deleted;
+    }
+}
+
+/// What is kept once an import has completed.
+#[derive(Clone, Debug)]
+pub struct ImportEnd<'a> {
+    /// Where the change feed now stands.
+    pub watermark: &'a [u8],
+    /// Whether what the import did not name is no longer in the source.
+    pub absent_is_deleted: bool,
+    /// The attributes that entries were read with.
+    pub reads: &'a BTreeSet<AttributeName>,
+}
+
+/// An entry as it is in the tables, as far as an import needs it.
+struct Known {
+    key: EntryKey,
+    anchor: Vec<u8>,
+    dn: String,
+    dn_key: Vec<u8>,
+    object_class: String,
+    attributes: Vec<u8>,
+    gone: bool,
+}
+
+impl Space {
+    /// Begins an import: nothing has been named yet.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn begin_import(&mut self) -> Result<(), SpaceError> {
+        Ok(self.connection.execute_batch("DELETE FROM temp.seen")?)
+    }
+
+    /// Takes one page in, as a whole. Entries that differ from what was known are marked for evaluation.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing of the page is kept.
+    pub fn import_page(&mut self, items: &[ImportItem], schema: &Schema) -> Result<PageCounts, SpaceError> {
+        self.atomically(|space| {
+            let mut counts = PageCounts { read: items.len() as u64, ..PageCounts::default() };
+            for item in items {
+                match item {
+                    ImportItem::Upsert(entry) => space.upsert(entry, schema, &mut counts)?,
+                    ImportItem::Delete(id) => {
+                        if let Some(known) = space.known(id)?
+                            && !known.gone
+                        {
+                            space.mark_gone(known.key)?;
+                            counts.deleted += 1;
+                        }
+                    }
+                    ImportItem::Present(id) => {
+                        if let Some(known) = space.known(id)? {
+                            space.mark_seen(known.key)?;
+                            counts.unchanged += 1;
+                        }
+                    }
+                }
+            }
+            Ok(counts)
+        })
+    }
+
+    /// How many entries of the source this import has not named.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unseen_count(&self) -> Result<u64, SpaceError> {
+        let sql = "SELECT count(*) FROM entry WHERE gone = 0 AND id NOT IN (SELECT entry_id FROM temp.seen)";
+        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Ends an import: what follows from absence, the references that can now be resolved, and the watermark, in one
+    /// transaction. Returns how many entries are gone by their absence.
+    ///
+    /// # Errors
+    /// When the database fails; then the import has not completed and is done again from the old watermark.
+    pub fn complete_import(&mut self, end: &ImportEnd<'_>) -> Result<u64, SpaceError> {
+        self.atomically(|space| {
+            let mut gone = 0;
+            if end.absent_is_deleted {
+                let sql = "SELECT id FROM entry WHERE gone = 0 AND id NOT IN (SELECT entry_id FROM temp.seen)";
+                let absent: Vec<i64> =
+                    space.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+                for key in &absent {
+                    space.mark_gone(EntryKey(*key))?;
+                }
+                gone = absent.len() as u64;
+            }
+            space.settle_names()?;
+            space.set_fact(MetaKey::Watermark, Some(end.watermark))?;
+            space.set_fact(MetaKey::Reads, Some(&serde_json::to_vec(end.reads)?))?;
+            space.connection.execute_batch("DELETE FROM temp.seen")?;
+            Ok(gone)
+        })
+    }
+
+    /// Takes one entry in outside an import, as an evaluation on demand does. The watermark stays where it is.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn import_one(&mut self, entry: &Entry, schema: &Schema) -> Result<PageCounts, SpaceError> {
+        self.atomically(|space| {
+            let counts = space.import_page(&[ImportItem::Upsert(entry.clone())], schema)?;
+            space.settle_names()?;
+            Ok(counts)
+        })
+    }
+
+    fn known(&self, id: &SourceId) -> Result<Option<Known>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, anchor, dn, dn_key, object_class, attributes, gone FROM entry WHERE source_id = ?1",
+        )?;
+        let known = statement.query_row([id.to_storage()], |row| {
+            Ok(Known {
+                key: EntryKey(row.get(0)?),
+                anchor: row.get(1)?,
+                dn: row.get(2)?,
+                dn_key: row.get(3)?,
+                object_class: row.get(4)?,
+                attributes: row.get(5)?,
+                gone: row.get(6)?,
+            })
+        });
+        Ok(known.optional()?)
+    }
+
+    fn mark_seen(&self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("INSERT OR IGNORE INTO temp.seen (entry_id) VALUES (?1)")?.execute([key.0])?;
+        Ok(())
+    }
+
+    fn upsert(&mut self, entry: &Entry, schema: &Schema, counts: &mut PageCounts) -> Result<(), SpaceError> {
+        let dn = entry.dn.to_string();
+        let dn_key = entry.dn.key();
+        let anchor = entry.anchor.to_storage();
+        let attributes = postcard::to_stdvec(&entry.attributes)?;
+        let Some(known) = self.known(&entry.source_id)? else {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO entry (source_id, anchor, dn, dn_key, object_class, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                )?
+                .execute(params![entry.source_id.to_storage(), anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
+            let key = EntryKey(self.connection.last_insert_rowid());
+            self.unsettle(dn_key.octets())?;
+            self.store_references(key, entry, schema, false)?;
+            self.mark_seen(key)?;
+            counts.added += 1;
+            return Ok(());
+        };
+        self.mark_seen(known.key)?;
+        let same = known.dn == dn
+            && known.anchor == anchor
+            && known.object_class == entry.object_class
+            && known.attributes == attributes
+            && !known.gone;
+        if same {
+            counts.unchanged += 1;
+            return Ok(());
+        }
+        self.connection
+            .prepare_cached(
+                "UPDATE entry SET anchor = ?2, dn = ?3, dn_key = ?4, object_class = ?5, attributes = ?6, dirty = 1, gone = 0 WHERE id = ?1",
+            )?
+            .execute(params![known.key.0, anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
+        if known.dn_key != dn_key.octets() {
+            self.move_descendants(&DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
+        }
+        if known.dn_key != dn_key.octets() || known.gone {
+            self.unsettle(dn_key.octets())?;
+        }
+        self.store_references(known.key, entry, schema, true)?;
+        counts.changed += 1;
+        Ok(())
+    }
+
+    /// The entries below a renamed entry stand elsewhere now, though the change feed does not name them.
+    fn move_descendants(&mut self, old: &DnKey, new: &Dn) -> Result<(), SpaceError> {
+        // Every part of a key ends with a zero octet, so all that is below sorts between the key and the key with the
+        // highest octet behind it.
+        let mut end = old.octets().to_vec();
+        end.push(u8::MAX);
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT id, dn FROM entry WHERE dn_key > ?1 AND dn_key < ?2 AND gone = 0")?;
+        let below: Vec<(i64, String)> = statement
+            .query_map(params![old.octets(), end], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        drop(statement);
+        let depth = old.octets().iter().filter(|octet| **octet == 0).count();
+        for (key, dn) in below {
+            let dn: Dn = dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?;
+            let moved = dn.with_ancestor(depth, new);
+            let moved_key = moved.key();
+            self.connection
+                .prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3, dirty = 1 WHERE id = ?1")?
+                .execute(params![key, moved.to_string(), moved_key.octets()])?;
+            self.unsettle(moved_key.octets())?;
+        }
+        Ok(())
+    }
+
+    /// Marks an entry as no longer in the source; who names it is evaluated again.
+    fn mark_gone(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        for sql in [
+            "UPDATE entry SET gone = 1, dirty = 1 WHERE id = ?1",
+            "UPDATE entry SET dirty = 1 WHERE id IN (SELECT referrer FROM reference WHERE target = ?1)",
+            // The same name may come back as another object in the same import.
+            "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
+            "UPDATE reference SET target = NULL WHERE target = ?1",
+            "DELETE FROM reference WHERE referrer = ?1",
+        ] {
+            self.connection.prepare_cached(sql)?.execute([key.0])?;
+        }
+        Ok(())
+    }
+
+    fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO unsettled_name (dn_key) VALUES (?1)")?
+            .execute([dn_key])?;
+        Ok(())
+    }
+
+    /// Keeps which names an entry refers to; names that it referred to before keep what they were resolved to.
+    fn store_references(
+        &mut self,
+        key: EntryKey,
+        entry: &Entry,
+        schema: &Schema,
+        existing: bool,
+    ) -> Result<(), SpaceError> {
+        let mut wanted: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
+        for (name, values) in entry.attributes.iter().filter(|(name, _)| schema.syntax(name) == AttributeSyntax::Dn) {
+            for dn in values.iter().filter_map(|value| value.as_text().and_then(name_of_reference)) {
+                wanted.insert((name.to_key(), dn.key().octets().to_vec()));
+            }
+        }
+        let mut present: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
+        if existing {
+            let mut statement =
+                self.connection.prepare_cached("SELECT attribute, dn_key FROM reference WHERE referrer = ?1")?;
+            let mut rows = statement.query([key.0])?;
+            while let Some(row) = rows.next()? {
+                present.insert((row.get(0)?, row.get(1)?));
+            }
+        }
+        for (attribute, dn_key) in present.difference(&wanted) {
+            self.connection
+                .prepare_cached("DELETE FROM reference WHERE referrer = ?1 AND attribute = ?2 AND dn_key = ?3")?
+                .execute(params![key.0, attribute, dn_key])?;
+        }
+        for (attribute, dn_key) in wanted.difference(&present) {
+            self.connection
+                .prepare_cached("INSERT INTO reference (referrer, attribute, dn_key) VALUES (?1, ?2, ?3)")?
+                .execute(params![key.0, attribute, dn_key])?;
+            self.unsettle(dn_key)?;
+        }
+        Ok(())
+    }
+
+    /// Resolves the references whose name, or whose object, came with this import.
+    fn settle_names(&mut self) -> Result<(), SpaceError> {
+        // Who is to be evaluated again is noted first, while it still shows which references were open.
+        self.connection.execute_batch(
+            "UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (
+                 SELECT r.referrer FROM unsettled_name u JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NULL
+                 JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0);
+             UPDATE reference SET target = (SELECT e.id FROM entry e WHERE e.dn_key = reference.dn_key AND e.gone = 0 LIMIT 1)
+                 WHERE target IS NULL AND dn_key IN (SELECT dn_key FROM unsettled_name);
+             DELETE FROM unsettled_name;",
+        )?;
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! The connector space of one configuration: entries as last read, their links, what was exported, and what is under
+//! way, in one SQLite file. Calls block; they belong on a thread that may wait.
+
+mod cycles;
+mod entries;
+mod error;
+mod imports;
+mod intents;
+mod links;
+mod log;
+mod meta;
+mod migrations;
+mod plan;
+mod references;
+mod remote;
+mod rows;
+mod scope_units;
+mod space;
+mod unique;
+
+pub use cycles::{CycleNumber, CycleRecord};
+pub use entries::{EntryKey, StoredEntry};
+pub use error::SpaceError;
+pub use imports::{ImportEnd, PageCounts};
+pub use intents::EscrowRecord;
+pub use links::{Link, LinkState};
+pub use log::{LogFilter, LogRow, Retention};
+pub use meta::MetaKey;
+pub use plan::{PlanState, Planned, PlannedBody};
+pub use references::{ReferenceTarget, Waiting};
+pub use remote::RemoteRow;
+pub use space::{Space, SpaceCounts};

@@ -1,0 +1,148 @@
+//! Links between entries and resources, with what was last exported.
+
+use std::collections::BTreeMap;
+
+use provisor_model::{Anchor, ResourceId, SourceId, TargetPath, TargetValue};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use crate::{EntryKey, Space, SpaceError};
+
+/// Whether a linked resource is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It is kept in step with its entry.
+    Active,
+    /// It was disabled because its entry left.
+    Disabled,
+}
+
+/// The resource of an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The name of its resource type.
+    pub kind: String,
+    /// What the target calls it.
+    pub resource_id: ResourceId,
+    /// The anchor that it was created or joined with.
+    pub anchor: Anchor,
+    /// Whether it is in use.
+    pub state: LinkState,
+    /// What was last exported, by path.
+    pub exported: BTreeMap<TargetPath, TargetValue<SourceId>>,
+}
+
+pub(crate) const LINK_COLUMNS: &str = "l.kind, l.resource_id, l.anchor, l.disabled, l.exported";
+
+/// Reads [`LINK_COLUMNS`] from `first` on, where the row has a link.
+pub(crate) fn optional_link(row: &Row<'_>, first: usize) -> Result<Option<Link>, SpaceError> {
+    let Some(kind) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
+    let resource_id: String = row.get(first + 1)?;
+    let disabled: bool = row.get(first + 3)?;
+    Ok(Some(Link {
+        kind,
+        resource_id: ResourceId::new(resource_id),
+        anchor: Anchor::from_storage(&row.get::<_, Vec<u8>>(first + 2)?)?,
+        state: if disabled { LinkState::Disabled } else { LinkState::Active },
+        exported: postcard::from_bytes(row.get_ref(first + 4)?.as_blob().map_err(rusqlite::Error::from)?)?,
+    }))
+}
+
+impl Space {
+    /// Keeps the link of an entry.
+    ///
+    /// # Errors
+    /// When the database fails, or another entry has this resource.
+    pub fn set_link(&mut self, key: EntryKey, link: &Link) -> Result<(), SpaceError> {
+        let references: usize = link
+            .exported
+            .values()
+            .map(|value| if let TargetValue::References(references) = value { references.len() } else { 0 })
+            .sum();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO link (entry_id, kind, resource_id, anchor, disabled, exported, reference_count) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (entry_id) DO UPDATE SET \
+                 kind = ?2, resource_id = ?3, anchor = ?4, disabled = ?5, exported = ?6, reference_count = ?7",
+            )?
+            .execute(params![
+                key.0,
+                link.kind,
+                link.resource_id.as_str(),
+                link.anchor.to_storage(),
+                link.state == LinkState::Disabled,
+                postcard::to_stdvec(&link.exported)?,
+                i64::try_from(references).unwrap_or(i64::MAX),
+            ])?;
+        Ok(())
+    }
+
+    /// Forgets the link of an entry, and the values that were allotted with it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_link(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        for table in ["link", "unique_value", "waiting"] {
+            self.connection.prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?.execute([key.0])?;
+        }
+        Ok(())
+    }
+
+    /// The link of an entry.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn link(&self, key: EntryKey) -> Result<Option<Link>, SpaceError> {
+        let sql = format!("SELECT {LINK_COLUMNS} FROM link l WHERE l.entry_id = ?1");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([key.0])?;
+        rows.next()?.map_or(Ok(None), |row| optional_link(row, 0))
+    }
+
+    /// Which entry a resource belongs to, with the name of that entry.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn owner_of(
+        &self,
+        kind: &str,
+        resource: &ResourceId,
+    ) -> Result<Option<(EntryKey, SourceId, String)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.id, e.source_id, e.dn FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.kind = ?1 AND l.resource_id = ?2",
+        )?;
+        let found: Option<(i64, Vec<u8>, String)> = statement
+            .query_row(params![kind, resource.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        found.map(|(key, id, dn)| Ok((EntryKey(key), SourceId::from_storage(&id)?, dn))).transpose()
+    }
+
+    /// Which entry a resource of any kind belongs to: what a reference at the target means here.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn source_of(&self, resource: &ResourceId) -> Result<Option<SourceId>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.source_id FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.resource_id = ?1 LIMIT 1",
+        )?;
+        let found: Option<Vec<u8>> = statement.query_row([resource.as_str()], |row| row.get(0)).optional()?;
+        Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
+    }
+
+    /// How many links there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn link_count(&self) -> Result<u64, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM link")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// How many references have been exported over all links.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn exported_reference_count(&self) -> Result<u64, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT coalesce(sum(reference_count), 0) FROM link")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+}

@@ -1,0 +1,298 @@
+//! The plan of a cycle: stored, so that memory does not grow with it and a crash loses nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue};
+use rusqlite::params;
+use serde::{Deserialize, Serialize};
+
+use crate::{EntryKey, Space, SpaceError, StoredEntry};
+
+/// How far a planned operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanState {
+    /// A resource is wanted; whether there is one at the target is to be found out.
+    Unmatched,
+    /// References differ; whether that makes a change depends on the rest of the plan.
+    Candidate,
+    /// To be carried out.
+    Ready,
+    /// Its request is under way.
+    UnderWay,
+}
+
+impl PlanState {
+    fn number(self) -> i64 {
+        match self {
+            Self::Unmatched => 0,
+            Self::Candidate => 1,
+            Self::Ready => 2,
+            Self::UnderWay => 3,
+        }
+    }
+}
+
+/// What a planned operation is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedBody {
+    /// The name of the resource type.
+    pub kind: String,
+    /// The resource, where it is known.
+    pub resource_id: Option<ResourceId>,
+    /// What the target has of it: as last exported, or as just read.
+    pub baseline: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// What it shall have.
+    pub desired: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// What is set besides when it is created.
+    pub on_create: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// Which plugin set what.
+    pub contributions: BTreeMap<TargetPath, String>,
+    /// Candidates of `first-unique` that have not been tried yet.
+    pub alternatives: BTreeMap<TargetPath, Vec<String>>,
+    /// Why, where it is not the entry's attributes alone.
+    pub reason: Option<Reason>,
+    /// What a person should know about it.
+    pub notes: Vec<String>,
+    /// Whether the externalId of a joined resource is still to be set.
+    pub set_external_id: bool,
+}
+
+/// An operation of the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The entry that it is for.
+    pub key: EntryKey,
+    /// What is done.
+    pub operation: OperationKind,
+    /// What it is made of.
+    pub body: PlannedBody,
+}
+
+impl Space {
+    /// Puts an operation into the plan, in place of what was planned for the entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn put_plan(&mut self, planned: &Planned, source_id: &SourceId, state: PlanState) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached(
+                "INSERT OR REPLACE INTO plan (entry_id, source_id, operation, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                planned.key.0,
+                source_id.to_storage(),
+                planned.operation.as_str(),
+                planned.body.kind,
+                state.number(),
+                postcard::to_stdvec(&planned.body)?,
+            ])?;
+        Ok(())
+    }
+
+    /// Takes the operation for an entry out of the plan.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_plan(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("DELETE FROM plan WHERE entry_id = ?1")?.execute([key.0])?;
+        self.connection.prepare_cached("DELETE FROM plan_unique WHERE entry_id = ?1")?.execute([key.0])?;
+        Ok(())
+    }
+
+    /// What is planned for an entry.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn planned_operation(&self, key: EntryKey) -> Result<Option<OperationKind>, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT operation FROM plan WHERE entry_id = ?1")?;
+        let mut rows = statement.query([key.0])?;
+        rows.next()?.map_or(Ok(None), |row| operation(&row.get::<_, String>(0)?).map(Some))
+    }
+
+    /// Operations in this state, in source-id order, those behind `after` first, with their entries.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn plan_page(
+        &self,
+        state: PlanState,
+        after: Option<&SourceId>,
+        limit: usize,
+    ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT entry_id, operation, body FROM plan WHERE state = ?1 AND source_id > ?2 ORDER BY source_id LIMIT ?3",
+        )?;
+        let after = after.map(SourceId::to_storage).unwrap_or_default();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement.query(params![state.number(), after, limit])?;
+        self.read_plan(rows)
+    }
+
+    fn read_plan(&self, mut rows: rusqlite::Rows<'_>) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = EntryKey(row.get(0)?);
+            let operation = operation(&row.get::<_, String>(1)?)?;
+            let body = postcard::from_bytes(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            let entry = self
+                .entry(key)?
+                .ok_or_else(|| SpaceError::Damaged("the plan names an entry that is not there".into()))?;
+            found.push((Planned { key, operation, body }, entry));
+        }
+        Ok(found)
+    }
+
+    /// How many operations are planned, by kind.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn plan_counts(&self) -> Result<BTreeMap<OperationKind, u64>, SpaceError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT operation, count(*) FROM plan GROUP BY operation")?;
+        let mut rows = statement.query([])?;
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            counts.insert(operation(&row.get::<_, String>(0)?)?, row.get::<_, i64>(1)?.cast_unsigned());
+        }
+        Ok(counts)
+    }
+
+    /// The resource kinds of the operations in this state, with how many there are of each.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn plan_kinds(&self, state: PlanState) -> Result<BTreeMap<String, u64>, SpaceError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT kind, count(*) FROM plan WHERE state = ?1 GROUP BY kind")?;
+        let rows =
+            statement.query_map([state.number()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes a unique value that an operation frees or takes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn plan_unique(
+        &mut self,
+        key: EntryKey,
+        path: &TargetPath,
+        value: &str,
+        frees: bool,
+    ) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO plan_unique (entry_id, path, value, frees) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![key.0, path.as_str().to_ascii_lowercase(), value.to_lowercase(), frees])?;
+        Ok(())
+    }
+
+    /// Pairs of operations of which the first frees a unique value that the second takes.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unique_conflicts(&self) -> Result<Vec<(EntryKey, EntryKey)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT a.entry_id, b.entry_id FROM plan_unique a JOIN plan_unique b \
+             ON b.path = a.path AND b.value = a.value AND b.frees = 0 AND b.entry_id <> a.entry_id WHERE a.frees = 1",
+        )?;
+        let rows = statement.query_map([], |row| Ok((EntryKey(row.get(0)?), EntryKey(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether the plan has another operation that takes this unique value.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unique_claimants(&self, path: &TargetPath, value: &str) -> Result<BTreeSet<EntryKey>, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT entry_id FROM plan_unique WHERE path = ?1 AND value = ?2 AND frees = 0")?;
+        let rows = statement.query_map(params![path.as_str().to_ascii_lowercase(), value.to_lowercase()], |row| {
+            row.get(0).map(EntryKey)
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Sets the phase of the operations of a kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_phase(&mut self, operation: OperationKind, kind: &str, phase: u32) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("UPDATE plan SET phase = ?3, wave = 0 WHERE operation = ?1 AND kind = ?2")?
+            .execute(params![operation.as_str(), kind, phase])?;
+        Ok(())
+    }
+
+    /// Puts one operation elsewhere in the order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_order(&mut self, key: EntryKey, phase: u32, wave: u32) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("UPDATE plan SET phase = ?2, wave = ?3 WHERE entry_id = ?1")?
+            .execute(params![key.0, phase, wave])?;
+        Ok(())
+    }
+
+    /// Moves creations in this phase and wave that refer to another creation of the phase's last wave so far into the
+    /// next wave, so that what they refer to is there before them. Returns how many were moved.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn raise_wave(&mut self, phase: u32, wave: u32) -> Result<u64, SpaceError> {
+        let moved = self
+            .connection
+            .prepare_cached(
+                "UPDATE plan SET wave = ?2 + 1 WHERE phase = ?1 AND wave = ?2 AND operation = 'create' AND entry_id IN (\
+                 SELECT w.entry_id FROM waiting w JOIN plan t ON t.entry_id = w.target \
+                 WHERE t.phase = ?1 AND t.wave = ?2 AND t.operation = 'create' AND t.entry_id <> w.entry_id)",
+            )?
+            .execute(params![phase, wave])?;
+        Ok(moved as u64)
+    }
+
+    /// The phases and waves that have operations to carry out, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn plan_stages(&self) -> Result<Vec<(u32, u32)>, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT DISTINCT phase, wave FROM plan WHERE state = 2 ORDER BY phase, wave")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes the next operations of a stage in hand: their intents are stored, and only then may their requests go out.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn take_planned(
+        &mut self,
+        phase: u32,
+        wave: u32,
+        limit: usize,
+        now: i64,
+    ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
+        self.atomically(|space| {
+            let taken = {
+                let mut statement = space.connection.prepare_cached(
+                    "SELECT entry_id, operation, body FROM plan WHERE state = 2 AND phase = ?1 AND wave = ?2 ORDER BY source_id LIMIT ?3",
+                )?;
+                let rows = statement.query(params![phase, wave, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+                space.read_plan(rows)?
+            };
+            for (planned, _) in &taken {
+                space.connection.prepare_cached("UPDATE plan SET state = 3 WHERE entry_id = ?1")?.execute([planned.key.0])?;
+                space.set_intent(planned.key, planned.operation, now)?;
+            }
+            Ok(taken)
+        })
+    }
+}
+
+fn operation(word: &str) -> Result<OperationKind, SpaceError> {
+    OperationKind::from_word(word)
+        .ok_or_else(|| SpaceError::Damaged(format!("the plan holds an unknown operation \"{word}\"")))
+}

@@ -1,0 +1,191 @@
+//! References between entries: what they resolve to, and which wait for their target.
+
+use provisor_model::{AttributeName, Dn, DnKey, ResourceId, SourceId, TargetPath};
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::{EntryKey, Space, SpaceError};
+
+/// The other end of a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferenceTarget {
+    /// Its number.
+    pub key: EntryKey,
+    /// Its resource, where it has one that is in use.
+    pub resource_id: Option<ResourceId>,
+    /// Whether it has a resource in use, or will have one when the plan is carried out.
+    pub provisioned: bool,
+}
+
+/// A reference that is wanted, and whose target had no resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The attribute of the resource.
+    pub path: TargetPath,
+    /// The entry that is referred to.
+    pub target: EntryKey,
+    /// Whether the attribute holds one reference, as a manager does.
+    pub single: bool,
+}
+
+/// The DN in a value of DN syntax, without the unique id that may follow it (RFC 4517, section 3.3.21).
+pub(crate) fn name_of_reference(value: &str) -> Option<Dn> {
+    let name = match value.rsplit_once('#') {
+        Some((name, id)) if id.starts_with('\'') && id.ends_with("'B") => name,
+        _ => value,
+    };
+    name.parse().ok()
+}
+
+impl Space {
+    /// The entries that an attribute of this entry names by DN, as far as they are in the source.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn references_of(&self, key: EntryKey, attribute: &AttributeName) -> Result<Vec<SourceId>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT e.source_id FROM reference r JOIN entry e ON e.id = r.target WHERE r.referrer = ?1 AND r.attribute = ?2",
+        )?;
+        let mut rows = statement.query(params![key.0, attribute.to_key()])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
+        }
+        Ok(found)
+    }
+
+    /// The entry that this entry means by a DN: the one it was resolved to when it was first named, else the one that
+    /// has the name now.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn reference_by_dn(&self, key: EntryKey, dn: &DnKey) -> Result<Option<SourceId>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.source_id FROM reference r JOIN entry e ON e.id = r.target WHERE r.referrer = ?1 AND r.dn_key = ?2 \
+             UNION ALL SELECT source_id FROM entry WHERE dn_key = ?2 AND gone = 0 LIMIT 1",
+        )?;
+        let found: Option<Vec<u8>> = statement.query_row(params![key.0, dn.octets()], |row| row.get(0)).optional()?;
+        Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
+    }
+
+    /// What a reference to this entry would lead to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn reference_target(&self, id: &SourceId) -> Result<Option<ReferenceTarget>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.id, l.resource_id, coalesce(l.disabled, 1), p.operation FROM entry e \
+             LEFT JOIN link l ON l.entry_id = e.id LEFT JOIN plan p ON p.entry_id = e.id WHERE e.source_id = ?1",
+        )?;
+        let found = statement.query_row([id.to_storage()], |row| {
+            let resource_id: Option<String> = row.get(1)?;
+            let in_use = resource_id.is_some() && !row.get::<_, bool>(2)?;
+            let provisioned = match row.get::<_, Option<String>>(3)?.as_deref() {
+                Some("create" | "join" | "update") => true,
+                Some(_) => false,
+                None => in_use,
+            };
+            Ok(ReferenceTarget {
+                key: EntryKey(row.get(0)?),
+                resource_id: resource_id.filter(|_| in_use).map(ResourceId::new),
+                provisioned,
+            })
+        });
+        Ok(found.optional()?)
+    }
+
+    /// The resource of an entry, in use or not: to take a reference to it away.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn resource_of(&self, id: &SourceId) -> Result<Option<ResourceId>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT l.resource_id FROM link l JOIN entry e ON e.id = l.entry_id WHERE e.source_id = ?1",
+        )?;
+        let found: Option<String> = statement.query_row([id.to_storage()], |row| row.get(0)).optional()?;
+        Ok(found.map(ResourceId::new))
+    }
+
+    /// Asks for the evaluation of who refers to this entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mark_referrers_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (SELECT referrer FROM reference WHERE target = ?1)")?
+            .execute([key.0])?;
+        Ok(())
+    }
+
+    /// Keeps which references of an entry wait, in place of those that waited before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_waiting(&mut self, key: EntryKey, waiting: &[Waiting]) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("DELETE FROM waiting WHERE entry_id = ?1")?.execute([key.0])?;
+        for reference in waiting {
+            self.connection
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO waiting (entry_id, path, target, single) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![key.0, reference.path.as_str(), reference.target.0, reference.single])?;
+        }
+        Ok(())
+    }
+
+    /// Entries in use that have references which can now be settled, those behind `after` first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn settleable(&self, after: Option<EntryKey>, limit: usize) -> Result<Vec<EntryKey>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT w.entry_id FROM waiting w JOIN link t ON t.entry_id = w.target AND t.disabled = 0 \
+             JOIN link l ON l.entry_id = w.entry_id AND l.disabled = 0 WHERE w.entry_id > ?1 ORDER BY w.entry_id LIMIT ?2",
+        )?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows =
+            statement.query_map(params![after.map_or(i64::MIN, |key| key.0), limit], |row| row.get(0).map(EntryKey))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The waiting references of an entry whose targets have a resource in use by now, with that resource.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn settled_references(&self, key: EntryKey) -> Result<Vec<(Waiting, SourceId, ResourceId)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT w.path, w.target, w.single, e.source_id, t.resource_id FROM waiting w \
+             JOIN link t ON t.entry_id = w.target AND t.disabled = 0 JOIN entry e ON e.id = w.target WHERE w.entry_id = ?1",
+        )?;
+        let mut rows = statement.query([key.0])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let path: String = row.get(0)?;
+            let path =
+                path.parse().map_err(|error: provisor_model::PathError| SpaceError::Damaged(error.to_string()))?;
+            let waiting = Waiting { path, target: EntryKey(row.get(1)?), single: row.get(2)? };
+            let source = SourceId::from_storage(&row.get::<_, Vec<u8>>(3)?)?;
+            found.push((waiting, source, ResourceId::new(row.get::<_, String>(4)?)));
+        }
+        Ok(found)
+    }
+
+    /// Notes that one reference no longer waits.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn remove_waiting(&mut self, key: EntryKey, waiting: &Waiting) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("DELETE FROM waiting WHERE entry_id = ?1 AND path = ?2 AND target = ?3")?
+            .execute(params![key.0, waiting.path.as_str(), waiting.target.0])?;
+        Ok(())
+    }
+
+    /// How many references wait.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn waiting_count(&self) -> Result<u64, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM waiting")?;
+        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+}

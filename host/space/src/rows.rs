@@ -1,0 +1,21 @@
+//! Reading the columns that several tables share.
+
+use provisor_model::{Anchor, Dn, Entry, SourceId};
+use rusqlite::Row;
+
+use crate::SpaceError;
+
+/// The columns of an entry, in the order in which [`entry`] reads them.
+pub(crate) const ENTRY_COLUMNS: &str = "e.id, e.source_id, e.anchor, e.dn, e.object_class, e.attributes";
+
+/// Reads [`ENTRY_COLUMNS`] from the first six columns.
+pub(crate) fn entry(row: &Row<'_>) -> Result<Entry, SpaceError> {
+    let dn: String = row.get(3)?;
+    Ok(Entry {
+        source_id: SourceId::from_storage(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        anchor: Anchor::from_storage(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        dn: dn.parse::<Dn>().map_err(|error| SpaceError::Damaged(error.to_string()))?,
+        object_class: row.get(4)?,
+        attributes: postcard::from_bytes(row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?)?,
+    })
+}

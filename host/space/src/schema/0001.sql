@@ -1,0 +1,131 @@
+-- Format 1: the first.
+
+-- Small single facts: the watermark, what was imported, under which rules the entries were last evaluated.
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+-- The source's objects as last read. `dirty`: to be evaluated. `gone`: no longer in the source, kept until the link is settled.
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY,
+    source_id BLOB NOT NULL UNIQUE,
+    anchor BLOB NOT NULL,
+    dn TEXT NOT NULL,
+    dn_key BLOB NOT NULL,
+    object_class TEXT NOT NULL,
+    attributes BLOB NOT NULL,
+    dirty INTEGER NOT NULL DEFAULT 1,
+    gone INTEGER NOT NULL DEFAULT 0,
+    valid_until INTEGER,
+    decision TEXT
+);
+CREATE INDEX entry_dn ON entry (dn_key);
+CREATE INDEX entry_anchor ON entry (anchor);
+CREATE INDEX entry_dirty ON entry (source_id) WHERE dirty = 1;
+CREATE INDEX entry_valid ON entry (valid_until) WHERE valid_until IS NOT NULL;
+
+-- Which entry names which other by DN. `target` stays when the target is renamed.
+CREATE TABLE reference (
+    referrer INTEGER NOT NULL,
+    attribute TEXT NOT NULL,
+    dn_key BLOB NOT NULL,
+    target INTEGER,
+    PRIMARY KEY (referrer, attribute, dn_key)
+) WITHOUT ROWID;
+CREATE INDEX reference_target ON reference (target) WHERE target IS NOT NULL;
+CREATE INDEX reference_open ON reference (dn_key) WHERE target IS NULL;
+
+-- Names whose references are to be resolved when the running import completes.
+CREATE TABLE unsettled_name (dn_key BLOB PRIMARY KEY) WITHOUT ROWID;
+
+-- Which resource belongs to which entry, and what was last exported to it.
+CREATE TABLE link (
+    entry_id INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    resource_id TEXT NOT NULL,
+    anchor BLOB NOT NULL,
+    disabled INTEGER NOT NULL DEFAULT 0,
+    exported BLOB NOT NULL,
+    reference_count INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX link_resource ON link (resource_id, kind);
+
+-- References that are wanted, and whose target has no resource yet.
+CREATE TABLE waiting (
+    entry_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    target INTEGER NOT NULL,
+    single INTEGER NOT NULL,
+    PRIMARY KEY (entry_id, path, target)
+) WITHOUT ROWID;
+CREATE INDEX waiting_target ON waiting (target);
+
+-- The plan of the running or interrupted cycle.
+CREATE TABLE plan (
+    entry_id INTEGER PRIMARY KEY,
+    source_id BLOB NOT NULL,
+    operation TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    phase INTEGER NOT NULL DEFAULT 0,
+    wave INTEGER NOT NULL DEFAULT 0,
+    body BLOB NOT NULL
+);
+CREATE INDEX plan_order ON plan (state, phase, wave, source_id);
+
+-- Unique values that the plan frees or takes, to order what depends on one another.
+CREATE TABLE plan_unique (
+    entry_id INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    value TEXT NOT NULL,
+    frees INTEGER NOT NULL,
+    PRIMARY KEY (path, value, frees, entry_id)
+) WITHOUT ROWID;
+CREATE INDEX plan_unique_entry ON plan_unique (entry_id);
+
+-- Requests whose outcome is not known yet.
+CREATE TABLE intent (entry_id INTEGER PRIMARY KEY, operation TEXT NOT NULL, started INTEGER NOT NULL);
+
+-- Objects whose export failed.
+CREATE TABLE escrow (
+    entry_id INTEGER PRIMARY KEY,
+    since INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    error TEXT NOT NULL
+);
+
+-- Values that were allotted as the first unique of several candidates.
+CREATE TABLE unique_value (
+    path TEXT NOT NULL,
+    value TEXT NOT NULL,
+    entry_id INTEGER NOT NULL,
+    PRIMARY KEY (path, value)
+) WITHOUT ROWID;
+CREATE INDEX unique_value_entry ON unique_value (entry_id);
+
+-- Which entry an organisational unit of the scope is, so that a rename is a rename.
+CREATE TABLE scope_unit (dn_key BLOB PRIMARY KEY, entry_id INTEGER NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE cycle (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    started INTEGER NOT NULL,
+    ended INTEGER,
+    report TEXT
+);
+
+-- The provisioning log.
+CREATE TABLE log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cycle INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    entry_id INTEGER NOT NULL,
+    operation TEXT NOT NULL,
+    status TEXT NOT NULL,
+    dn_key BLOB NOT NULL,
+    dn TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    resource_id TEXT,
+    record TEXT NOT NULL
+);
+CREATE INDEX log_entry ON log (entry_id, id);
+CREATE INDEX log_time ON log (time);
+CREATE INDEX log_cycle ON log (cycle, id);

@@ -1,0 +1,132 @@
+//! Opening a connector space, and doing several things in it as one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{SpaceError, migrations};
+
+/// The connector space of one configuration. Every change that returned survives a crash (`synchronous=FULL`).
+pub struct Space {
+    pub(crate) connection: Connection,
+    path: PathBuf,
+}
+
+/// How much a connector space holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpaceCounts {
+    /// Entries that are in the source.
+    pub entries: u64,
+    /// Links by resource kind.
+    pub links: BTreeMap<String, u64>,
+    /// Objects whose export failed.
+    pub escrow: u64,
+    /// Entries that wait for their evaluation.
+    pub dirty: u64,
+    /// Planned operations that were not carried out.
+    pub planned: u64,
+    /// References that wait for their target.
+    pub waiting: u64,
+    /// Size of the file in octets.
+    pub octets: u64,
+}
+
+impl Space {
+    /// Opens the connector space in this file, and makes it where there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is foreign or damaged, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self, SpaceError> {
+        Self::prepare(path).map_err(|error| match error {
+            SpaceError::Database(cause) => SpaceError::Open { path: path.to_owned(), reason: cause.to_string() },
+            SpaceError::Damaged(_) => SpaceError::Foreign { path: path.to_owned() },
+            other => other,
+        })
+    }
+
+    fn prepare(path: &Path) -> Result<Self, SpaceError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.set_prepared_statement_cache_capacity(256);
+        connection.busy_timeout(Duration::from_secs(5))?;
+        // Foreign files are found out before anything is set in them.
+        migrations::migrate(&connection, path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        // 32 MiB of pages: bounded whatever the size of the directory.
+        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        connection.execute_batch(include_str!("schema/temporary.sql"))?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Does several things as one: all of them or none survive. Within another call of this it joins that one.
+    ///
+    /// # Errors
+    /// What `work` returns, or why the whole could not be kept; then nothing of it is.
+    pub fn atomically<T, E: From<SpaceError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        if !self.connection.is_autocommit() {
+            return work(self);
+        }
+        self.begin().map_err(E::from)?;
+        match work(self) {
+            Ok(value) => match self.connection.execute_batch("COMMIT") {
+                Ok(()) => Ok(value),
+                Err(error) => {
+                    self.roll_back();
+                    Err(SpaceError::from(error).into())
+                }
+            },
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(&self) -> Result<(), SpaceError> {
+        Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    fn roll_back(&self) {
+        // SQLite has rolled back by itself after some errors; then there is nothing left to do.
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "A transaction could not be rolled back.");
+        }
+    }
+
+    /// How much there is of everything.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn counts(&self) -> Result<SpaceCounts, SpaceError> {
+        let count = |sql: &str| -> Result<u64, SpaceError> {
+            Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+        };
+        let mut links = BTreeMap::new();
+        let mut statement = self.connection.prepare_cached("SELECT kind, count(*) FROM link GROUP BY kind")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            links.insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
+        }
+        Ok(SpaceCounts {
+            entries: count("SELECT count(*) FROM entry WHERE gone = 0")?,
+            links,
+            escrow: count("SELECT count(*) FROM escrow")?,
+            dirty: count("SELECT count(*) FROM entry WHERE dirty = 1")?,
+            planned: count("SELECT count(*) FROM plan")?,
+            waiting: count("SELECT count(*) FROM waiting")?,
+            octets: std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()),
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! Values that were allotted as the first unique of several candidates.
+
+use provisor_model::TargetPath;
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::{EntryKey, Space, SpaceError};
+
+impl Space {
+    /// Which entry has this value, letter case aside.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unique_holder(&self, path: &TargetPath, value: &str) -> Result<Option<EntryKey>, SpaceError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT entry_id FROM unique_value WHERE path = ?1 AND value = ?2")?;
+        let key = params![path.as_str().to_ascii_lowercase(), value.to_lowercase()];
+        Ok(statement.query_row(key, |row| row.get(0).map(EntryKey)).optional()?)
+    }
+
+    /// Allots a value to an entry, in place of the one it had.
+    ///
+    /// # Errors
+    /// When the database fails, or another entry has the value.
+    pub fn allot_unique(&mut self, key: EntryKey, path: &TargetPath, value: &str) -> Result<(), SpaceError> {
+        let path = path.as_str().to_ascii_lowercase();
+        let value = value.to_lowercase();
+        self.connection
+            .prepare_cached("DELETE FROM unique_value WHERE entry_id = ?1 AND path = ?2 AND value <> ?3")?
+            .execute(params![key.0, path, value])?;
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO unique_value (path, value, entry_id) VALUES (?1, ?2, ?3)")?
+            .execute(params![path, value, key.0])?;
+        Ok(())
+    }
+}
