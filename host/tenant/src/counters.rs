@@ -1,0 +1,193 @@
+//! What was asked of the tenant: counters of every request, and on demand the last requests themselves.
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use axum::http;
+
+/// The methods that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+    /// PUT.
+    Put,
+    /// PATCH.
+    Patch,
+    /// DELETE.
+    Delete,
+    /// Any other.
+    Other,
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Route {
+    /// The collection of users.
+    Users,
+    /// One user.
+    User,
+    /// The collection of groups.
+    Groups,
+    /// One group.
+    Group,
+    /// A search by POST.
+    Search,
+    /// ServiceProviderConfig, ResourceTypes, Schemas.
+    Discovery,
+    /// Anything else.
+    Other,
+}
+
+const METHODS: [Method; 6] = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Other];
+const ROUTES: [Route; 7] =
+    [Route::Users, Route::User, Route::Groups, Route::Group, Route::Search, Route::Discovery, Route::Other];
+
+/// A request as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// What.
+    pub route: Route,
+}
+
+impl Request {
+    /// Classifies a request by its method and its whole path.
+    pub(crate) fn new(method: &http::Method, path: &str) -> Self {
+        let method = match *method {
+            http::Method::GET => Method::Get,
+            http::Method::POST => Method::Post,
+            http::Method::PUT => Method::Put,
+            http::Method::PATCH => Method::Patch,
+            http::Method::DELETE => Method::Delete,
+            _ => Method::Other,
+        };
+        let mut parts = path.strip_prefix(crate::server::ROOT).unwrap_or_default().trim_matches('/').split('/');
+        let route = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
+            (".search", None, None) | ("Users" | "Groups", Some(".search"), None) => Route::Search,
+            ("Users", None, None) => Route::Users,
+            ("Users", Some(_), None) => Route::User,
+            ("Groups", None, None) => Route::Groups,
+            ("Groups", Some(_), None) => Route::Group,
+            ("ServiceProviderConfig" | "ResourceTypes" | "Schemas", _, None) => Route::Discovery,
+            _ => Route::Other,
+        };
+        Self { method, route }
+    }
+
+    /// Whether the request means to change a resource.
+    pub fn is_write(self) -> bool {
+        self.is_create()
+            || (matches!(self.method, Method::Put | Method::Patch | Method::Delete)
+                && matches!(self.route, Route::User | Route::Group))
+    }
+
+    /// Whether the request means to create a resource.
+    pub fn is_create(self) -> bool {
+        self.method == Method::Post && matches!(self.route, Route::Users | Route::Groups)
+    }
+}
+
+/// The requests since the start, however they were answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// By method and path; what was never asked is not listed.
+    pub requests: BTreeMap<Request, u64>,
+    /// The writes that made a difference: an update to what is there already makes none.
+    pub changes: u64,
+}
+
+impl Counters {
+    /// All requests.
+    pub fn total(&self) -> u64 {
+        self.requests.values().sum()
+    }
+
+    /// The requests that meant to change a resource.
+    pub fn writes(&self) -> u64 {
+        self.requests.iter().filter(|(request, _)| request.is_write()).map(|(_, count)| count).sum()
+    }
+
+    /// The requests of a method.
+    pub fn of(&self, method: Method) -> u64 {
+        self.requests.iter().filter(|(request, _)| request.method == method).map(|(_, count)| count).sum()
+    }
+
+    /// The requests of a method for a kind of path.
+    pub fn at(&self, method: Method, route: Route) -> u64 {
+        self.requests.get(&Request { method, route }).copied().unwrap_or_default()
+    }
+}
+
+/// One request of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// The method as it was sent.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// The status of the answer; none where the connection was cut.
+    pub status: Option<u16>,
+}
+
+/// The counters at work.
+pub(crate) struct Ledger {
+    cells: [[AtomicU64; ROUTES.len()]; METHODS.len()],
+    changes: AtomicU64,
+    log: Mutex<VecDeque<RequestRecord>>,
+    log_size: usize,
+}
+
+impl Ledger {
+    /// `log_size`: how many requests the log keeps; none for 0.
+    pub(crate) fn new(log_size: usize) -> Self {
+        Self {
+            cells: [const { [const { AtomicU64::new(0) }; ROUTES.len()] }; METHODS.len()],
+            changes: AtomicU64::new(0),
+            log: Mutex::default(),
+            log_size,
+        }
+    }
+
+    pub(crate) fn count(&self, request: Request) {
+        if let Some(cell) = self.cells.get(request.method as usize).and_then(|row| row.get(request.route as usize)) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn logs(&self) -> bool {
+        self.log_size > 0
+    }
+
+    pub(crate) fn log(&self, record: RequestRecord) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() >= self.log_size {
+            log.pop_front();
+        }
+        log.push_back(record);
+    }
+
+    pub(crate) fn logged(&self) -> Vec<RequestRecord> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    pub(crate) fn snapshot(&self) -> Counters {
+        let mut requests = BTreeMap::new();
+        for (method, row) in METHODS.into_iter().zip(&self.cells) {
+            for (route, cell) in ROUTES.into_iter().zip(row) {
+                let count = cell.load(Ordering::Relaxed);
+                if count > 0 {
+                    requests.insert(Request { method, route }, count);
+                }
+            }
+        }
+        Counters { requests, changes: self.changes.load(Ordering::Relaxed) }
+    }
+}
