@@ -1,0 +1,192 @@
+//! What can go wrong with a source directory, told apart as far as somebody acts on it differently.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Why a source directory could not be read. Each message says what happened, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The options or the request cannot be meant so.
+    #[error("{0}")]
+    Configuration(String),
+    /// No connection, or one that broke or fell silent.
+    #[error(
+        "{url} cannot be reached: {reason}. Check that the server runs and that the network lets this host through"
+    )]
+    Unreachable {
+        /// The server.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The connection could not be secured.
+    #[error("The connection to {url} cannot be secured: {fault}")]
+    Tls {
+        /// The server.
+        url: String,
+        /// What is wrong.
+        fault: TlsFault,
+    },
+    /// The server does not accept the name and password.
+    #[error(
+        "{url} refuses the bind of \"{bind_dn}\": {reason}. Check bind-dn and password, and that the account is not locked"
+    )]
+    Credentials {
+        /// The server.
+        url: String,
+        /// Who was to be bound.
+        bind_dn: String,
+        /// The server's answer.
+        reason: String,
+    },
+    /// The base does not exist, or may not be seen.
+    #[error(
+        "{url} has no entry \"{base}\", or hides it from the account. Check base, and the account's right to read it"
+    )]
+    NoSuchBase {
+        /// The server.
+        url: String,
+        /// The base that was searched.
+        base: String,
+    },
+    /// The account may not read what is needed.
+    #[error("{url} does not show what is needed: {reason}")]
+    Rights {
+        /// The server.
+        url: String,
+        /// What is missing and what to grant.
+        reason: String,
+    },
+    /// A search ended before everything was read. What was read so far is no import.
+    #[error("{url} ended the search before everything was read: {reason}")]
+    EndedEarly {
+        /// The server or file.
+        url: String,
+        /// Why, and what to do.
+        reason: String,
+        /// Whether trying again later may help.
+        transient: bool,
+    },
+    /// The server no longer knows where the watermark stands, and said so when part of the import was already read.
+    #[error("{url} cannot go on from the watermark: {reason}. A full import is needed")]
+    WatermarkLost {
+        /// The server.
+        url: String,
+        /// The server's answer.
+        reason: String,
+    },
+    /// The server refused an operation for a reason that is none of the others.
+    #[error("{url} refuses {operation}: result {code}: {reason}")]
+    Refused {
+        /// The server.
+        url: String,
+        /// What was asked.
+        operation: &'static str,
+        /// The result code (RFC 4511, appendix A).
+        code: u32,
+        /// The server's words.
+        reason: String,
+    },
+    /// The server sent what the protocol does not allow.
+    #[error("{url} sent what cannot be understood: {reason}. Check that it is an LDAP server, and its version")]
+    Protocol {
+        /// The server.
+        url: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A file cannot be read, or what it holds is not right.
+    #[error("{}: {reason}", Place(path, *line))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line that is wrong, counted from 1.
+        line: Option<u64>,
+        /// What is wrong and what to do.
+        reason: String,
+        /// Whether trying again later may help.
+        transient: bool,
+    },
+}
+
+/// What stands in the way of a secure connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// The server's certificate is out of date.
+    #[error("the server's certificate has expired. Renew it on the server, and check this host's clock")]
+    Expired,
+    /// The server's certificate is not yet in force.
+    #[error("the server's certificate is not valid yet. Check this host's clock and the server's certificate")]
+    NotYetValid,
+    /// Nobody we trust has issued the server's certificate.
+    #[error(
+        "the server's certificate was not issued by an authority that is trusted here. Set ca to the PEM file of the authority that issued it"
+    )]
+    UnknownIssuer,
+    /// The server's certificate is for another host.
+    #[error("the server's certificate is not for this name. Use a name in url that the certificate lists: {0}")]
+    WrongName(String),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl DirectoryError {
+    /// Whether the same may succeed later without anybody doing something.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::EndedEarly { transient, .. } | Self::File { transient, .. } => *transient,
+            _ => false,
+        }
+    }
+
+    /// Whether an import without a watermark is the remedy.
+    pub fn needs_full_import(&self) -> bool {
+        matches!(self, Self::WatermarkLost { .. })
+    }
+
+    /// An error about a whole file.
+    pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
+        Self::File { path: path.to_owned(), line: None, reason: reason.into(), transient: false }
+    }
+
+    /// An error about one line of a file.
+    pub(crate) fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
+        Self::File { path: path.to_owned(), line: Some(line), reason: reason.into(), transient: false }
+    }
+}
+
+/// A file and the line in it, as editors understand it.
+struct Place<'a>(&'a Path, Option<u64>);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(line) => write!(formatter, "{}:{line}", self.0.display()),
+            None => write!(formatter, "{}", self.0.display()),
+        }
+    }
+}
+
+/// What a server wrote, made fit for one line of a log: bounded, and without control characters.
+pub(crate) fn server_words(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_in_a_file_names_its_line() {
+        let error = DirectoryError::line(Path::new("people.ldif"), 17, "something is wrong");
+        assert_eq!(error.to_string(), "people.ldif:17: something is wrong");
+    }
+
+    #[test]
+    fn what_a_server_writes_cannot_forge_lines_of_a_log() {
+        assert_eq!(server_words("no\nERROR all lost\u{1b}[2J"), "no ERROR all lost [2J");
+        assert_eq!(server_words(&"x".repeat(5000)).len(), 200);
+    }
+}

@@ -1,0 +1,111 @@
+//! An import: what is asked for, what comes page by page, and what its end means.
+
+use std::collections::BTreeSet;
+
+use provisor_model::{AttributeName, Dn, SourceId, Value};
+
+pub use provisor_model::ImportItem;
+
+use crate::error::DirectoryError;
+use crate::ldif::LdifImport;
+use crate::openldap::OpenLdapImport;
+use crate::watermark::Watermark;
+
+/// The most items that one page holds.
+pub(crate) const PAGE_ITEMS: usize = 1000;
+
+/// What to import.
+#[derive(Clone, Debug)]
+pub struct ImportRequest {
+    /// The attributes that rules and the host read. Neither `*` nor a password may be among them.
+    pub attributes: BTreeSet<AttributeName>,
+    /// Where the last completed import ended; none to read everything.
+    pub watermark: Option<Watermark>,
+}
+
+/// Which object to read.
+#[derive(Clone, Debug)]
+pub enum ObjectQuery {
+    /// The object of this name.
+    Dn(Dn),
+    /// The object that the change feed calls so.
+    SourceId(SourceId),
+    /// The objects with this value, at most ten.
+    Attribute {
+        /// The attribute.
+        name: AttributeName,
+        /// The value it has.
+        value: Value,
+    },
+}
+
+/// The most objects that a query answers with.
+pub(crate) const QUERY_OBJECTS: usize = 10;
+
+/// How an import reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Everything.
+    Full,
+    /// What changed since the watermark.
+    Incremental,
+}
+
+/// What a completed import means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Where the next import goes on.
+    pub watermark: Watermark,
+    /// Whether what this import did not name, as an upsert or as present, is gone from the source.
+    pub absent_is_deleted: bool,
+}
+
+/// A running import. Pages are pulled; nothing is read ahead but one page.
+#[derive(Debug)]
+pub struct Import(Feed);
+
+#[derive(Debug)]
+enum Feed {
+    OpenLdap(Box<OpenLdapImport>),
+    Ldif(Box<LdifImport>),
+}
+
+impl Import {
+    pub(crate) fn from_openldap(import: OpenLdapImport) -> Self {
+        Self(Feed::OpenLdap(Box::new(import)))
+    }
+
+    pub(crate) fn from_ldif(import: LdifImport) -> Self {
+        Self(Feed::Ldif(Box::new(import)))
+    }
+
+    /// What is really done: an increment that was asked for may have become a full import.
+    pub fn kind(&self) -> ImportKind {
+        match &self.0 {
+            Feed::OpenLdap(import) => import.kind(),
+            Feed::Ldif(import) => import.kind(),
+        }
+    }
+
+    /// The next items, at most 1,000 and at least one; none when the feed has ended as it should.
+    ///
+    /// # Errors
+    /// When the feed breaks off or brings what is not right. The import is then over, and nothing follows from it.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
+        match &mut self.0 {
+            Feed::OpenLdap(import) => import.next_page().await,
+            Feed::Ldif(import) => import.next_page().await,
+        }
+    }
+
+    /// What follows from the import, once [`Self::next_page`] has given none.
+    ///
+    /// # Errors
+    /// When the feed was not read to its end.
+    pub fn finish(self) -> Result<Completion, DirectoryError> {
+        match self.0 {
+            Feed::OpenLdap(import) => import.finish(),
+            Feed::Ldif(import) => import.finish(),
+        }
+    }
+}

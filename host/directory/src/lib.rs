@@ -1,0 +1,92 @@
+//! Source directories, LDIF files and OpenLDAP, behind one change feed that is pulled page by page.
+
+mod connection;
+mod error;
+mod import;
+mod ldif;
+mod openldap;
+mod options;
+mod reading;
+mod selection;
+mod tls;
+mod watermark;
+
+use std::collections::BTreeSet;
+
+use provisor_model::{AttributeName, CheckLine, Entry, Schema};
+
+pub use error::{DirectoryError, TlsFault};
+pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, ObjectQuery};
+pub use ldif::{Ldif, LdifOptions};
+pub use openldap::{OpenLdap, OpenLdapOptions};
+pub use options::SourceOptions;
+pub use watermark::Watermark;
+
+/// A source directory of one configuration.
+#[derive(Debug)]
+pub enum Directory {
+    /// An OpenLDAP server, or one that speaks RFC 4533 as it does.
+    OpenLdap(OpenLdap),
+    /// A file of LDIF content records.
+    Ldif(Ldif),
+}
+
+impl Directory {
+    /// What is known of the attributes: the server's own schema, or the standard schemas for a file.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or its schema cannot be read.
+    pub async fn schema(&self) -> Result<Schema, DirectoryError> {
+        match self {
+            Self::OpenLdap(server) => server.schema().await,
+            Self::Ldif(file) => Ok(file.schema()),
+        }
+    }
+
+    /// Looks at everything an import depends on, and says what it found, one line for each thing.
+    pub async fn check(&self) -> Vec<CheckLine> {
+        match self {
+            Self::OpenLdap(server) => server.check().await,
+            Self::Ldif(file) => file.check().await,
+        }
+    }
+
+    /// Begins an import: what changed since the watermark, or everything. A watermark that does not serve, because
+    /// more is asked for than it covers or the server has lost track of it, leads to a full import by itself.
+    ///
+    /// # Errors
+    /// When the source cannot be read, or the request asks for passwords or for unnamed attributes.
+    pub async fn import(&self, request: ImportRequest) -> Result<Import, DirectoryError> {
+        match self {
+            Self::OpenLdap(server) => server.import(request).await.map(Import::from_openldap),
+            Self::Ldif(file) => file.import(request).await.map(Import::from_ldif),
+        }
+    }
+
+    /// Reads one object, or the first few that meet the query; what does not exist is no error.
+    ///
+    /// # Errors
+    /// As for [`Self::import`].
+    pub async fn read_object(
+        &self,
+        query: ObjectQuery,
+        attributes: &BTreeSet<AttributeName>,
+    ) -> Result<Vec<Entry>, DirectoryError> {
+        match self {
+            Self::OpenLdap(server) => server.read_object(query, attributes).await,
+            Self::Ldif(file) => file.read_object(query, attributes).await,
+        }
+    }
+}
+
+impl From<OpenLdap> for Directory {
+    fn from(server: OpenLdap) -> Self {
+        Self::OpenLdap(server)
+    }
+}
+
+impl From<Ldif> for Directory {
+    fn from(file: Ldif) -> Self {
+        Self::Ldif(file)
+    }
+}

@@ -1,0 +1,287 @@
+//! Makes entries of what a server or a file says: which attributes are kept, what is text, and who the entry is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use provisor_model::{
+    Anchor, AttributeName, AttributeSyntax, Attributes, Dn, DnError, Entry, IdError, IdSyntax, Schema, SourceId, Value,
+};
+
+use crate::error::DirectoryError;
+use crate::options::{ENTRY_UUID, SourceOptions};
+use crate::selection::{Aliases, Selection};
+
+/// An attribute as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawAttribute {
+    /// Its description, with options.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// An entry as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawEntry {
+    /// Its name.
+    pub dn: String,
+    /// What it has.
+    pub attributes: Vec<RawAttribute>,
+}
+
+/// What to do with a value that should be text and is not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotText {
+    /// Refuse the entry: a file has no schema, so the configuration may be what is wrong.
+    Refuse,
+    /// Keep the octets: whoever needs text of this entry finds out, and the other entries go on.
+    Keep,
+}
+
+/// Why no entry could be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    #[error(transparent)]
+    Dn(#[from] DnError),
+    #[error("the entry has no {0}")]
+    NoSourceId(AttributeName),
+    #[error("the entry has {count} values of {attribute}, where one is needed")]
+    ManySourceIds { attribute: AttributeName, count: usize },
+    #[error("{attribute}: {reason}")]
+    BadSourceId { attribute: AttributeName, reason: IdError },
+    #[error("{name}: the value is not UTF-8 text")]
+    NotText {
+        name: String,
+        /// Which of the raw entry's attributes, and which of its values.
+        at: (usize, usize),
+    },
+}
+
+/// What is known of an attribute that came, so that it is worked out once and not for each entry.
+#[derive(Debug)]
+struct Known {
+    names: Vec<AttributeName>,
+    binary: bool,
+    is_object_class: bool,
+    is_source_id: bool,
+    is_anchor: bool,
+}
+
+/// How many attribute descriptions are remembered, at most: a server may make up ever new options.
+const REMEMBERED: usize = 4096;
+
+/// Makes entries.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    selection: Selection,
+    schema: Schema,
+    object: SourceOptions,
+    not_text: NotText,
+    known: HashMap<String, Known>,
+}
+
+impl Reader {
+    /// A reader that keeps these attributes.
+    ///
+    /// # Errors
+    /// When the attributes may not be asked for.
+    pub fn new(
+        attributes: &BTreeSet<AttributeName>,
+        schema: Schema,
+        aliases: Aliases,
+        object: SourceOptions,
+        not_text: NotText,
+    ) -> Result<Self, DirectoryError> {
+        let selection = Selection::new(attributes, &object, aliases)?;
+        Ok(Self { selection, schema, object, not_text, known: HashMap::new() })
+    }
+
+    /// What to ask a server for.
+    pub fn wire(&self) -> &[String] {
+        self.selection.wire()
+    }
+
+    /// The entry. Where the source id is known from elsewhere, it is not looked for among the attributes.
+    pub fn entry(&mut self, raw: RawEntry, source_id: Option<SourceId>) -> Result<Entry, ReadError> {
+        let dn: Dn = raw.dn.parse()?;
+        let mut kept: BTreeMap<AttributeName, Vec<Value>> = BTreeMap::new();
+        let mut object_classes: Vec<String> = Vec::new();
+        let (mut ids, mut anchors) = (Vec::new(), Vec::new());
+        for (index, RawAttribute { name, values }) in raw.attributes.into_iter().enumerate() {
+            if self.known.len() >= REMEMBERED {
+                self.known.clear();
+            }
+            let known = match self.known.get(&name) {
+                Some(known) => known,
+                None => {
+                    let known = self.look_up(&name);
+                    self.known.entry(name.clone()).or_insert(known)
+                }
+            };
+            if known.is_object_class {
+                object_classes.extend(values.iter().map(|value| String::from_utf8_lossy(value).into_owned()));
+            }
+            if known.is_source_id {
+                ids.extend(values.iter().cloned());
+            }
+            if known.is_anchor {
+                anchors.extend(values.iter().map(|value| (value.clone(), known.binary)));
+            }
+            if let Some((last, others)) = known.names.split_last() {
+                let values = typed(values, known.binary, self.not_text)
+                    .map_err(|position| ReadError::NotText { name, at: (index, position) })?;
+                for name in others {
+                    kept.entry(name.clone()).or_default().extend(values.iter().cloned());
+                }
+                kept.entry(last.clone()).or_default().extend(values);
+            }
+        }
+        let source_id = match source_id {
+            Some(id) => id,
+            None => self.source_id(&ids)?,
+        };
+        Ok(Entry {
+            anchor: self.anchor(anchors, &source_id, &dn),
+            source_id,
+            dn,
+            object_class: self.object.object_classes.classify(object_classes.iter().map(String::as_str)),
+            attributes: kept.into_iter().collect::<Attributes>(),
+        })
+    }
+
+    fn look_up(&self, description: &str) -> Known {
+        let name = AttributeName::new(description);
+        Known {
+            names: self.selection.names(description),
+            binary: self.schema.syntax(&name) == AttributeSyntax::Binary,
+            is_object_class: description.eq_ignore_ascii_case("objectClass"),
+            is_source_id: name == self.object.source_id_attribute,
+            is_anchor: self.object.anchor_attribute.as_ref() == Some(&name),
+        }
+    }
+
+    fn source_id(&self, values: &[Vec<u8>]) -> Result<SourceId, ReadError> {
+        let attribute = &self.object.source_id_attribute;
+        let value = match values {
+            [] => return Err(ReadError::NoSourceId(attribute.clone())),
+            [value] => value,
+            _ => return Err(ReadError::ManySourceIds { attribute: attribute.clone(), count: values.len() }),
+        };
+        let binary = self.schema.syntax(attribute) == AttributeSyntax::Binary;
+        identifier(attribute, value, binary, SourceId::new, SourceId::parse)
+            .map_err(|reason| ReadError::BadSourceId { attribute: attribute.clone(), reason })
+    }
+
+    /// The anchor: the lowest value of its attribute, else the source id.
+    fn anchor(&self, mut values: Vec<(Vec<u8>, bool)>, source_id: &SourceId, dn: &Dn) -> Anchor {
+        values.sort_unstable();
+        let (Some(attribute), Some((value, binary))) = (&self.object.anchor_attribute, values.first()) else {
+            return Anchor::from(source_id.clone());
+        };
+        identifier(attribute, value, *binary, Anchor::new, Anchor::parse).unwrap_or_else(|reason| {
+            tracing::warn!(%dn, %attribute, %reason, "The anchor cannot be used; the source id stands in for it.");
+            Anchor::from(source_id.clone())
+        })
+    }
+}
+
+/// An identifier from a value: a UUID where it is `entryUUID`, otherwise as the schema has it.
+fn identifier<T>(
+    attribute: &AttributeName,
+    value: &[u8],
+    binary: bool,
+    new: fn(IdSyntax, &[u8]) -> Result<T, IdError>,
+    parse: fn(IdSyntax, &str) -> Result<T, IdError>,
+) -> Result<T, IdError> {
+    if *attribute == AttributeName::from(ENTRY_UUID) {
+        parse(IdSyntax::Uuid, &String::from_utf8_lossy(value))
+    } else {
+        new(if binary { IdSyntax::Octets } else { IdSyntax::Text }, value)
+    }
+}
+
+/// The values by the syntax of their attribute, or the position of one that is not text.
+fn typed(values: Vec<Vec<u8>>, binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
+    if binary {
+        return Ok(values.into_iter().map(Value::Binary).collect());
+    }
+    let text = |(position, value)| match String::from_utf8(value) {
+        Ok(text) => Ok(Value::Text(text)),
+        Err(_) if not_text == NotText::Refuse => Err(position),
+        Err(error) => Ok(Value::Binary(error.into_bytes())),
+    };
+    values.into_iter().enumerate().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
+    fn reader(attributes: &[&str], object: SourceOptions, not_text: NotText) -> Reader {
+        let attributes = attributes.iter().map(|name| AttributeName::from(*name)).collect();
+        let schema = Schema::new([
+            (AttributeName::from("jpegPhoto"), AttributeSyntax::Binary),
+            (AttributeName::from("guid"), AttributeSyntax::Binary),
+        ]);
+        Reader::new(&attributes, schema, Aliases::new(), object, not_text).unwrap()
+    }
+
+    fn raw(attributes: &[(&str, &[&[u8]])]) -> RawEntry {
+        let attribute = |(name, values): &(&str, &[&[u8]])| RawAttribute {
+            name: (*name).to_owned(),
+            values: values.iter().map(|value| value.to_vec()).collect(),
+        };
+        RawEntry { dn: "cn=Ada,dc=example".into(), attributes: attributes.iter().map(attribute).collect() }
+    }
+
+    #[test]
+    fn values_are_typed_by_their_syntax_and_never_by_their_octets() {
+        let mut reader = reader(&["cn", "jpegPhoto"], SourceOptions::default(), NotText::Refuse);
+        let raw = raw(&[("entryUUID", &[UUID.as_bytes()]), ("cn", &[b"Ada"]), ("jpegPhoto", &[b"text"])]);
+        let entry = reader.entry(raw, None).unwrap();
+        assert_eq!(entry.attributes.first_text("cn"), Some("Ada"));
+        assert_eq!(entry.attributes.values(&"jpegPhoto".into()), [Value::Binary(b"text".to_vec())]);
+        assert_eq!(entry.attributes.len(), 2, "what was not asked for is not kept");
+        assert_eq!(entry.source_id.to_string(), UUID);
+    }
+
+    #[test]
+    fn the_parts_of_an_attribute_that_comes_twice_are_put_together() {
+        let mut reader = reader(&["mail"], SourceOptions::default(), NotText::Refuse);
+        let raw = raw(&[("entryUUID", &[UUID.as_bytes()]), ("mail", &[b"b"]), ("MAIL", &[b"a"])]);
+        let entry = reader.entry(raw, None).unwrap();
+        assert_eq!(entry.attributes.values(&"mail".into()), [Value::Text("a".into()), Value::Text("b".into())]);
+    }
+
+    #[test]
+    fn text_that_is_none_is_refused_or_kept_as_asked() {
+        let broken = || raw(&[("entryUUID", &[UUID.as_bytes()]), ("cn", &[b"ok", b"\xff"])]);
+        let error = reader(&["cn"], SourceOptions::default(), NotText::Refuse).entry(broken(), None).unwrap_err();
+        assert!(matches!(error, ReadError::NotText { at: (1, 1), .. }), "{error}");
+        let entry = reader(&["cn"], SourceOptions::default(), NotText::Keep).entry(broken(), None).unwrap();
+        assert_eq!(entry.attributes.values(&"cn".into())[1], Value::Binary(vec![0xff]));
+    }
+
+    #[test]
+    fn an_entry_needs_one_valid_source_id() {
+        let mut reader = reader(&[], SourceOptions::default(), NotText::Refuse);
+        assert!(matches!(reader.entry(raw(&[]), None), Err(ReadError::NoSourceId(_))));
+        let two: &[&[u8]] = &[UUID.as_bytes(), b"x"];
+        assert!(matches!(reader.entry(raw(&[("entryUUID", two)]), None), Err(ReadError::ManySourceIds { .. })));
+        assert!(matches!(reader.entry(raw(&[("entryUUID", &[b"17"])]), None), Err(ReadError::BadSourceId { .. })));
+    }
+
+    #[test]
+    fn the_anchor_is_its_attribute_else_the_source_id() {
+        let object = SourceOptions { anchor_attribute: Some("guid".into()), ..SourceOptions::default() };
+        let mut reader = reader(&[], object, NotText::Refuse);
+        let with = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&[1, 2]])]), None).unwrap();
+        assert_eq!(with.anchor.octets(), [1, 2]);
+        let without = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()])]), None).unwrap();
+        assert_eq!(without.anchor, Anchor::from(without.source_id.clone()));
+        let long = [7u8; 100];
+        let unusable = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&long])]), None).unwrap();
+        assert_eq!(unusable.anchor, Anchor::from(unusable.source_id.clone()));
+    }
+}

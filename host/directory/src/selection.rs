@@ -1,0 +1,191 @@
+//! Which attributes are read: what was asked for by name, and never a password.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use provisor_model::AttributeName;
+
+use crate::error::DirectoryError;
+use crate::options::SourceOptions;
+
+/// Attributes that hold passwords, their hashes or private keys. They are never read, whoever asks.
+const SECRETS: &[&str] = &[
+    "authPassword",
+    "currentPassword",
+    "dBCSPwd",
+    "goSSHPrivateKey",
+    "ipaNTHash",
+    "krbPrincipalKey",
+    "krbPwdHistory",
+    "lmPwdHistory",
+    "msDS-ManagedPassword",
+    "ms-Mcs-AdmPwd",
+    "ntPwdHistory",
+    "oathSecret",
+    "olcRootPW",
+    "pwdHistory",
+    "radiusTunnelPassword",
+    "sambaClearTextPassword",
+    "sambaLMPassword",
+    "sambaNTPassword",
+    "sambaPasswordHistory",
+    "sambaPreviousClearTextPassword",
+    "supplementalCredentials",
+    "totpSecret",
+    "unicodePwd",
+    "userPKCS12",
+    "userPassword",
+];
+
+/// The names that a server's schema has for the same attribute: from each, in lower case, to the first.
+pub(crate) type Aliases = HashMap<String, String>;
+
+/// What is kept of an entry, and under which name.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// By the first name of the attribute in lower case: the forms in which it was asked for.
+    wanted: BTreeMap<String, Vec<Requested>>,
+    aliases: Aliases,
+    wire: Vec<String>,
+}
+
+/// An attribute as it was asked for: its name, and options such as `lang-de`.
+#[derive(Debug)]
+struct Requested {
+    name: String,
+    options: Vec<String>,
+}
+
+impl Selection {
+    /// A selection of these attributes.
+    ///
+    /// # Errors
+    /// When one of them is a password, or no attribute's name.
+    pub fn new(
+        attributes: &BTreeSet<AttributeName>,
+        object: &SourceOptions,
+        aliases: Aliases,
+    ) -> Result<Self, DirectoryError> {
+        let mut selection = Self { wanted: BTreeMap::new(), aliases, wire: Vec::new() };
+        for attribute in attributes {
+            let (name, options) = split(attribute.as_str());
+            if !is_description(attribute.as_str()) {
+                return Err(DirectoryError::Configuration(format!(
+                    "\"{attribute}\" is not the name of an attribute. Attributes are read by their names only, never by * or +"
+                )));
+            }
+            if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) {
+                return Err(DirectoryError::Configuration(format!(
+                    "{attribute} holds passwords or keys, which are never read. Take it out of what the rules read"
+                )));
+            }
+            let canonical = selection.canonical(name);
+            selection.wanted.entry(canonical).or_default().push(Requested { name: name.to_owned(), options });
+        }
+        let mut all = attributes.clone();
+        all.extend([AttributeName::from("objectClass"), object.source_id_attribute.clone()]);
+        all.extend(object.anchor_attribute.clone());
+        selection.wire = all.iter().map(ToString::to_string).collect();
+        Ok(selection)
+    }
+
+    /// What to ask a server for: the selection, and what the host needs to identify and classify.
+    pub fn wire(&self) -> &[String] {
+        &self.wire
+    }
+
+    /// The names under which an attribute that came is kept; none where nobody asked for it. The transfer option
+    /// `;binary` (RFC 4522) is no part of a name; other options are.
+    pub fn names(&self, returned: &str) -> Vec<AttributeName> {
+        let (name, options) = split(returned);
+        let Some(requested) = self.wanted.get(&self.canonical(name)) else { return Vec::new() };
+        requested
+            .iter()
+            .filter(|requested| requested.options.iter().all(|option| options.contains(option)))
+            .map(|requested| {
+                let mut name = requested.name.clone();
+                for option in &options {
+                    name.push(';');
+                    name.push_str(option);
+                }
+                AttributeName::new(name)
+            })
+            .collect()
+    }
+
+    fn canonical(&self, name: &str) -> String {
+        let key = name.to_ascii_lowercase();
+        self.aliases.get(&key).cloned().unwrap_or(key)
+    }
+}
+
+/// The name of an attribute, and its options in lower case without `binary`.
+fn split(description: &str) -> (&str, Vec<String>) {
+    let mut parts = description.split(';');
+    let name = parts.next().unwrap_or_default();
+    (name, parts.map(str::to_ascii_lowercase).filter(|option| option != "binary").collect())
+}
+
+/// Whether this is an attribute description (RFC 4512, section 2.5). Underscores, which the RFC forbids and real
+/// directories have, are let through.
+pub(crate) fn is_description(text: &str) -> bool {
+    let mut parts = text.split(';');
+    let name = parts.next().unwrap_or_default();
+    let word = |word: &str| {
+        !word.is_empty() && word.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
+    };
+    let descriptor = name.starts_with(|first: char| first.is_ascii_alphabetic()) && word(name);
+    let numeric =
+        name.contains('.') && name.split('.').all(|arc| !arc.is_empty() && arc.bytes().all(|b| b.is_ascii_digit()));
+    text.len() <= 512 && (descriptor || numeric) && parts.all(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selection(names: &[&str]) -> Result<Selection, DirectoryError> {
+        let aliases = [("surname".to_owned(), "sn".to_owned())].into();
+        Selection::new(
+            &names.iter().map(|name| AttributeName::from(*name)).collect(),
+            &SourceOptions::default(),
+            aliases,
+        )
+    }
+
+    fn kept(asked: &[&str], returned: &str) -> Vec<String> {
+        selection(asked).unwrap().names(returned).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn options_are_kept_in_the_name_apart_from_binary() {
+        assert_eq!(kept(&["description"], "Description;lang-DE"), ["description;lang-de"]);
+        assert_eq!(kept(&["userCertificate"], "userCertificate;binary"), ["userCertificate"]);
+        assert_eq!(kept(&["cn;lang-de"], "cn"), [""; 0]);
+        assert_eq!(kept(&["cn;lang-de"], "cn;lang-de;phonetic"), ["cn;lang-de;phonetic"]);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_dropped() {
+        assert_eq!(kept(&["cn"], "sn"), [""; 0]);
+    }
+
+    #[test]
+    fn an_attribute_is_known_by_all_its_names() {
+        assert_eq!(kept(&["surname"], "sn"), ["surname"]);
+        assert_eq!(kept(&["sn", "surname"], "sn"), ["sn", "surname"]);
+    }
+
+    #[test]
+    fn passwords_and_wildcards_are_refused() {
+        for name in
+            ["userPassword", "USERPASSWORD;lang-de", "*", "+", "1.1.*", "@person", "", "unicodePwd", "a b", ";x"]
+        {
+            assert!(matches!(selection(&[name]), Err(DirectoryError::Configuration(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_host_asks_for_what_it_needs_itself() {
+        assert_eq!(selection(&["CN"]).unwrap().wire(), ["CN", "entryUUID", "objectClass"]);
+    }
+}

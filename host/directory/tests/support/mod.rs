@@ -1,0 +1,90 @@
+//! A store that keeps what imports bring, as the connector space does: the oracle for every kind of import.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a failure here ends a test")]
+#![allow(dead_code, reason = "each test program uses a part of this")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Watermark};
+use provisor_model::{AttributeName, Attributes, Entry, SourceId};
+
+/// What an import did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Report {
+    pub full: bool,
+    pub upserted: usize,
+    pub deleted: usize,
+    pub present: usize,
+    pub absent_is_deleted: bool,
+}
+
+/// Entries by their source id, and the watermark.
+#[derive(Debug, Default, Clone)]
+pub struct Store {
+    pub entries: BTreeMap<SourceId, Entry>,
+    pub watermark: Option<Watermark>,
+}
+
+impl Store {
+    /// Runs an import to its end and does what it says.
+    pub async fn import(&mut self, directory: &Directory, attributes: &[&str]) -> Result<Report, DirectoryError> {
+        let request = ImportRequest { attributes: names(attributes), watermark: self.watermark.clone() };
+        let mut import = directory.import(request).await?;
+        let mut report = Report { full: import.kind() == ImportKind::Full, ..Report::default() };
+        let mut named = BTreeSet::new();
+        while let Some(page) = import.next_page().await? {
+            assert!((1..=1000).contains(&page.len()), "a page of {} items", page.len());
+            for item in page {
+                match item {
+                    ImportItem::Upsert(entry) => {
+                        report.upserted += 1;
+                        named.insert(entry.source_id.clone());
+                        self.entries.insert(entry.source_id.clone(), entry);
+                    }
+                    ImportItem::Delete(id) => {
+                        report.deleted += 1;
+                        named.remove(&id);
+                        self.entries.remove(&id);
+                    }
+                    ImportItem::Present(id) => {
+                        report.present += 1;
+                        assert!(self.entries.contains_key(&id), "{id} is said to be unchanged, but was never read");
+                        assert!(!named.contains(&id), "{id} is said to be unchanged, but came as changed");
+                        named.insert(id);
+                    }
+                }
+            }
+        }
+        let completion = import.finish()?;
+        report.absent_is_deleted = completion.absent_is_deleted;
+        if completion.absent_is_deleted {
+            self.entries.retain(|id, _| named.contains(id));
+        }
+        self.watermark = Some(completion.watermark);
+        Ok(report)
+    }
+
+    /// The entries in a form that does not depend on how names are spelt.
+    pub fn content(&self) -> BTreeMap<String, (Vec<u8>, String, Attributes)> {
+        let entry =
+            |entry: &Entry| (entry.dn.key().octets().to_vec(), entry.object_class.clone(), entry.attributes.clone());
+        self.entries.iter().map(|(id, own)| (id.to_string(), entry(own))).collect()
+    }
+
+    /// The entry whose name begins so.
+    pub fn entry(&self, rdn: &str) -> Option<&Entry> {
+        self.entries.values().find(|entry| entry.dn.to_string().starts_with(rdn))
+    }
+}
+
+/// A store with everything that the directory has now.
+pub async fn everything(directory: &Directory, attributes: &[&str]) -> Store {
+    let mut store = Store::default();
+    let report = store.import(directory, attributes).await.unwrap();
+    assert!(report.full && report.absent_is_deleted);
+    store
+}
+
+pub fn names(attributes: &[&str]) -> BTreeSet<AttributeName> {
+    attributes.iter().map(|name| AttributeName::from(*name)).collect()
+}

@@ -1,0 +1,74 @@
+//! Certificates made on the spot: an authority of one's own, server certificates for loopback, expired ones among them.
+
+use anyhow::{Context, Result};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
+};
+
+/// An authority that signs server certificates. A second one stands for a foreign authority, which a client must refuse.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// Whether a certificate is within its dates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Validity {
+    /// Valid now, and for longer than any test runs.
+    #[default]
+    Current,
+    /// Valid for a year that is long past.
+    Expired,
+}
+
+/// A certificate for localhost and 127.0.0.1 with its key, as PEM texts.
+#[derive(Clone)]
+pub struct ServerCertificate {
+    /// The certificate.
+    pub certificate_pem: String,
+    /// Its private key, in PKCS #8.
+    pub key_pem: String,
+}
+
+impl Authority {
+    /// Makes an authority of this name.
+    pub fn new(common_name: &str) -> Result<Self> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().context("cannot make a key")?;
+        let pem = params.self_signed(&key).context("cannot make a CA certificate")?.pem();
+        Ok(Self { issuer: Issuer::new(params, key), pem })
+    }
+
+    /// The authority's own certificate, which clients are told to trust.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Signs a certificate for servers on loopback.
+    pub fn issue(&self, validity: Validity) -> Result<ServerCertificate> {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+        params.distinguished_name.push(DnType::CommonName, "localhost");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        if validity == Validity::Expired {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        }
+        let key = KeyPair::generate().context("cannot make a key")?;
+        let certificate = params.signed_by(&key, &self.issuer).context("cannot sign a certificate")?;
+        Ok(ServerCertificate { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+}
+
+/// Without the key: even a test's key has no business in a log.
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("ServerCertificate").field("certificate_pem", &self.certificate_pem).finish_non_exhaustive()
+    }
+}
