@@ -1,0 +1,87 @@
+//! `cargo xtask`: sets up a fresh machine, builds the plugins, and runs the demo, the tests and the checks.
+
+mod ci;
+mod demo;
+mod guest;
+mod plugins;
+mod process;
+mod progress;
+mod setup;
+mod test;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::progress::{Progress, say};
+
+/// Chores of the Provisor workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the rules plugins under plugins/ to WebAssembly components in target/plugins.
+    ///
+    /// The wasm target comes from rustup, or from Debian's packages where its download site cannot be reached;
+    /// PROVISOR_GUEST_TOOLCHAIN=rustup|debian forces one.
+    Plugins {
+        /// Build the plugin crate in this folder instead (it may be given several times).
+        #[arg(long = "path", value_name = "FOLDER")]
+        paths: Vec<PathBuf>,
+        /// Put those components into this folder instead of target/plugins.
+        #[arg(long, value_name = "FOLDER", requires = "paths")]
+        into: Option<PathBuf>,
+    },
+    /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers in a Python venv below target.
+    Setup,
+    /// Set up, build the plugins and the binary, and run every test.
+    Test {
+        /// Arguments for `cargo test`; those for the test programs themselves after another `--`.
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+    /// Build the plugins and run `provisor demo`.
+    Demo {
+        /// Run to completion, print the summary and exit.
+        #[arg(long)]
+        once: bool,
+        /// Further arguments for `provisor demo`.
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+    /// Run the tests that take long: many objects, many kills, many hours.
+    Soak {
+        /// Arguments for the test program.
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+    /// Run all that a change must pass: lock file, format, licences and advisories, lints, docs, tests.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let mut progress = Progress::start();
+    let outcome = match Cli::parse().command {
+        Command::Plugins { paths, .. } if paths.is_empty() => plugins::build_all(&mut progress),
+        Command::Plugins { paths, into } => plugins::build_paths(&mut progress, &paths, into.as_deref()),
+        Command::Setup => setup::run(&mut progress),
+        Command::Test { args } => test::run(&mut progress, &args),
+        Command::Demo { once, args } => demo::run(&mut progress, once, &args),
+        Command::Soak { args } => test::soak(&mut progress, &args),
+        Command::Ci => ci::run(&mut progress),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The programs that come as Debian packages: slapd, the LDAP clients, openssl, Python.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::progress::say;
+
+const INSTALL_LIMIT: Duration = Duration::from_secs(900);
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+
+/// Keeps slapd's package from making a directory of its own and starting it: the tests bring theirs.
+const PRESET: &str = "slapd slapd/no_configuration boolean true\n";
+
+/// Installs the packages whose programs are missing.
+pub fn ensure_programs() -> Result<()> {
+    let missing = missing_packages();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names = missing.join(" ");
+    if !process::is_installed("apt-get") {
+        bail!("missing here: {names} (Debian's names). Install them with this system's package manager");
+    }
+    if !is_root()? {
+        bail!(
+            "missing here: {names}. Install them as root, then try again:\n    \
+             echo '{}' | debconf-set-selections && apt-get update && apt-get install -y --no-install-recommends {names}",
+            PRESET.trim_end()
+        );
+    }
+    install(&missing)
+}
+
+/// The packages that a program of theirs shows to be missing.
+fn missing_packages() -> Vec<&'static str> {
+    let mut missing: Vec<&str> =
+        [("slapd", "slapd"), ("ldapmodify", "ldap-utils"), ("openssl", "openssl"), ("python3", "python3")]
+            .into_iter()
+            .filter(|(program, _)| !process::is_installed(program))
+            .map(|(_, package)| package)
+            .collect();
+    if !can_make_venvs() {
+        missing.push("python3-venv");
+    }
+    missing
+}
+
+/// Debian ships Python without what makes a venv.
+fn can_make_venvs() -> bool {
+    process::quietly(Command::new("python3").args(["-c", "import ensurepip, venv"]), COMMAND_LIMIT).is_ok()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    say(format_args!("    installing {}", packages.join(" ")));
+    if packages.contains(&"slapd") {
+        preset_slapd()?;
+    }
+    // One repository of several that cannot be reached fails the update, and need not concern these packages.
+    if let Err(error) = process::quietly(apt_get().arg("update"), INSTALL_LIMIT) {
+        say(format_args!("    going on with the package lists that are here: {error:#}"));
+    }
+    process::quietly(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages), INSTALL_LIMIT)?;
+    if packages.contains(&"slapd") {
+        stop_packaged_slapd()?;
+    }
+    let missing = missing_packages();
+    if !missing.is_empty() {
+        bail!("apt-get installed {} without an error, but it is not to be found", missing.join(" "));
+    }
+    Ok(())
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn preset_slapd() -> Result<()> {
+    let mut child = Command::new("debconf-set-selections")
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("cannot start debconf-set-selections (package debconf)")?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(PRESET.as_bytes()).context("cannot preset slapd's package")?;
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("debconf-set-selections ended with {status}");
+    }
+    Ok(())
+}
+
+/// The preset should have kept it from starting; a service that was just installed and runs is stopped all the same.
+fn stop_packaged_slapd() -> Result<()> {
+    if !Path::new("/run/slapd/slapd.pid").exists() {
+        return Ok(());
+    }
+    say("    stopping the slapd that its package started");
+    process::quietly(Command::new("service").args(["slapd", "stop"]), COMMAND_LIMIT).map(drop)
+}
+
+fn is_root() -> Result<bool> {
+    let own = fs::metadata("/proc/self").context("cannot read /proc/self")?;
+    Ok(own.uid() == 0)
+}

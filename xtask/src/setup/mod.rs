@@ -1,0 +1,16 @@
+//! `cargo xtask setup`: what the tests need beside cargo. Idempotent, quiet when all is there, and never skipped.
+
+mod apt;
+mod venv;
+
+use anyhow::Result;
+
+use crate::progress::Progress;
+
+/// Installs what is missing, or fails with the command that would.
+pub fn run(progress: &mut Progress) -> Result<()> {
+    progress.step("set-up of the test servers", || {
+        apt::ensure_programs()?;
+        venv::ensure()
+    })
+}

@@ -1,0 +1,38 @@
+//! `cargo xtask test` and `cargo xtask soak`: everything that a test needs, then cargo's own test runner.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::progress::Progress;
+use crate::{plugins, process, setup, workspace};
+
+/// Sets up, builds and tests. The arguments go to `cargo test`.
+pub fn run(progress: &mut Progress, args: &[String]) -> Result<()> {
+    prepare(progress)?;
+    progress.step("tests", || process::run(workspace::cargo().args(["test", "--workspace"]).args(args)))
+}
+
+/// Runs the test program `soak` with what takes long switched on, one test at a time. The arguments go to the program.
+pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
+    prepare(progress)?;
+    progress.step("soak", || {
+        let mut cargo = workspace::cargo();
+        cargo.env("PROVISOR_SOAK", "1").args(["test", "--workspace", "--test", "soak", "--"]);
+        process::run(cargo.args(["--include-ignored", "--nocapture", "--test-threads=1"]).args(args))
+    })
+}
+
+/// Brings what tests find rather than build: servers, plugins, and the binary, which carries the plugins.
+fn prepare(progress: &mut Progress) -> Result<()> {
+    setup::run(progress)?;
+    plugins::build_all(progress)?;
+    progress.step("build of the binary and the tests", || process::run(&mut build()))
+}
+
+/// Binary and tests in one go: apart, cargo would choose other features for each and compile the big dependencies twice.
+fn build() -> Command {
+    let mut cargo = workspace::cargo();
+    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    cargo
+}
