@@ -35,6 +35,11 @@ impl CheckLine {
         Self { what: what.into(), outcome: CheckOutcome::Warning(detail.into()) }
     }
 
+    /// Whether what was looked at does not work.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, CheckOutcome::Failed(_))
+    }
+
     /// A line that says what failed.
     pub fn failed(what: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { what: what.into(), outcome: CheckOutcome::Failed(detail.into()) }

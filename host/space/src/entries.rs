@@ -189,6 +189,7 @@ impl Space {
             for sql in [
                 "DELETE FROM waiting WHERE target = ?1",
                 "DELETE FROM reference WHERE referrer = ?1",
+                "DELETE FROM lookup WHERE referrer = ?1",
                 "DELETE FROM scope_unit WHERE entry_id = ?1",
                 "UPDATE reference SET target = NULL WHERE target = ?1",
                 "DELETE FROM entry WHERE id = ?1",

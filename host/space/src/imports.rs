@@ -21,6 +21,8 @@ pub struct PageCounts {
     pub unchanged: u64,
     /// Entries that are gone.
     pub deleted: u64,
+    /// Entries that were said to be unchanged, and of which nothing is known here.
+    pub unknown: u64,
 }
 
 impl std::ops::AddAssign for PageCounts {
@@ -30,6 +32,7 @@ impl std::ops::AddAssign for PageCounts {
         self.changed += other.changed;
         self.unchanged += other.unchanged;
         self.deleted += other.deleted;
+        self.unknown += other.unknown;
     }
 }
 
@@ -82,12 +85,13 @@ impl Space {
                             counts.deleted += 1;
                         }
                     }
-                    ImportItem::Present(id) => {
-                        if let Some(known) = space.known(id)? {
+                    ImportItem::Present(id) => match space.known(id)? {
+                        Some(known) if !known.gone => {
                             space.mark_seen(known.key)?;
                             counts.unchanged += 1;
                         }
-                    }
+                        _ => counts.unknown += 1,
+                    },
                 }
             }
             Ok(counts)
@@ -177,6 +181,7 @@ impl Space {
             let key = EntryKey(self.connection.last_insert_rowid());
             self.unsettle(dn_key.octets())?;
             self.store_references(key, entry, schema, false)?;
+            self.index_entry(key, &entry.attributes)?;
             self.mark_seen(key)?;
             counts.added += 1;
             return Ok(());
@@ -203,6 +208,7 @@ impl Space {
             self.unsettle(dn_key.octets())?;
         }
         self.store_references(known.key, entry, schema, true)?;
+        self.index_entry(known.key, &entry.attributes)?;
         counts.changed += 1;
         Ok(())
     }
@@ -245,7 +251,7 @@ impl Space {
         ] {
             self.connection.prepare_cached(sql)?.execute([key.0])?;
         }
-        Ok(())
+        self.unindex_entry(key)
     }
 
     fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {

@@ -8,6 +8,7 @@ mod imports;
 mod intents;
 mod links;
 mod log;
+mod lookups;
 mod meta;
 mod migrations;
 mod plan;

@@ -116,16 +116,27 @@ impl Space {
         found.map(|(key, id, dn)| Ok((EntryKey(key), SourceId::from_storage(&id)?, dn))).transpose()
     }
 
-    /// Which entry a resource of any kind belongs to: what a reference at the target means here.
+    /// Which entry a resource of any kind belongs to, or will by the plan: what a reference at the target means here.
     ///
     /// # Errors
     /// When the database fails or the row is damaged.
     pub fn source_of(&self, resource: &ResourceId) -> Result<Option<SourceId>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.source_id FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.resource_id = ?1 LIMIT 1",
+            "SELECT e.source_id FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.resource_id = ?1 \
+             UNION ALL SELECT source_id FROM plan WHERE resource_id = ?1 LIMIT 1",
         )?;
         let found: Option<Vec<u8>> = statement.query_row([resource.as_str()], |row| row.get(0)).optional()?;
         Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
+    }
+
+    /// Forgets every link: they lead to another target. Resources are found again by matching.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forget_links(&mut self) -> Result<(), SpaceError> {
+        Ok(self
+            .connection
+            .execute_batch("DELETE FROM link; DELETE FROM waiting; DELETE FROM intent; DELETE FROM unique_value;")?)
     }
 
     /// How many links there are.

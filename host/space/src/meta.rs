@@ -19,6 +19,8 @@ pub enum MetaKey {
     Source,
     /// Which target the links lead to.
     Target,
+    /// What was last known of the target's resource kinds.
+    TargetFacts,
     /// Words of the last failure of a whole cycle.
     LastError,
 }
@@ -32,6 +34,7 @@ impl MetaKey {
             Self::EvaluatedUnder => "evaluated-under",
             Self::Source => "source",
             Self::Target => "target",
+            Self::TargetFacts => "target-facts",
             Self::LastError => "last-error",
         }
     }

@@ -76,13 +76,14 @@ impl Space {
     pub fn put_plan(&mut self, planned: &Planned, source_id: &SourceId, state: PlanState) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO plan (entry_id, source_id, operation, kind, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO plan (entry_id, source_id, operation, kind, resource_id, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 planned.key.0,
                 source_id.to_storage(),
                 planned.operation.as_str(),
                 planned.body.kind,
+                planned.body.resource_id.as_ref().map(ResourceId::as_str),
                 state.number(),
                 postcard::to_stdvec(&planned.body)?,
             ])?;

@@ -64,11 +64,13 @@ CREATE TABLE plan (
     source_id BLOB NOT NULL,
     operation TEXT NOT NULL,
     kind TEXT NOT NULL,
+    resource_id TEXT,
     state INTEGER NOT NULL,
     phase INTEGER NOT NULL DEFAULT 0,
     wave INTEGER NOT NULL DEFAULT 0,
     body BLOB NOT NULL
 );
+CREATE INDEX plan_resource ON plan (resource_id) WHERE resource_id IS NOT NULL;
 CREATE INDEX plan_order ON plan (state, phase, wave, source_id);
 
 -- Unique values that the plan frees or takes, to order what depends on one another.
@@ -129,3 +131,20 @@ CREATE TABLE log (
 CREATE INDEX log_entry ON log (entry_id, id);
 CREATE INDEX log_time ON log (time);
 CREATE INDEX log_cycle ON log (cycle, id);
+
+-- Attributes by whose values rules look entries up, the values, and who asked for which.
+CREATE TABLE lookup_attribute (attribute TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE lookup_value (
+    attribute TEXT NOT NULL,
+    value TEXT NOT NULL,
+    entry_id INTEGER NOT NULL,
+    PRIMARY KEY (attribute, value, entry_id)
+) WITHOUT ROWID;
+CREATE INDEX lookup_value_entry ON lookup_value (entry_id);
+CREATE TABLE lookup (
+    attribute TEXT NOT NULL,
+    value TEXT NOT NULL,
+    referrer INTEGER NOT NULL,
+    PRIMARY KEY (attribute, value, referrer)
+) WITHOUT ROWID;
+CREATE INDEX lookup_referrer ON lookup (referrer);

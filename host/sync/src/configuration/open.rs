@@ -1,0 +1,117 @@
+//! From a configuration to what it names: the directory, the target, and what identifies both to the connector space.
+
+use provisor_directory::{Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_model::Secret;
+use provisor_target::ScimOptions;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use super::error::Place;
+use super::{Configuration, ConfigurationError, Identity, LdifSource, OpenLdapSource, Source};
+
+impl Configuration {
+    /// The source directory. Nothing is asked of it yet, but its secret is read.
+    ///
+    /// # Errors
+    /// Where the secret cannot be had, or the settings cannot work.
+    pub fn directory(&self) -> Result<Directory, ConfigurationError> {
+        let object = |identity: &Identity| SourceOptions {
+            object_classes: self.object_classes.clone(),
+            source_id_attribute: identity.source_id.clone(),
+            anchor_attribute: identity.anchor.clone(),
+        };
+        Ok(match &self.source {
+            Source::Ldif(ldif) => Directory::Ldif(Ldif::new(ldif_options(ldif, object(&ldif.identity)))),
+            Source::OpenLdap(server) => {
+                let password = server.password.read()?;
+                let options = open_ldap_options(server, password, object(&server.identity));
+                let server = OpenLdap::new(options)
+                    .map_err(|error| ConfigurationError::new(&Place::of_file(&self.file), error.to_string()))?;
+                Directory::OpenLdap(server)
+            }
+        })
+    }
+
+    /// How the target is reached, with its token.
+    ///
+    /// # Errors
+    /// Where the token cannot be had.
+    pub fn target_options(&self) -> Result<ScimOptions, ConfigurationError> {
+        let target = &self.target;
+        Ok(ScimOptions {
+            token: target.token.as_ref().map(super::SecretSource::read).transpose()?,
+            ca: target.ca.clone(),
+            proxy: target.proxy.as_deref().map(Secret::new),
+            concurrency: target.concurrency,
+            timeout: target.timeout,
+            member_chunk: target.member_chunk,
+            ..ScimOptions::new(&target.url)
+        })
+    }
+
+    /// A hash over what the evaluation of an entry depends on besides the rules: when it changes, all are evaluated anew.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let anchor = self.source.identity().anchor.as_ref().map(ToString::to_string);
+        let considered = json!({
+            "scope": self.scope,
+            "object-classes": self.object_classes,
+            "leaving": self.leaving,
+            "match": self.matching,
+            "source-id": self.source.identity().source_id.as_str(),
+            "anchor": anchor,
+        });
+        Sha256::digest(considered.to_string().as_bytes()).into()
+    }
+
+    /// What tells this source from every other, for people to read: a connector space belongs to one source, because
+    /// against another everything in it would look deleted.
+    pub fn source_identity(&self) -> String {
+        let source_id = self.source.identity().source_id.to_key();
+        match &self.source {
+            Source::Ldif(ldif) => {
+                let file = std::path::absolute(&ldif.file).unwrap_or_else(|_| ldif.file.clone());
+                let base = ldif
+                    .base
+                    .as_ref()
+                    .map_or_else(String::new, |base| format!(" below {}", base.to_string().to_lowercase()));
+                format!("{}{base} by {source_id}", file.display())
+            }
+            Source::OpenLdap(server) => {
+                let url = Url::parse(&server.url).ok();
+                let host = url.as_ref().and_then(Url::host_str).unwrap_or(&server.url).to_lowercase();
+                let secure = url.as_ref().is_some_and(|url| url.scheme() == "ldaps");
+                let port = url.and_then(|url| url.port()).unwrap_or(if secure { 636 } else { 389 });
+                format!("ldap {host}:{port} below {} by {source_id}", server.base.to_string().to_lowercase())
+            }
+        }
+    }
+}
+
+impl Source {
+    /// What identifies an entry.
+    pub fn identity(&self) -> &Identity {
+        match self {
+            Self::Ldif(ldif) => &ldif.identity,
+            Self::OpenLdap(server) => &server.identity,
+        }
+    }
+}
+
+fn ldif_options(ldif: &LdifSource, object: SourceOptions) -> LdifOptions {
+    LdifOptions { file: ldif.file.clone(), base: ldif.base.clone(), binary: ldif.binary.clone(), object }
+}
+
+fn open_ldap_options(server: &OpenLdapSource, password: Secret, object: SourceOptions) -> OpenLdapOptions {
+    OpenLdapOptions {
+        url: server.url.clone(),
+        start_tls: server.start_tls,
+        ca: server.ca.clone(),
+        base: server.base.clone(),
+        bind_dn: server.bind_dn.to_string(),
+        password,
+        page_size: server.page_size,
+        timeout: server.timeout,
+        object,
+    }
+}

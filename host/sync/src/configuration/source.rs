@@ -1,0 +1,199 @@
+//! `[source]`: the directory that is read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use provisor_model::{AttributeName, Dn, ObjectClasses};
+
+use super::document::{Item, Section};
+use super::error::ConfigurationError;
+use super::secret::SecretSource;
+use super::{address, suggestion};
+
+/// The kinds of directory, as `source.kind` names them.
+const KINDS: &[&str] = &["openldap", "ldif"];
+
+/// The keys of an OpenLDAP directory.
+pub(super) const OPENLDAP_KEYS: &[&str] = &[
+    "kind",
+    "base",
+    "source-id",
+    "anchor",
+    "object-classes",
+    "url",
+    "start-tls",
+    "ca",
+    "bind-dn",
+    "password",
+    "page-size",
+    "timeout",
+];
+
+/// The keys of an LDIF file.
+pub(super) const LDIF_KEYS: &[&str] = &["kind", "base", "source-id", "anchor", "object-classes", "file", "binary"];
+
+/// The keys of one object class.
+pub(super) const OBJECT_CLASS_KEYS: &[&str] = &["ldap", "class"];
+
+/// The directory that is read.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// An LDIF file of content records.
+    Ldif(LdifSource),
+    /// An OpenLDAP server.
+    OpenLdap(OpenLdapSource),
+}
+
+/// An LDIF file.
+#[derive(Clone, Debug)]
+pub struct LdifSource {
+    /// The file.
+    pub file: PathBuf,
+    /// Only entries at or below this name; all where there is none.
+    pub base: Option<Dn>,
+    /// Attributes whose values are octets, besides those of the standard schemas.
+    pub binary: Vec<AttributeName>,
+    /// What identifies an entry.
+    pub identity: Identity,
+}
+
+/// An OpenLDAP server.
+#[derive(Clone, Debug)]
+pub struct OpenLdapSource {
+    /// `ldap://host:port` or `ldaps://host:port`.
+    pub url: String,
+    /// Whether a plain connection is turned into a protected one before anything is sent.
+    pub start_tls: bool,
+    /// A PEM file with the authorities to trust, in place of the machine's own.
+    pub ca: Option<PathBuf>,
+    /// The entry below which all is read.
+    pub base: Dn,
+    /// Who reads.
+    pub bind_dn: Dn,
+    /// Its password.
+    pub password: SecretSource,
+    /// Entries asked for at once.
+    pub page_size: u32,
+    /// The longest wait for an answer.
+    pub timeout: Duration,
+    /// What identifies an entry.
+    pub identity: Identity,
+}
+
+/// What identifies an entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The attribute that never changes while the entry lives.
+    pub source_id: AttributeName,
+    /// The attribute by which the target knows it; the source id where there is none.
+    pub anchor: Option<AttributeName>,
+}
+
+/// Reads `[source]` and the object classes in it.
+pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses), ConfigurationError> {
+    let missing = || root.error("the section [source] is missing. Add it, with kind = \"openldap\" or kind = \"ldif\"");
+    let item = root.get("source").ok_or_else(missing)?;
+    let section = item.any_section()?;
+    let kind = section.require("kind", "\"openldap\"")?;
+    let source = match kind.text()? {
+        "openldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?)?),
+        "ldif" => Source::Ldif(ldif(&item.section(LDIF_KEYS)?)?),
+        other => {
+            let advice = suggestion::among(other, KINDS);
+            return Err(kind.error(format!("is \"{other}\", which is not a kind of directory known here. {advice}")));
+        }
+    };
+    Ok((source, object_classes(&section)?))
+}
+
+fn open_ldap(section: &Section<'_>) -> Result<OpenLdapSource, ConfigurationError> {
+    let example = "\"ldaps://ldap.example.com\"";
+    let url_item = section.require("url", example)?;
+    let url = address::server(&url_item, &["ldap", "ldaps"], "ldaps://ldap.example.com")?;
+    if !matches!(url.path(), "" | "/") {
+        return Err(
+            url_item.error("has a path behind the host. Put the base into \"base\" and leave host and port here")
+        );
+    }
+    let start_tls_item = section.get("start-tls");
+    let start_tls = start_tls_item.as_ref().map_or(Ok(false), Item::boolean)?;
+    if let Some(item) = start_tls_item.filter(|_| start_tls && url.scheme() == "ldaps") {
+        return Err(item.error("is for ldap:// only: ldaps:// is protected from the start. Take the line out"));
+    }
+    if url.scheme() == "ldap" && !start_tls && !address::is_loopback(&url) {
+        return Err(url_item.error(
+            "is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
+        ));
+    }
+    let seconds = Duration::from_secs;
+    let identity = identity(section)?;
+    if let Some(item) = section.get("source-id").filter(|_| identity.source_id != AttributeName::from("entryUUID")) {
+        return Err(
+            item.error("must be entryUUID here: it is what OpenLDAP's change feed calls an entry. Take the line out")
+        );
+    }
+    Ok(OpenLdapSource {
+        url: url.as_str().trim_end_matches('/').to_owned(),
+        start_tls,
+        ca: section.get("ca").map(|item| item.path()).transpose()?,
+        base: section.require("base", "\"dc=example,dc=com\"")?.parsed()?,
+        bind_dn: section.require("bind-dn", "\"cn=sync,ou=svc,dc=example,dc=com\"")?.parsed()?,
+        password: SecretSource::of(&section.require("password", "{ file = \"ldap.password\" }")?, "source.password")?,
+        page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 10_000)).map(small)?,
+        timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
+        identity,
+    })
+}
+
+fn ldif(section: &Section<'_>) -> Result<LdifSource, ConfigurationError> {
+    let binary = section.get("binary").map(|item| item.list()).transpose()?.unwrap_or_default();
+    Ok(LdifSource {
+        file: section.require("file", "\"people.ldif\"")?.path()?,
+        base: section.get("base").map(|item| item.parsed()).transpose()?,
+        binary: binary.iter().map(attribute_name).collect::<Result<_, _>>()?,
+        identity: identity(section)?,
+    })
+}
+
+/// A number that [`Item::integer`] has found to fit.
+fn small(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+fn identity(section: &Section<'_>) -> Result<Identity, ConfigurationError> {
+    let source_id = section.get("source-id").map(|item| attribute_name(&item)).transpose()?;
+    let anchor = section.get("anchor").map(|item| attribute_name(&item)).transpose()?;
+    Ok(Identity { source_id: source_id.unwrap_or_else(|| AttributeName::from("entryUUID")), anchor })
+}
+
+/// The name or OID of an attribute (RFC 4512, section 2.5), with options.
+fn attribute_name(item: &Item<'_>) -> Result<AttributeName, ConfigurationError> {
+    let text = item.filled_text()?;
+    let is_name = text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && text.len() <= 256
+        && text
+            .chars()
+            .all(|character| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | ';' | '_'));
+    if is_name {
+        Ok(AttributeName::from(text))
+    } else {
+        Err(item.error(format!("is \"{text}\", which is no attribute name")))
+    }
+}
+
+/// `object-classes = [{ ldap = "inetOrgPerson", class = "user" }]`: a list, because the first that fits wins.
+fn object_classes(section: &Section<'_>) -> Result<ObjectClasses, ConfigurationError> {
+    let Some(item) = section.get("object-classes") else { return Ok(ObjectClasses::default()) };
+    let mut pairs = Vec::new();
+    for class in item.list()? {
+        let section = class.section(OBJECT_CLASS_KEYS)?;
+        let ldap = attribute_name(&section.require("ldap", "\"inetOrgPerson\"")?)?;
+        let word = section.require("class", "\"user\"")?;
+        pairs.push((ldap.as_str().to_owned(), word.filled_text()?.to_owned()));
+    }
+    if pairs.is_empty() {
+        Err(item.error("is empty. List a class, or take the line out"))
+    } else {
+        Ok(ObjectClasses::new(pairs))
+    }
+}

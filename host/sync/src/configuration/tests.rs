@@ -1,0 +1,453 @@
+//! Each setting read, each wrong one refused with its place and what to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use provisor_rules::OnFault;
+
+use super::*;
+
+/// A folder with documents, and secrets beside them.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.0.path().join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+
+    fn read(&self, text: &str) -> Result<Configuration, ConfigurationError> {
+        Configuration::read(&self.write("hr.toml", text))
+    }
+
+    /// The error without the folder, so that a test can show the whole of it.
+    fn error(&self, text: &str) -> String {
+        self.shown(&self.read(text).unwrap_err())
+    }
+
+    fn shown(&self, error: &ConfigurationError) -> String {
+        error.to_string().replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+const FULL: &str = r#"
+enabled = "staging"
+interval = "5m"
+
+[source]
+kind = "openldap"
+url = "ldaps://ldap.lab01.example"
+ca = "lab01-ca.pem"
+base = "dc=lab01,dc=example"
+bind-dn = "cn=sync,ou=svc,dc=lab01,dc=example"
+password = { file = "lab01.password" }
+page-size = 1_000
+timeout = "10s"
+anchor = "employeeNumber"
+object-classes = [{ ldap = "inetOrgPerson", class = "user" }, { ldap = "device", class = "device" }]
+
+[scope]
+organizational-units = ["ou=people,dc=lab01,dc=example"]
+
+[target]
+kind = "scim"
+url = "https://tenant.example/scim/v2/"
+token = { file = "tenant.token" }
+proxy = "http://proxy.lab01.example:3128"
+concurrency = 4
+timeout = "20s"
+member-chunk = 100
+
+[[rules]]
+plugin = "people"
+config = { domain = "example.com", depth = 3, on = true, share = 0.5, list = ["a"], since = 2026-01-02 }
+on-fault = "stop"
+
+[[rules]]
+plugin = "groups"
+
+[match]
+user = ["externalId", "userName"]
+
+[leaving]
+deleted = "disable"
+out-of-scope = "keep"
+
+[safety]
+delete-threshold = { count = 10 }
+member-threshold = { percent = 5 }
+
+[log]
+keep-days = 30
+keep-records = 5_000
+"#;
+
+const SMALL: &str = r#"source = { kind = "ldif", file = "people.ldif" }
+target = { kind = "scim", url = "http://127.0.0.1:1/v2" }
+rules = [{ plugin = "people" }]
+"#;
+
+/// The full document with one line changed.
+fn changed(from: &str, to: &str) -> String {
+    assert!(FULL.contains(from), "{from}");
+    FULL.replacen(from, to, 1)
+}
+
+#[test]
+fn every_setting_is_read() {
+    let folder = Folder::new();
+    folder.write("tenant.token", "t0ken\n");
+    let read = folder.read(FULL).unwrap();
+    assert_eq!((read.name.as_str(), read.mode, read.interval.as_secs()), ("hr", Mode::Staging, 300));
+    let Source::OpenLdap(source) = &read.source else { panic!("{:?}", read.source) };
+    assert_eq!(source.ca.as_deref(), Some(folder.0.path().join("lab01-ca.pem").as_path()));
+    assert_eq!((source.page_size, source.timeout.as_secs(), source.start_tls), (1000, 10, false));
+    assert_eq!(source.identity.anchor, Some("employeeNumber".into()));
+    assert_eq!(read.object_classes.words(), ["user", "device"]);
+    assert_eq!(read.scope.organizational_units.len(), 1);
+    assert_eq!(read.rules.iter().map(|rule| rule.plugin.as_str()).collect::<Vec<_>>(), ["people", "groups"]);
+    assert_eq!(
+        read.rules[0].config,
+        serde_json::json!({ "domain": "example.com", "depth": 3, "on": true, "share": 0.5, "list": ["a"], "since": "2026-01-02" })
+    );
+    assert_eq!((read.rules[0].on_fault, read.rules[1].on_fault), (OnFault::Stop, OnFault::Hold));
+    assert_eq!(read.matching["user"].iter().map(TargetPath::as_str).collect::<Vec<_>>(), ["externalId", "userName"]);
+    assert_eq!(read.matching["device"].len(), 1);
+    assert_eq!(read.safety.delete_threshold, Threshold { count: 10, percent: 20 });
+    assert_eq!(read.safety.member_threshold, Threshold { count: 5000, percent: 5 });
+    assert_eq!((read.log_retention.days, read.log_retention.records), (30, 5000));
+    let options = read.target_options().unwrap();
+    assert_eq!(
+        (options.url.as_str(), options.concurrency, options.member_chunk),
+        ("https://tenant.example/scim/v2", 4, 100)
+    );
+    assert_eq!(options.token.unwrap().reveal(), "t0ken");
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let read = Folder::new().read(SMALL).unwrap();
+    assert_eq!((read.mode, read.interval.as_secs()), (Mode::Enabled, 120));
+    assert_eq!(read.source.identity().source_id, "entryUUID".into());
+    assert!(read.scope.organizational_units.is_empty());
+    assert_eq!(read.leaving.deleted, provisor_model::LeavingAction::Delete);
+    assert_eq!(read.leaving.out_of_scope, provisor_model::LeavingAction::Disable);
+    assert_eq!(read.safety.delete_threshold, Threshold { count: 500, percent: 20 });
+    assert_eq!(read.matching.keys().map(String::as_str).collect::<Vec<_>>(), ["group", "organizational-unit", "user"]);
+}
+
+#[test]
+fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
+    let folder = Folder::new();
+    let cases = [
+        (
+            "interval = \"5m\"",
+            "intervall = \"5m\"",
+            "hr.toml:3:1: intervall is not a known setting. Did you mean \"interval\"?",
+        ),
+        (
+            "page-size = 1_000",
+            "page_size = 1",
+            "hr.toml:12:1: source.page_size is not a known setting. Did you mean \"page-size\"?",
+        ),
+        (
+            "organizational-units =",
+            "groups =",
+            "hr.toml:18:1: scope.groups is not a known setting. Known are: organizational-units",
+        ),
+        ("enabled = \"staging\"", "enabled = \"yes\"", "hr.toml:2:11: enabled must be true, false or \"staging\""),
+        (
+            "\"5m\"",
+            "5",
+            "hr.toml:3:12: interval must be a length of time in quotes, such as \"30s\", \"2m\" or \"1h\"; it is an integer",
+        ),
+        (
+            "\"5m\"",
+            "\"5 minutes\"",
+            "hr.toml:3:12: interval is \"5 minutes\"; it must be a length of time in quotes, such as \"30s\", \"2m\" or \"1h\"",
+        ),
+        ("\"5m\"", "\"2d\"", "hr.toml:3:12: interval is 2d; it must be 1s to 1d"),
+        (
+            "kind = \"openldap\"",
+            "kind = \"active-directory\"",
+            "hr.toml:6:8: source.kind is \"active-directory\", which is not a kind of directory known here. Known are: openldap, ldif",
+        ),
+        (
+            "base = \"dc=lab01,dc=example\"\n",
+            "base = \"lab01\"\n",
+            "hr.toml:9:8: source.base is wrong: \"lab01\" is not a distinguished name: an equals sign was expected at character 6",
+        ),
+        (
+            "base = \"dc=lab01,dc=example\"\n",
+            "",
+            "hr.toml:5:1: source.base is missing. Add a line such as: base = \"dc=example,dc=com\"",
+        ),
+        (
+            "\"ldaps://ldap.lab01.example\"",
+            "\"ldap.lab01.example\"",
+            "hr.toml:7:7: source.url is not a URL: relative URL without a base. It must look like ldaps://ldap.example.com",
+        ),
+        (
+            "\"ldaps://ldap.lab01.example\"",
+            "\"ldap://ldap.lab01.example\"",
+            "hr.toml:7:7: source.url is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
+        ),
+        (
+            "\"ldaps://ldap.lab01.example\"",
+            "\"ldaps://ldap.lab01.example/dc=lab01\"",
+            "hr.toml:7:7: source.url has a path behind the host. Put the base into \"base\" and leave host and port here",
+        ),
+        (
+            "{ file = \"lab01.password\" }",
+            "\"hunter2\"",
+            "hr.toml:11:12: source.password stands in the document itself, where everybody who may see the configuration sees it. \
+             Put it into a file of its own with mode 0600 and write { file = \"NAME\" }, or write { env = \"VARIABLE\" }",
+        ),
+        (
+            "{ file = \"lab01.password\" }",
+            "{ file = \"a\", env = \"B\" }",
+            "hr.toml:11:12: source.password must be either { file = \"NAME\" } or { env = \"VARIABLE\" }",
+        ),
+        ("ca = \"lab01-ca.pem\"", "ca = \"\"", "hr.toml:8:6: source.ca is empty. Fill it in or take the line out"),
+        (
+            "anchor = \"employeeNumber\"",
+            "anchor = \"employee number\"",
+            "hr.toml:14:10: source.anchor is \"employee number\", which is no attribute name",
+        ),
+        ("page-size = 1_000", "page-size = 0", "hr.toml:12:13: source.page-size is 0; it must be 1 to 10000"),
+        (
+            "\"ou=people,dc=lab01,dc=example\"",
+            "\"ou=people,dc=lab02,dc=example\"",
+            "hr.toml:18:25: scope.organizational-units[0] is not within the source's base dc=lab01,dc=example, so nothing could be \
+             in scope. Correct one of them",
+        ),
+        (
+            "\"https://tenant.example/scim/v2/\"",
+            "\"http://tenant.example/scim/v2/\"",
+            "hr.toml:22:7: target.url is plain http, which would show the token to the network. Use https://",
+        ),
+        (
+            "\"http://proxy.lab01.example:3128\"",
+            "\"http://u:hunter2@proxy.example\"",
+            "hr.toml:24:9: target.proxy holds a user name or password, which do not belong there. It must look like \
+             http://proxy.example:3128",
+        ),
+        (
+            "kind = \"scim\"",
+            "kind = \"scmi\"",
+            "hr.toml:21:8: target.kind is \"scmi\", which is not a kind of target known here. Did you mean \"scim\"?",
+        ),
+        (
+            "plugin = \"people\"",
+            "plugin = \"plugins/people.wasm\"",
+            "hr.toml:30:10: rules[0].plugin is \"plugins/people.wasm\"; it must be the name of a file in the plugins folder, without \
+             its folder and without .wasm",
+        ),
+        (
+            "on-fault = \"stop\"",
+            "on-fault = \"stopp\"",
+            "hr.toml:32:12: rules[0].on-fault is \"stopp\". Did you mean \"stop\"?",
+        ),
+        (
+            "user = [\"externalId\", \"userName\"]",
+            "users = [\"externalId\"]",
+            "hr.toml:38:9: match.users is for an object class that this configuration does not have. Did you mean \"user\"?",
+        ),
+        (
+            "user = [\"externalId\", \"userName\"]",
+            "user = [\"userName\"]",
+            "hr.toml:38:8: match.user must begin with \"externalId\", by which an earlier run's resources are found again",
+        ),
+        (
+            "\"userName\"]",
+            "\"user name\"]",
+            "hr.toml:38:23: match.user[1] is wrong: \"user name\" is not an attribute path in SCIM's notation: an attribute name was \
+             expected",
+        ),
+        ("\"disable\"", "\"remove\"", "hr.toml:41:11: leaving.deleted is \"remove\". Known are: delete, disable, keep"),
+        (
+            "{ percent = 5 }",
+            "{ percent = 101 }",
+            "hr.toml:46:32: safety.member-threshold.percent is 101; it must be 0 to 100",
+        ),
+        ("keep-days = 30", "keep-days = \"30\"", "hr.toml:49:13: log.keep-days must be a whole number; it is a string"),
+    ];
+    for (from, to, message) in cases {
+        assert_eq!(folder.error(&changed(from, to)), message);
+    }
+}
+
+#[test]
+fn a_document_that_is_no_toml_is_refused_with_its_place() {
+    let folder = Folder::new();
+    assert_eq!(folder.error("enabled = true\nenabled = false\n"), "hr.toml:2:1: is not TOML: duplicate key");
+    assert!(folder.error("enabled = tru\n").starts_with("hr.toml:1:11: is not TOML: "));
+    let file = folder.write("hr.toml", "");
+    fs::write(&file, b"# caf\xe9\n").unwrap();
+    let error = folder.shown(&Configuration::read(&file).unwrap_err());
+    assert_eq!(error, "hr.toml:1:6: is not UTF-8 text, which TOML must be. Save it as UTF-8");
+    let missing = Configuration::read(&folder.0.path().join("none.toml")).unwrap_err();
+    assert_eq!(folder.shown(&missing), "none.toml: cannot be opened: No such file or directory (os error 2)");
+}
+
+#[test]
+fn sections_that_must_be_there_are_named() {
+    let folder = Folder::new();
+    let without = |start: &str| SMALL.lines().filter(|line| !line.starts_with(start)).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        folder.error(&without("source")),
+        "hr.toml:1:1: the section [source] is missing. Add it, with kind = \"openldap\" or kind = \"ldif\""
+    );
+    assert_eq!(folder.error(&without("target")), "hr.toml:1:1: the section [target] is missing. Add it");
+    assert_eq!(
+        folder.error(&without("rules")),
+        "hr.toml:1:1: names no rules, so nothing could be mapped. Add: [[rules]] plugin = \"people\""
+    );
+}
+
+#[test]
+fn the_file_name_is_the_name_of_the_configuration() {
+    let folder = Folder::new();
+    for name in ["Lab01.toml", "-x.toml", "lab 01.toml", "lab_01.toml"] {
+        let error = folder.shown(&Configuration::read(&folder.write(name, SMALL)).unwrap_err());
+        assert!(error.starts_with(&format!("{name}: the file's name is the configuration's")), "{error}");
+    }
+    assert_eq!(Configuration::read(&folder.write("lab-01.toml", SMALL)).unwrap().name, "lab-01");
+    assert!(Configuration::is_document(std::path::Path::new("x/lab-01.toml")));
+    assert!(!Configuration::is_document(std::path::Path::new("x/.lab-01.toml")));
+    assert!(!Configuration::is_document(std::path::Path::new("x/lab-01.toml~")));
+}
+
+#[test]
+fn a_secret_must_be_ours_alone_and_one_line() {
+    let folder = Folder::new();
+    let read = folder.read(FULL).unwrap();
+    let refused = || folder.shown(&read.target_options().unwrap_err());
+    assert_eq!(
+        refused(),
+        "hr.toml:23:9: target.token: the file tenant.token cannot be opened: No such file or directory (os error 2)"
+    );
+    let file = folder.write("tenant.token", "t0ken\r\n");
+    assert_eq!(read.target_options().unwrap().token.unwrap().reveal(), "t0ken");
+    for mode in [0o640, 0o604, 0o644] {
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(
+            refused(),
+            format!(
+                "hr.toml:23:9: target.token: the file tenant.token may be read by others (mode {mode:04o}). Run: chmod 600 tenant.token"
+            )
+        );
+    }
+    folder.write("tenant.token", "\n");
+    assert_eq!(refused(), "hr.toml:23:9: target.token: the file tenant.token is empty. Put the secret there");
+    folder.write("tenant.token", "one\ntwo\n");
+    assert_eq!(
+        refused(),
+        "hr.toml:23:9: target.token: the file tenant.token holds more than one line. It must hold the secret alone"
+    );
+}
+
+#[test]
+fn a_secret_in_the_environment_must_be_set() {
+    let folder = Folder::new();
+    let with_token = |variable: &str| changed("{ file = \"tenant.token\" }", &format!("{{ env = \"{variable}\" }}"));
+    let missing = folder.read(&with_token("PROVISOR_TEST_NOT_SET")).unwrap().target_options().unwrap_err();
+    assert_eq!(
+        folder.shown(&missing),
+        "hr.toml:23:9: target.token: the environment variable PROVISOR_TEST_NOT_SET is not set. Set it"
+    );
+    let present = folder.read(&with_token("PATH")).unwrap().target_options().unwrap();
+    assert_eq!(present.token.unwrap().reveal(), std::env::var("PATH").unwrap());
+}
+
+#[test]
+fn no_secret_is_in_what_is_printed() {
+    let folder = Folder::new();
+    folder.write("tenant.token", "hunter2");
+    let read = folder.read(FULL).unwrap();
+    assert!(!format!("{read:?} {:?}", read.target_options()).contains("hunter2"));
+}
+
+#[test]
+fn plain_connections_are_for_this_machine_or_with_start_tls() {
+    let folder = Folder::new();
+    let url = "\"ldaps://ldap.lab01.example\"";
+    for local in ["ldap://127.0.0.1:3890", "ldap://[::1]", "ldap://localhost"] {
+        assert!(folder.read(&changed(url, &format!("\"{local}\""))).is_ok(), "{local}");
+    }
+    assert!(folder.read(&changed(url, "\"ldap://127.0.0.1.example\"")).is_err());
+    assert!(folder.read(&changed(url, "\"ldap://ldap.lab01.example\"\nstart-tls = true")).is_ok());
+    assert!(folder.read(&changed(url, &format!("{url}\nstart-tls = true"))).is_err());
+}
+
+#[test]
+fn another_source_has_another_identity_and_another_rule_for_entries_another_fingerprint() {
+    let folder = Folder::new();
+    let read = |text: &str| folder.read(text).unwrap();
+    let full = read(FULL);
+    assert_eq!(full.source_identity(), "ldap ldap.lab01.example:636 below dc=lab01,dc=example by entryuuid");
+    let elsewhere = read(&changed("ldaps://ldap.lab01", "ldaps://ldap.lab02"));
+    assert_ne!(full.source_identity(), elsewhere.source_identity());
+    assert_eq!(full.fingerprint(), elsewhere.fingerprint());
+    for (from, to) in [
+        ("deleted = \"disable\"", "deleted = \"delete\""),
+        ("\"ou=people,dc=lab01,dc=example\"", "\"ou=staff,dc=lab01,dc=example\""),
+        ("\"externalId\", \"userName\"", "\"externalId\""),
+        ("anchor = \"employeeNumber\"", ""),
+        ("class = \"device\"", "class = \"thing\""),
+    ] {
+        assert_ne!(full.fingerprint(), read(&changed(from, to)).fingerprint(), "{from}");
+    }
+    assert_eq!(full.fingerprint(), read(&changed("interval = \"5m\"", "interval = \"6m\"")).fingerprint());
+}
+
+#[test]
+fn the_host_document_has_defaults_beside_it() {
+    let folder = Folder::new();
+    let here = folder.0.path();
+    let settings = HostSettings::read(&folder.write("provisor.toml", "")).unwrap();
+    assert_eq!(settings.data_folder, here.join("data"));
+    assert_eq!(settings.plugins_folder, here.join("plugins"));
+    assert_eq!(settings.configurations_folder, here.join("configurations"));
+    assert_eq!(settings.socket(), here.join("data/provisor.sock"));
+    let text = "data-folder = \"/var/lib/provisor\"\n[logging]\nformat = \"json\"\nlevel = \"debug\"\n";
+    let settings = HostSettings::read(&folder.write("provisor.toml", text)).unwrap();
+    assert_eq!(settings.data_folder, std::path::Path::new("/var/lib/provisor"));
+    assert_eq!(settings.logging, Logging { format: LogFormat::Json, level: LogLevel::Debug });
+    let wrong = HostSettings::read(&folder.write("provisor.toml", "[logging]\nlevel = \"verbose\"\n")).unwrap_err();
+    assert_eq!(
+        folder.shown(&wrong),
+        "provisor.toml:2:9: logging.level is \"verbose\". Known are: error, warn, info, debug, trace"
+    );
+}
+
+#[test]
+fn the_operators_reference_names_every_setting() {
+    let reference = include_str!("../../../../docs/configuration.md");
+    let sections: [&[&str]; 14] = [
+        KEYS,
+        source::OPENLDAP_KEYS,
+        source::LDIF_KEYS,
+        source::OBJECT_CLASS_KEYS,
+        target::KEYS,
+        secret::KEYS,
+        policy::SCOPE_KEYS,
+        policy::RULE_KEYS,
+        policy::LEAVING_KEYS,
+        policy::SAFETY_KEYS,
+        policy::THRESHOLD_KEYS,
+        policy::LOG_KEYS,
+        host::KEYS,
+        host::LOGGING_KEYS,
+    ];
+    let missing: Vec<&str> =
+        sections.concat().into_iter().filter(|key| !reference.contains(&format!("`{key}`"))).collect();
+    assert!(missing.is_empty(), "docs/configuration.md does not explain: {missing:?}");
+}

@@ -1,0 +1,250 @@
+//! What is to be done for one evaluated entry: its operation, or nothing.
+
+use provisor_model::{Change, LeavingAction, OperationKind, Plain, Reason, TargetValue, attribute_changes};
+use provisor_rules::Outcome;
+use provisor_space::{Link, LinkState, PlanState, Planned, PlannedBody, Space, StoredEntry};
+
+use crate::SyncError;
+use crate::context::{Context, Tally};
+use crate::record;
+use crate::resolve::{Desired, resolve};
+
+/// What scope and rules say of an entry.
+pub(crate) enum Verdict {
+    /// It is no longer in the source.
+    Gone,
+    /// The rules have decided.
+    Decided(Outcome),
+    /// It is outside the units of the scope.
+    OutsideUnits,
+}
+
+/// Decides what is done for one entry, puts that into the plan, and notes that the entry was evaluated.
+pub(crate) fn decide(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    verdict: Verdict,
+    valid_until: Option<i64>,
+    tally: &mut Tally,
+) -> Result<(), SyncError> {
+    tally.evaluated += 1;
+    let decision = match verdict {
+        Verdict::Gone => {
+            space.clear_escrow(stored.key)?;
+            gone(space, context, stored)?;
+            "gone".to_owned()
+        }
+        Verdict::OutsideUnits => {
+            let reason = Reason::new("outside-units", "The entry is outside the organisational units of the scope.");
+            out_of_scope(space, context, stored, reason, tally)?
+        }
+        Verdict::Decided(Outcome::OutOfScope { plugin, reason }) => {
+            let detail = match plugin {
+                Some(plugin) => format!("{plugin}: {}", reason.detail),
+                None => reason.detail,
+            };
+            out_of_scope(space, context, stored, Reason::new(reason.code, detail), tally)?
+        }
+        Verdict::Decided(Outcome::Held { plugin, version, reason }) => {
+            let reason = Reason::new(reason.code, format!("{plugin} {version}: {}", reason.detail));
+            hold(space, context, stored, &reason, tally)?
+        }
+        Verdict::Decided(Outcome::Provision(draft)) => match obstacle(space, context, stored, &draft.kind)? {
+            Some(reason) => hold(space, context, stored, &reason, tally)?,
+            None => match resolve(space, stored.key, draft)? {
+                Ok(desired) => provision(space, context, stored, desired)?,
+                Err(reason) => hold(space, context, stored, &reason, tally)?,
+            },
+        },
+    };
+    Ok(space.evaluated(stored.key, &decision, valid_until)?)
+}
+
+/// Holds an entry: nothing of it is exported, and it is evaluated again in the next cycle.
+pub(crate) fn hold(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    reason: &Reason,
+    tally: &mut Tally,
+) -> Result<String, SyncError> {
+    let decision = format!("held: {}: {}", reason.code, reason.detail);
+    space.remove_plan(stored.key)?;
+    space.set_escrow(stored.key, &reason.detail, context.now)?;
+    tally.hold(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), reason);
+    if stored.decision.as_deref() != Some(decision.as_str()) {
+        record::decided(space, context, stored, "held", reason)?;
+    }
+    Ok(decision)
+}
+
+/// What stands in the way of provisioning an entry at all.
+fn obstacle(space: &Space, context: &Context, stored: &StoredEntry, kind: &str) -> Result<Option<Reason>, SyncError> {
+    let entry = &stored.entry;
+    if let Some(rival) = space.anchor_rival(stored.key, entry)? {
+        let detail =
+            format!("The anchor {} is also that of {rival}. Give each entry an anchor of its own.", entry.anchor);
+        return Ok(Some(Reason::new("anchor-shared", detail)));
+    }
+    let Some(link) = &stored.link else { return Ok(None) };
+    if link.anchor != entry.anchor {
+        let detail = format!(
+            "The anchor was {} when the resource {} was linked and is {} now. Restore the old value, or delete the \
+             resource to have it made anew.",
+            link.anchor, link.resource_id, entry.anchor
+        );
+        return Ok(Some(Reason::new("anchor-changed", detail)));
+    }
+    if link.kind != kind {
+        let detail = format!(
+            "The rules of {} now make a {kind} of it, but its resource {} is a {}. Delete that resource to have it made \
+             anew, or change the rules.",
+            context.configuration.name, link.resource_id, link.kind
+        );
+        return Ok(Some(Reason::new("kind-changed", detail)));
+    }
+    Ok(None)
+}
+
+fn provision(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    mut desired: Desired,
+) -> Result<String, SyncError> {
+    let decision = "provision".to_owned();
+    let key = stored.key;
+    let Some(link) = &stored.link else {
+        let body = body_of(desired, None);
+        space.put_plan(
+            &Planned { key, operation: OperationKind::Create, body },
+            &stored.entry.source_id,
+            PlanState::Unmatched,
+        )?;
+        return Ok(decision);
+    };
+    if link.state == LinkState::Disabled {
+        let on = TargetValue::Plain(Plain::Boolean(true));
+        desired.attributes.entry(context.paths.active.clone()).or_insert(on);
+    }
+    let changes = attribute_changes(&link.exported, &desired.attributes);
+    let references = has_reference_changes(link, &desired);
+    let mut body = body_of(desired, Some(link));
+    // What a joined or created resource got once is not looked at again.
+    body.on_create.clear();
+    let planned = |operation, body| Planned { key, operation, body };
+    if stored.uncertain {
+        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Unmatched)?;
+    } else if references {
+        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Candidate)?;
+    } else if changes.is_empty() && link.state == LinkState::Active {
+        space.remove_plan(key)?;
+        space.set_waiting(key, &[])?;
+        space.clear_escrow(key)?;
+    } else {
+        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Candidate)?;
+    }
+    Ok(decision)
+}
+
+/// Whether the references differ from those that were exported; what that comes to depends on who else is planned.
+fn has_reference_changes(link: &Link, desired: &Desired) -> bool {
+    attribute_changes(&link.exported, &desired.attributes).iter().any(|change| {
+        matches!(change.change, Change::References { .. } | Change::Set(TargetValue::Reference(_)))
+            || matches!(change.old, Some(TargetValue::Reference(_) | TargetValue::References(_)))
+    })
+}
+
+fn body_of(desired: Desired, link: Option<&Link>) -> PlannedBody {
+    PlannedBody {
+        kind: desired.kind,
+        resource_id: link.map(|link| link.resource_id.clone()),
+        baseline: link.map(|link| link.exported.clone()).unwrap_or_default(),
+        desired: desired.attributes,
+        on_create: desired.on_create,
+        contributions: desired.contributions,
+        alternatives: desired.alternatives,
+        ..PlannedBody::default()
+    }
+}
+
+fn gone(space: &mut Space, context: &Context, stored: &StoredEntry) -> Result<(), SyncError> {
+    if stored.link.is_none() && !stored.uncertain {
+        space.forget_entry(stored.key)?;
+        return Ok(());
+    }
+    let reason = Reason::new("deleted", "The entry is no longer in the source.");
+    let action = context.configuration.leaving.action(&stored.entry.object_class, true);
+    leave(space, context, stored, action, reason)
+}
+
+fn out_of_scope(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    reason: Reason,
+    tally: &mut Tally,
+) -> Result<String, SyncError> {
+    *tally.out_of_scope.entry(reason.code.clone()).or_default() += 1;
+    let decision = format!("out of scope: {}: {}", reason.code, reason.detail);
+    let action = context.configuration.leaving.action(&stored.entry.object_class, false);
+    space.clear_escrow(stored.key)?;
+    if stored.link.is_some() || stored.uncertain {
+        leave(space, context, stored, action, reason)?;
+    } else {
+        space.remove_plan(stored.key)?;
+        if stored.decision.as_deref() != Some(decision.as_str()) {
+            record::decided(space, context, stored, "skipped", &reason)?;
+        }
+    }
+    Ok(decision)
+}
+
+/// Plans what happens to the resource of an entry that left.
+fn leave(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    action: LeavingAction,
+    reason: Reason,
+) -> Result<(), SyncError> {
+    let key = stored.key;
+    let Some(link) = &stored.link else {
+        // Its creation was under way when the host stopped: only a search at the target can tell whether it exists.
+        let kind = context.chain.kind_of(&stored.entry.object_class).unwrap_or_default().to_owned();
+        let body = PlannedBody { kind, reason: Some(reason), ..PlannedBody::default() };
+        let planned = Planned { key, operation: leaving_operation(action), body };
+        return Ok(space.put_plan(&planned, &stored.entry.source_id, PlanState::Unmatched)?);
+    };
+    let disabled = link.state == LinkState::Disabled;
+    let operation = match action {
+        LeavingAction::Disable if disabled && !stored.gone => {
+            space.remove_plan(key)?;
+            return Ok(());
+        }
+        // It is disabled already; all that is left is to forget it.
+        LeavingAction::Disable if disabled => OperationKind::Release,
+        action => leaving_operation(action),
+    };
+    if !disabled && space.planned_operation(key)? != Some(operation) {
+        space.mark_referrers_dirty(key)?;
+    }
+    let body = PlannedBody {
+        kind: link.kind.clone(),
+        resource_id: Some(link.resource_id.clone()),
+        baseline: link.exported.clone(),
+        reason: Some(reason),
+        ..PlannedBody::default()
+    };
+    let state = if stored.uncertain { PlanState::Unmatched } else { PlanState::Candidate };
+    Ok(space.put_plan(&Planned { key, operation, body }, &stored.entry.source_id, state)?)
+}
+
+fn leaving_operation(action: LeavingAction) -> OperationKind {
+    match action {
+        LeavingAction::Delete => OperationKind::Delete,
+        LeavingAction::Disable => OperationKind::Disable,
+        LeavingAction::Keep => OperationKind::Release,
+    }
+}

@@ -1,0 +1,132 @@
+//! Scope and rules over the entries that are to be evaluated, on all cores.
+
+use std::thread;
+
+use provisor_model::{Dn, DnKey, Entry};
+use provisor_rules::{Evaluation, Evaluator};
+use provisor_space::{Space, StoredEntry};
+
+use crate::context::{Context, Tally};
+use crate::decide::{Verdict, decide};
+use crate::watch::Step;
+use crate::{Configuration, SyncError};
+
+/// How many entries are in memory at once.
+const PAGE: usize = 2_048;
+
+/// Fewer entries than this are not worth a second thread.
+const WORTH_A_THREAD: usize = 128;
+
+/// Where the organisational units of the scope stand now.
+///
+/// # Errors
+/// When a unit is not in the source: the cycle must not take everybody in it for gone.
+pub(crate) fn scope_units(space: &mut Space, configuration: &Configuration) -> Result<Vec<Dn>, SyncError> {
+    let configured: Vec<DnKey> = configuration.scope.organizational_units.iter().map(Dn::key).collect();
+    space.keep_scope_units(&configured)?;
+    let mut units = Vec::new();
+    for (unit, key) in configuration.scope.organizational_units.iter().zip(&configured) {
+        units.push(space.scope_unit(key)?.ok_or_else(|| {
+            SyncError::Settings(format!(
+                "{}: the organisational unit \"{unit}\" of [scope] is not in the source. Nothing was changed at the \
+                 target. Correct its name, or take it out of the list if it was deleted on purpose",
+                configuration.file.display()
+            ))
+        })?);
+    }
+    Ok(units)
+}
+
+/// Evaluators for all cores.
+pub(crate) fn evaluators(context: &Context) -> Vec<Evaluator> {
+    let cores = thread::available_parallelism().map_or(1, usize::from).min(16);
+    (0..cores).map(|_| context.chain.start_cycle(context.now / 1000, false)).collect()
+}
+
+/// Evaluates everything that is to be, and plans what follows.
+///
+/// # Errors
+/// When a rule stops the cycle, the space fails, or the host is stopping.
+pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tally, SyncError> {
+    let mut evaluators = evaluators(context);
+    let mut tally = Tally::default();
+    let total = space.dirty_count()?;
+    loop {
+        if context.watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        context.watch.report(Step::Evaluate, tally.evaluated, Some(total.max(tally.evaluated)));
+        let page = space.dirty_entries(PAGE)?;
+        if page.is_empty() {
+            return Ok(tally);
+        }
+        let verdicts = verdicts(context, &mut evaluators, &page)?;
+        space.atomically(|space| -> Result<(), SyncError> {
+            for (stored, (verdict, valid_until)) in page.iter().zip(verdicts) {
+                decide(space, context, stored, verdict, valid_until, &mut tally)?;
+            }
+            Ok(())
+        })?;
+    }
+}
+
+/// What scope and rules say of these entries, in order, and until when that holds.
+fn verdicts(
+    context: &Context,
+    evaluators: &mut [Evaluator],
+    page: &[StoredEntry],
+) -> Result<Vec<(Verdict, Option<i64>)>, SyncError> {
+    let in_scope: Vec<bool> = page.iter().map(|stored| stored.gone || within_units(context, &stored.entry)).collect();
+    let asked: Vec<&Entry> = page
+        .iter()
+        .zip(&in_scope)
+        .filter(|(stored, in_scope)| **in_scope && !stored.gone)
+        .map(|(stored, _)| &stored.entry)
+        .collect();
+    let mut evaluations = evaluate_parallel(evaluators, &asked)?.into_iter();
+    page.iter()
+        .zip(in_scope)
+        .map(|(stored, in_scope)| {
+            if stored.gone {
+                return Ok((Verdict::Gone, None));
+            }
+            if !in_scope {
+                return Ok((Verdict::OutsideUnits, None));
+            }
+            let evaluation =
+                evaluations.next().ok_or_else(|| SyncError::Internal("an entry was not evaluated".into()))?;
+            Ok((Verdict::Decided(evaluation.outcome), evaluation.valid_until))
+        })
+        .collect()
+}
+
+/// Whether an entry is at or below a unit of the scope.
+pub(crate) fn within_units(context: &Context, entry: &Entry) -> bool {
+    let key = entry.dn.key();
+    context.units.is_empty() || context.units.iter().any(|unit| key.is_within(unit))
+}
+
+/// Evaluates entries on as many threads as there are evaluators; the answers come in the order of the entries.
+pub(crate) fn evaluate_parallel(
+    evaluators: &mut [Evaluator],
+    entries: &[&Entry],
+) -> Result<Vec<Evaluation>, SyncError> {
+    let [first, ..] = evaluators else { return Err(SyncError::Internal("there is no evaluator".into())) };
+    if entries.len() < WORTH_A_THREAD {
+        return Ok(first.evaluate(entries)?);
+    }
+    let share = entries.len().div_ceil(evaluators.len());
+    let parts = thread::scope(|scope| {
+        let threads: Vec<_> = evaluators
+            .iter_mut()
+            .zip(entries.chunks(share))
+            .map(|(evaluator, part)| scope.spawn(move || evaluator.evaluate(part)))
+            .collect();
+        threads.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
+    });
+    let mut evaluations = Vec::with_capacity(entries.len());
+    for part in parts {
+        evaluations.extend(part.map_err(|_| SyncError::Internal("an evaluating thread panicked".into()))??);
+    }
+    Ok(evaluations)
+}

@@ -1,0 +1,242 @@
+//! From candidates to the plan: which changes remain once it is known who else is planned, and in which order they go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{
+    AttributeChange, Change, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue, attribute_changes,
+};
+use provisor_space::{EntryKey, LinkState, PlanState, Planned, PlannedBody, Space, StoredEntry};
+
+use serde::{Deserialize, Serialize};
+
+use crate::SyncError;
+use crate::context::{Context, Tally};
+use crate::decide::hold;
+use crate::effective::{Reach, effective};
+use crate::watch::Step;
+
+/// How many operations are in memory at once.
+const PAGE: usize = 1_000;
+
+/// Turns candidates into operations to be carried out, and drops those that come to nothing.
+pub(crate) fn finalise(
+    space: &mut Space,
+    context: &Context,
+    facts: &TargetFacts,
+    tally: &mut Tally,
+) -> Result<(), SyncError> {
+    let mut after: Option<SourceId> = None;
+    let mut done = 0;
+    loop {
+        let page = space.plan_page(PlanState::Candidate, after.as_ref(), PAGE)?;
+        let Some((_, last)) = page.last() else { return Ok(()) };
+        after = Some(last.entry.source_id.clone());
+        done += page.len() as u64;
+        context.watch.report(Step::Plan, done, None);
+        space.atomically(|space| -> Result<(), SyncError> {
+            for (planned, stored) in page {
+                finalise_one(space, context, facts, planned, &stored, tally)?;
+            }
+            Ok(())
+        })?;
+    }
+}
+
+fn finalise_one(
+    space: &mut Space,
+    context: &Context,
+    facts: &TargetFacts,
+    planned: Planned,
+    stored: &StoredEntry,
+    tally: &mut Tally,
+) -> Result<(), SyncError> {
+    let key = planned.key;
+    if planned.operation == OperationKind::Disable && !facts.can_be_disabled(&planned.body, &context.paths.active) {
+        let reason = cannot_be_disabled(&planned.body, stored);
+        let decision = hold(space, context, stored, &reason, tally)?;
+        return Ok(space.evaluated(key, &decision, None)?);
+    }
+    let writes = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
+    if writes {
+        let effective = effective(space, &planned.body.desired, Reach::Planned)?;
+        space.set_waiting(key, &effective.waiting)?;
+        if planned.operation == OperationKind::Update {
+            let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
+            let comes_back = stored.link.as_ref().is_some_and(|link| link.state == LinkState::Disabled);
+            if changes.is_empty() && !comes_back && !stored.uncertain {
+                space.remove_plan(key)?;
+                return Ok(space.clear_escrow(key)?);
+            }
+            tally.references_removed += removed_but_staying(space, &changes)?;
+        }
+    }
+    note_unique_values(space, facts, &planned)?;
+    let phase = phase(planned.operation, &planned.body);
+    space.put_plan(&planned, &stored.entry.source_id, PlanState::Ready)?;
+    Ok(space.set_order(key, phase, 0)?)
+}
+
+fn cannot_be_disabled(body: &PlannedBody, stored: &StoredEntry) -> Reason {
+    let class = &stored.entry.object_class;
+    let setting = if stored.gone { "deleted" } else { "out-of-scope" };
+    let why = body.reason.as_ref().map_or("The entry has left.", |reason| reason.detail.as_str());
+    let detail = format!(
+        "{why} Its resource is a {}, which has no \"active\" and cannot be disabled. Choose in the configuration: \
+         [leaving.{class}] {setting} = \"delete\" or \"keep\".",
+        body.kind
+    );
+    Reason::new("cannot-be-disabled", detail)
+}
+
+/// How many references are taken away whose own resource stays in use: a membership that somebody loses.
+fn removed_but_staying(space: &Space, changes: &[AttributeChange<SourceId>]) -> Result<u64, SyncError> {
+    let mut count = 0;
+    for change in changes {
+        if let Change::References { remove, .. } = &change.change {
+            for id in remove {
+                count += u64::from(space.reference_target(id)?.is_some_and(|target| target.provisioned));
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// The order of the plan: what frees a unique value (phase 1, by waves), then people before groups, references between
+/// the two kinds of phase, and what takes away last.
+fn phase(operation: OperationKind, body: &PlannedBody) -> u32 {
+    let group = body.kind.eq_ignore_ascii_case("Group")
+        || body.desired.values().chain(body.baseline.values()).any(|value| matches!(value, TargetValue::References(_)));
+    match operation {
+        OperationKind::Create | OperationKind::Join if !group => 20,
+        OperationKind::Update if !group => 30,
+        OperationKind::Create | OperationKind::Join => 40,
+        OperationKind::Update => 50,
+        OperationKind::Disable | OperationKind::Release => REMOVALS,
+        OperationKind::Delete if group => 80,
+        OperationKind::Delete => 90,
+    }
+}
+
+/// The phase of what frees a unique value that another operation takes.
+const FREEING: u32 = 10;
+
+/// Phases from this one on take resources away; waiting references are settled before it.
+pub(crate) const REMOVALS: u32 = 70;
+
+/// The most waves of creations that wait for one another; what is left refers in a circle and is settled at the end.
+const MOST_WAVES: u32 = 32;
+
+/// What planning must know of a resource kind of the target.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct KindFacts {
+    /// Attributes whose values no two resources may share.
+    pub unique: Vec<TargetPath>,
+    /// Whether it has `active`, so that it can be disabled.
+    pub can_be_disabled: bool,
+}
+
+/// What planning must know of the target's resource kinds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TargetFacts {
+    pub kinds: BTreeMap<String, KindFacts>,
+}
+
+impl TargetFacts {
+    fn unique(&self, kind: &str) -> &[TargetPath] {
+        self.kinds.get(kind).map_or(&[], |facts| &facts.unique)
+    }
+
+    fn can_be_disabled(&self, body: &PlannedBody, active: &TargetPath) -> bool {
+        body.baseline.contains_key(active) || self.kinds.get(&body.kind).is_some_and(|facts| facts.can_be_disabled)
+    }
+}
+
+fn unique_text<'a>(attributes: &'a BTreeMap<TargetPath, TargetValue<SourceId>>, path: &TargetPath) -> Option<&'a str> {
+    match attributes.get(path) {
+        Some(TargetValue::Plain(Plain::Text(text))) => Some(text),
+        _ => None,
+    }
+}
+
+fn note_unique_values(space: &mut Space, facts: &TargetFacts, planned: &Planned) -> Result<(), SyncError> {
+    let body = &planned.body;
+    for path in facts.unique(&body.kind) {
+        let old = unique_text(&body.baseline, path);
+        let new = match planned.operation {
+            OperationKind::Delete => None,
+            OperationKind::Disable | OperationKind::Release => continue,
+            _ => unique_text(&body.desired, path).or_else(|| unique_text(&body.on_create, path)),
+        };
+        let same = old.zip(new).is_some_and(|(old, new)| old.to_lowercase() == new.to_lowercase());
+        if same {
+            continue;
+        }
+        // Kinds have name spaces of their own.
+        let scoped: TargetPath =
+            format!("{}.{}", body.kind, path.as_str().replace(['.', ':', '[', ']', ' ', '"'], "_"))
+                .parse()
+                .unwrap_or_else(|_| path.clone());
+        if let Some(old) = old {
+            space.plan_unique(planned.key, &scoped, old, true)?;
+        }
+        if let Some(new) = new {
+            space.plan_unique(planned.key, &scoped, new, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the plan in order. Returns the entries whose unique values go round in a circle, one of each circle: it takes
+/// a temporary value first.
+pub(crate) fn order(space: &mut Space) -> Result<Vec<EntryKey>, SyncError> {
+    space.atomically(|space| {
+        for phase in [20, 40] {
+            for wave in 0..MOST_WAVES {
+                if space.raise_wave(phase, wave)? == 0 {
+                    break;
+                }
+            }
+        }
+        let (waves, circles) = freeing_order(&space.unique_conflicts()?);
+        for (key, wave) in waves {
+            space.set_order(key, FREEING, wave)?;
+        }
+        Ok(circles)
+    })
+}
+
+/// In which wave each holder frees its value, and who must take a temporary value so that a circle opens.
+fn freeing_order(conflicts: &[(EntryKey, EntryKey)]) -> (BTreeMap<EntryKey, u32>, Vec<EntryKey>) {
+    // A holder that takes a value itself goes after the holder of that value.
+    let holders: BTreeSet<EntryKey> = conflicts.iter().map(|(holder, _)| *holder).collect();
+    let mut before: BTreeMap<EntryKey, BTreeSet<EntryKey>> =
+        holders.iter().map(|key| (*key, BTreeSet::new())).collect();
+    for (holder, claimant) in conflicts {
+        if let Some(others) = before.get_mut(claimant) {
+            others.insert(*holder);
+        }
+    }
+    let (mut waves, mut circles) = (BTreeMap::new(), Vec::new());
+    let mut wave = 0;
+    while !before.is_empty() {
+        let ready: Vec<EntryKey> = before.iter().filter(|(_, others)| others.is_empty()).map(|(key, _)| *key).collect();
+        // Where nobody can go first, one takes a temporary value and so frees its own; it still waits for its turn.
+        let freed: Vec<EntryKey> = if ready.is_empty() {
+            let opener = before.keys().find(|key| !circles.contains(*key)).copied();
+            circles.extend(opener);
+            opener.into_iter().collect()
+        } else {
+            before.retain(|key, _| !ready.contains(key));
+            waves.extend(ready.iter().map(|key| (*key, wave)));
+            wave += 1;
+            ready
+        };
+        if freed.is_empty() {
+            break;
+        }
+        for others in before.values_mut() {
+            others.retain(|other| !freed.contains(other));
+        }
+    }
+    (waves, circles)
+}

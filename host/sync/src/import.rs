@@ -1,0 +1,168 @@
+//! Step one: the change feed into the connector space.
+
+use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Watermark};
+use provisor_model::Schema;
+use provisor_rules::Chain;
+use provisor_space::{ImportEnd, MetaKey, PageCounts};
+
+use crate::configuration::Source;
+use crate::report::{CycleKind, ImportCounts};
+use crate::store::Store;
+use crate::watch::{CycleWatch, Step};
+use crate::{Configuration, SyncError};
+
+/// What an import came to.
+pub(crate) struct Imported {
+    pub kind: CycleKind,
+    pub counts: ImportCounts,
+}
+
+/// Imports what changed, or everything.
+///
+/// # Errors
+/// When the source cannot be read as a whole; then nothing follows from what was read.
+pub(crate) async fn import(
+    store: &Store,
+    configuration: &Configuration,
+    chain: &Chain,
+    initial: bool,
+    watch: &CycleWatch,
+) -> Result<Imported, SyncError> {
+    let directory = configuration.directory()?;
+    let schema = directory.schema().await?;
+    check_reads(configuration, chain, &schema)?;
+    let identity = configuration.source_identity().into_bytes();
+    let watermark = {
+        let identity = identity.clone();
+        store
+            .with(move |space| {
+                let same = space.fact(MetaKey::Source)?.is_none_or(|known| known == identity);
+                Ok(space.fact(MetaKey::Watermark)?.filter(|_| same && !initial).map(Watermark::from_octets))
+            })
+            .await?
+    };
+    let incremental = watermark.is_some();
+    match attempt(store, &directory, chain, &schema, watermark, watch).await {
+        Ok(Some(imported)) => finish(store, imported, identity).await,
+        // The watermark was not this store's, or the server has lost track of it.
+        Ok(None) => again(store, &directory, chain, &schema, watch, identity).await,
+        Err(SyncError::Directory(error)) if incremental && error.needs_full_import() => {
+            tracing::warn!(configuration = configuration.name, %error, "The source is read anew.");
+            again(store, &directory, chain, &schema, watch, identity).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn again(
+    store: &Store,
+    directory: &Directory,
+    chain: &Chain,
+    schema: &Schema,
+    watch: &CycleWatch,
+    identity: Vec<u8>,
+) -> Result<Imported, SyncError> {
+    match attempt(store, directory, chain, schema, None, watch).await? {
+        Some(imported) => finish(store, imported, identity).await,
+        None => Err(SyncError::Internal("a full import spoke of entries that it did not bring".into())),
+    }
+}
+
+async fn finish(store: &Store, imported: Imported, identity: Vec<u8>) -> Result<Imported, SyncError> {
+    store.with(move |space| Ok(space.set_fact(MetaKey::Source, Some(&identity))?)).await?;
+    Ok(imported)
+}
+
+/// A rule that reads an attribute which the directory does not have would see it as absent everywhere, and take it
+/// from every resource.
+fn check_reads(configuration: &Configuration, chain: &Chain, schema: &Schema) -> Result<(), SyncError> {
+    if matches!(configuration.source, Source::Ldif(_)) {
+        // A file has no schema of its own: any attribute may be in it.
+        return Ok(());
+    }
+    match chain.reads().into_iter().find(|name| !schema.knows(name)) {
+        None => Ok(()),
+        Some(name) => Err(SyncError::Settings(format!(
+            "{}: the rules read the attribute \"{name}\", which the directory's schema does not have. Nothing was changed at \
+             the target. Correct the name in the rule's config, or switch off the field that it is for",
+            configuration.file.display()
+        ))),
+    }
+}
+
+/// One attempt; none where it turned out that everything must be read.
+async fn attempt(
+    store: &Store,
+    directory: &Directory,
+    chain: &Chain,
+    schema: &Schema,
+    watermark: Option<Watermark>,
+    watch: &CycleWatch,
+) -> Result<Option<Imported>, SyncError> {
+    let attributes = chain.reads();
+    let mut import = directory.import(ImportRequest { attributes: attributes.clone(), watermark }).await?;
+    let kind = import.kind();
+    store.with(|space| Ok(space.begin_import()?)).await?;
+    let counts = read_pages(store, &mut import, schema, watch).await?;
+    let completion = import.finish()?;
+    if counts.unknown > 0 {
+        return Ok(None);
+    }
+    if kind == ImportKind::Full && completion.absent_is_deleted && counts.read == 0 {
+        return Err(SyncError::Safety(
+            "the source returned no entries at all. Nothing was taken for deleted, and nothing was changed at the target. Check \
+             the base, the filter and the rights of the account, or the file"
+                .into(),
+        ));
+    }
+    let schema = schema.clone();
+    let gone = store
+        .with(move |space| {
+            let end = ImportEnd {
+                watermark: completion.watermark.octets(),
+                absent_is_deleted: completion.absent_is_deleted,
+                reads: &attributes,
+            };
+            space.atomically(|space| -> Result<u64, SyncError> {
+                let stored = serde_json::to_vec(&schema).map_err(provisor_space::SpaceError::from)?;
+                space.set_fact(MetaKey::Schema, Some(&stored))?;
+                Ok(space.complete_import(&end)?)
+            })
+        })
+        .await?;
+    let kind = if kind == ImportKind::Full { CycleKind::Initial } else { CycleKind::Incremental };
+    let counts = ImportCounts {
+        read: counts.read,
+        added: counts.added,
+        changed: counts.changed,
+        deleted: counts.deleted + gone,
+        unchanged: counts.unchanged,
+    };
+    Ok(Some(Imported { kind, counts }))
+}
+
+async fn read_pages(
+    store: &Store,
+    import: &mut Import,
+    schema: &Schema,
+    watch: &CycleWatch,
+) -> Result<PageCounts, SyncError> {
+    let mut counts = PageCounts::default();
+    let mut storing: Option<tokio::task::JoinHandle<Result<PageCounts, SyncError>>> = None;
+    let joined = |error: tokio::task::JoinError| SyncError::Internal(error.to_string());
+    loop {
+        if watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        // The next page is read while the last one is stored.
+        let page = import.next_page().await;
+        if let Some(storing) = storing.take() {
+            counts += storing.await.map_err(joined)??;
+            watch.report(Step::Import, counts.read, None);
+        }
+        let Some(items) = page? else { return Ok(counts) };
+        let (store, schema) = (store.clone(), schema.clone());
+        storing =
+            Some(tokio::spawn(async move { store.with(move |space| Ok(space.import_page(&items, &schema)?)).await }));
+    }
+}

@@ -1,0 +1,136 @@
+//! Looking at a configuration: its checks, its status and its provisioning log.
+
+use provisor_model::CheckLine;
+use provisor_space::{LogFilter, MetaKey};
+use provisor_target::ScimTarget;
+
+use crate::configuration::Source;
+use crate::report::{ConfigurationStatus, CycleReport, LogRecord, RuleStatus};
+use crate::{Pipeline, SyncError};
+
+impl Pipeline {
+    /// Looks at everything a cycle depends on, and says what it found, one line for each thing.
+    pub async fn check(&mut self) -> Vec<CheckLine> {
+        let mut lines = Vec::new();
+        let chain = match self.bind().await {
+            Ok(chain) => {
+                let names: Vec<String> =
+                    chain.plugins().into_iter().map(|plugin| format!("{} {}", plugin.name, plugin.version)).collect();
+                lines.push(CheckLine::ok("rules", names.join(", ")));
+                lines.extend(chain.warnings().iter().map(|warning| CheckLine::warning("rules", warning)));
+                Some(chain)
+            }
+            Err(error) => {
+                lines.push(CheckLine::failed("rules", error.to_string()));
+                None
+            }
+        };
+        match self.configuration.directory() {
+            Err(error) => lines.push(CheckLine::failed("source", error.to_string())),
+            Ok(directory) => {
+                lines.extend(prefixed("source", directory.check().await));
+                if let (Some(chain), Ok(schema)) = (&chain, directory.schema().await) {
+                    let unknown: Vec<String> =
+                        chain.reads().iter().filter(|name| !schema.knows(name)).map(ToString::to_string).collect();
+                    lines.push(match (unknown.is_empty(), &self.configuration.source) {
+                        (true, _) => {
+                            CheckLine::ok("attributes", "the source knows every attribute that the rules read")
+                        }
+                        (false, Source::Ldif(_)) => CheckLine::warning(
+                            "attributes",
+                            format!(
+                                "not in the standard schemas: {}. Check that the file has them",
+                                unknown.join(", ")
+                            ),
+                        ),
+                        (false, _) => CheckLine::failed(
+                            "attributes",
+                            format!(
+                                "the directory's schema does not have {}. Correct the names in the rules' config",
+                                unknown.join(", ")
+                            ),
+                        ),
+                    });
+                }
+            }
+        }
+        match self.configuration.target_options() {
+            Err(error) => lines.push(CheckLine::failed("target", error.to_string())),
+            Ok(options) => {
+                let found = ScimTarget::check(options).await;
+                let reachable = found.iter().all(|line| !line.is_failure());
+                lines.extend(prefixed("target", found));
+                if reachable && chain.is_some() {
+                    lines.push(match self.target().await {
+                        Ok(_) => {
+                            CheckLine::ok("target attributes", "the target has every attribute that the rules set")
+                        }
+                        Err(error) => CheckLine::failed("target attributes", error.to_string()),
+                    });
+                }
+            }
+        }
+        lines
+    }
+
+    /// How the configuration stands.
+    ///
+    /// # Errors
+    /// When the space fails.
+    pub async fn status(&mut self) -> Result<ConfigurationStatus, SyncError> {
+        let rules = match self.bind().await {
+            Ok(chain) => chain
+                .plugins()
+                .into_iter()
+                .map(|plugin| RuleStatus { plugin: plugin.name, version: plugin.version, hash: plugin.hash })
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        let (name, mode) = (self.name().to_owned(), self.configuration.mode.as_str().to_owned());
+        self.store
+            .with(move |space| {
+                let counts = space.counts()?;
+                let last = space.last_cycle()?.and_then(|cycle| cycle.report);
+                let error = space.fact(MetaKey::LastError)?.map(|words| String::from_utf8_lossy(&words).into_owned());
+                Ok(ConfigurationStatus {
+                    configuration: name,
+                    mode,
+                    entries: counts.entries,
+                    links: counts.links,
+                    escrow: counts.escrow,
+                    pending: counts.dirty + counts.planned,
+                    waiting_references: counts.waiting,
+                    imported: space.fact(MetaKey::Watermark)?.is_some(),
+                    last_cycle: last.and_then(|report| serde_json::from_str::<CycleReport>(&report).ok()),
+                    last_error: error,
+                    store_octets: counts.octets,
+                    rules,
+                })
+            })
+            .await
+    }
+
+    /// Records of the provisioning log, the newest first.
+    ///
+    /// # Errors
+    /// When the space fails.
+    pub async fn log(&mut self, filter: LogFilter) -> Result<Vec<LogRecord>, SyncError> {
+        self.store
+            .with(move |space| {
+                let rows = space.log_rows(&filter)?;
+                let records = rows.into_iter().map(|row| {
+                    let mut record: LogRecord =
+                        serde_json::from_str(&row.record).map_err(provisor_space::SpaceError::from)?;
+                    record.id = row.id;
+                    Ok(record)
+                });
+                records.collect()
+            })
+            .await
+    }
+}
+
+/// The lines of one side, named after it.
+fn prefixed(side: &str, lines: Vec<CheckLine>) -> Vec<CheckLine> {
+    lines.into_iter().map(|line| CheckLine { what: format!("{side}: {}", line.what), outcome: line.outcome }).collect()
+}

@@ -1,0 +1,41 @@
+//! The pipeline and its safety: import, scope, match, map, plan, export; previews, and one object on demand.
+
+mod clock;
+mod configuration;
+mod context;
+mod decide;
+mod effective;
+mod error;
+mod evaluate;
+mod export;
+mod finalise;
+mod import;
+mod inspect;
+mod matching;
+mod pipeline;
+mod plugin_preview;
+mod preview;
+mod provision;
+mod record;
+mod report;
+mod request;
+mod resolve;
+mod safety;
+mod settle;
+mod store;
+mod watch;
+
+pub use configuration::{
+    Configuration, ConfigurationError, HostSettings, Identity, LdifSource, Leaving, LogFormat, LogLevel, Logging, Mode,
+    OpenLdapSource, Retention, Safety, Scope, SecretSource, Source, TargetSettings, Threshold,
+};
+pub use error::{ExitClass, SyncError};
+pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};
+pub use preview::PreviewRequest;
+pub use provisor_space::LogFilter;
+pub use report::{
+    ConfigurationStatus, CycleKind, CycleOutcome, CycleReport, EntryDifference, ImportCounts, LogRecord, LogStep,
+    ObjectFailure, PlannedOperation, PluginPreview, PreviewReport, ProvisionReport, ProvisionStep, RequestTally,
+    RuleStatus, ShownChange,
+};
+pub use watch::{CycleWatch, Progress, Step};

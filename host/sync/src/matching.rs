@@ -1,0 +1,376 @@
+//! Finding the resources that are already there: by anchor, then by the attributes that the configuration lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use provisor_model::{OperationKind, Plain, Reason, ResourceId, SourceId, TargetPath, TargetValue};
+use provisor_space::{PlanState, Planned, RemoteRow, Space, StoredEntry};
+use provisor_target::{RemoteResource, ScimTarget};
+
+use crate::SyncError;
+use crate::context::{Context, Tally};
+use crate::decide::hold;
+use crate::effective::value_to_source;
+use crate::store::Store;
+use crate::watch::Step;
+
+/// How many objects are matched at once.
+const PAGE: usize = 500;
+
+/// Up to so many objects, a listing of the target is never cheaper than a query for each.
+const ALWAYS_QUERIED: u64 = 25;
+
+/// What was found for one planned object.
+struct Found {
+    planned: Planned,
+    stored: StoredEntry,
+    outcome: Result<Option<RemoteResource>, Reason>,
+}
+
+/// Finds the resources of everything in the plan that is unmatched, and makes candidates of it.
+pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context: &Context) -> Result<Tally, SyncError> {
+    let mut tally = Tally::default();
+    let kinds = store.with(|space| Ok(space.plan_kinds(PlanState::Unmatched)?)).await?;
+    // What refers to others comes behind them, so that its references can be told.
+    let mut kinds: Vec<(String, u64)> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(kind, _)| kind.eq_ignore_ascii_case("Group"));
+    let mut done = 0;
+    for (kind, count) in kinds {
+        let listed = count > ALWAYS_QUERIED && list(store, target, context, &kind, count).await?;
+        let mut after: Option<SourceId> = None;
+        loop {
+            if context.watch.stopping() {
+                return Err(SyncError::Interrupted);
+            }
+            let page = page_of(store, &kind, after.take()).await?;
+            let Some((_, last)) = page.last() else { break };
+            after = Some(last.entry.source_id.clone());
+            done += page.len() as u64;
+            context.watch.report(Step::Match, done, None);
+            let found = find_all(store, target, context, page, listed).await?;
+            let context = context.clone();
+            tally.merge(store.with(move |space| settle(space, &context, found)).await?);
+        }
+        store.with(|space| Ok(space.clear_remote()?)).await?;
+    }
+    Ok(tally)
+}
+
+async fn page_of(store: &Store, kind: &str, after: Option<SourceId>) -> Result<Vec<(Planned, StoredEntry)>, SyncError> {
+    let kind = kind.to_owned();
+    store
+        .with(move |space| {
+            let mut page = space.plan_page(PlanState::Unmatched, after.as_ref(), PAGE)?;
+            // Pages are read without regard to kind; the last row decides where the next begins, so it stays.
+            let mut after = page.last().map(|(_, stored)| stored.entry.source_id.clone());
+            page.retain(|(planned, _)| planned.body.kind == kind);
+            while page.is_empty() && after.is_some() {
+                let next = space.plan_page(PlanState::Unmatched, after.as_ref(), PAGE)?;
+                after = next.last().map(|(_, stored)| stored.entry.source_id.clone());
+                page = next.into_iter().filter(|(planned, _)| planned.body.kind == kind).collect();
+            }
+            Ok(page)
+        })
+        .await
+}
+
+/// Lists the target where that is cheaper than a query for each of `count` objects, or the only way. Returns whether
+/// it was listed.
+async fn list(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    kind: &str,
+    count: u64,
+) -> Result<bool, SyncError> {
+    let mut listing = target.list(kind).without_members();
+    let paths: Vec<TargetPath> = match_paths(context, kind);
+    let mut listed = 0;
+    let mut pages: u64 = 0;
+    while let Some(page) = listing.next_page().await? {
+        pages += 1;
+        listed += page.len() as u64;
+        if pages == 1 && target.abilities().filter && !page.is_empty() {
+            let total = listing.total().unwrap_or(page.len()) as u64;
+            if total.div_ceil(page.len() as u64) > count {
+                return Ok(false);
+            }
+        }
+        if context.watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        context.watch.report(Step::Match, listed, listing.total().map(|total| total as u64));
+        let (kind, paths, external_id) = (kind.to_owned(), paths.clone(), context.paths.external_id.clone());
+        store.with(move |space| keep_listed(space, &kind, &paths, &external_id, page)).await?;
+    }
+    Ok(true)
+}
+
+fn keep_listed(
+    space: &mut Space,
+    kind: &str,
+    paths: &[TargetPath],
+    external_id: &TargetPath,
+    page: Vec<RemoteResource>,
+) -> Result<(), SyncError> {
+    space.atomically(|space| {
+        for resource in page {
+            let like = TargetValue::Plain(Plain::Text(String::new()));
+            let values: Vec<(String, String)> = paths
+                .iter()
+                .filter_map(|path| {
+                    let text = match resource.attribute(path, &like)? {
+                        TargetValue::Plain(Plain::Text(text)) => text,
+                        _ => return None,
+                    };
+                    Some((path.as_str().to_ascii_lowercase(), comparable(path, external_id, &text)))
+                })
+                .collect();
+            let row = RemoteRow {
+                resource_id: resource.id.clone(),
+                external_id: resource.external_id.clone(),
+                document: resource.document.to_string(),
+            };
+            space.add_remote(kind, &row, &values)?;
+        }
+        Ok(())
+    })
+}
+
+/// Anchors are compared exactly, names without regard to case.
+fn comparable(path: &TargetPath, external_id: &TargetPath, text: &str) -> String {
+    if path == external_id { text.to_owned() } else { text.to_lowercase() }
+}
+
+/// The attributes by which resources of this kind may be matched.
+fn match_paths(context: &Context, kind: &str) -> Vec<TargetPath> {
+    let mut paths = vec![context.paths.external_id.clone()];
+    for (class, listed) in &context.configuration.matching {
+        if context.chain.kind_of(class) == Some(kind) {
+            paths.extend(listed.iter().filter(|path| **path != context.paths.external_id).cloned());
+        }
+    }
+    paths
+}
+
+async fn find_all(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    page: Vec<(Planned, StoredEntry)>,
+    listed: bool,
+) -> Result<Vec<Found>, SyncError> {
+    let concurrency = context.configuration.target.concurrency.max(1);
+    let found: Vec<Result<Found, SyncError>> = stream::iter(page)
+        .map(|(planned, stored)| find(store, target, context, planned, stored, listed))
+        .buffered(concurrency)
+        .collect()
+        .await;
+    found.into_iter().collect()
+}
+
+async fn find(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    planned: Planned,
+    stored: StoredEntry,
+    listed: bool,
+) -> Result<Found, SyncError> {
+    let kind = planned.body.kind.clone();
+    if let Some(id) = &planned.body.resource_id
+        && let Some(resource) = target.read(&kind, id).await?
+    {
+        return Ok(Found { planned, stored, outcome: Ok(Some(resource)) });
+    }
+    let anchor = stored.entry.anchor.to_string();
+    let usual = vec![context.paths.external_id.clone()];
+    let paths = context.configuration.matching.get(&stored.entry.object_class).unwrap_or(&usual);
+    for path in paths {
+        let is_anchor = *path == context.paths.external_id;
+        let value = match planned.body.desired.get(path) {
+            _ if is_anchor => anchor.clone(),
+            Some(TargetValue::Plain(Plain::Text(text))) => text.clone(),
+            _ => continue,
+        };
+        let hits = if listed {
+            let (kind, path) = (kind.clone(), path.clone());
+            let value = comparable(&path, &context.paths.external_id, &value);
+            let rows = store
+                .with(move |space| Ok(space.find_remote(&kind, &path.as_str().to_ascii_lowercase(), &value)?))
+                .await?;
+            rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?
+        } else {
+            target.find(&kind, path, &value).await?
+        };
+        let outcome = match hits.len() {
+            0 => continue,
+            1 => claim(store, &stored, &kind, path, is_anchor, hits).await?,
+            count => Err(several(path, &value, count, &hits)),
+        };
+        let outcome = match outcome {
+            Ok(Some(resource)) if listed && has_references(&planned) => Ok(target.read(&kind, &resource.id).await?),
+            outcome => outcome,
+        };
+        return Ok(Found { planned, stored, outcome });
+    }
+    Ok(Found { planned, stored, outcome: Ok(None) })
+}
+
+fn has_references(planned: &Planned) -> bool {
+    planned.body.desired.values().any(|value| matches!(value, TargetValue::References(_)))
+}
+
+fn from_row(row: RemoteRow) -> Result<RemoteResource, SyncError> {
+    let document = serde_json::from_str(&row.document).map_err(provisor_space::SpaceError::from)?;
+    Ok(RemoteResource { id: row.resource_id, external_id: row.external_id, document })
+}
+
+fn several(path: &TargetPath, value: &str, count: usize, hits: &[RemoteResource]) -> Reason {
+    let ids: Vec<&str> = hits.iter().take(5).map(|hit| hit.id.as_str()).collect();
+    let detail = format!(
+        "{count} resources of the target have {path} \"{value}\": {}. Nothing was written. Remove or correct all but one of them.",
+        ids.join(", ")
+    );
+    Reason::new("several-matches", detail)
+}
+
+/// Whether the one resource that was found may be taken.
+async fn claim(
+    store: &Store,
+    stored: &StoredEntry,
+    kind: &str,
+    path: &TargetPath,
+    is_anchor: bool,
+    mut hits: Vec<RemoteResource>,
+) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
+    let Some(resource) = hits.pop() else { return Ok(Ok(None)) };
+    let anchor = stored.entry.anchor.to_string();
+    if !is_anchor
+        && let Some(other) = resource.external_id.as_deref().filter(|other| !other.is_empty() && **other != *anchor)
+    {
+        let detail = format!(
+            "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
+             written. If both are the same person, clear its externalId at the target; else change one of the two values.",
+            resource.id
+        );
+        return Ok(Err(Reason::new("belongs-to-another", detail)));
+    }
+    let (kind, id) = (kind.to_owned(), resource.id.clone());
+    let owner = store.with(move |space| Ok(space.owner_of(&kind, &id)?)).await?;
+    Ok(match owner {
+        Some((key, _, dn)) if key != stored.key => {
+            let detail = format!("The resource {} is linked to {dn} already. Nothing was written.", resource.id);
+            Err(Reason::new("belongs-to-another", detail))
+        }
+        _ => Ok(Some(resource)),
+    })
+}
+
+/// Writes what was found into the plan.
+fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tally, SyncError> {
+    let mut tally = Tally::default();
+    space.atomically(|space| -> Result<(), SyncError> {
+        for Found { mut planned, stored, outcome } in found {
+            match outcome {
+                Err(reason) => {
+                    let decision = hold(space, context, &stored, &reason, &mut tally)?;
+                    space.evaluated(stored.key, &decision, None)?;
+                    continue;
+                }
+                Ok(Some(resource)) => take(space, &stored, &mut planned, &resource)?,
+                Ok(None) => {
+                    if !leave_unfound(space, &stored, &mut planned)? {
+                        continue;
+                    }
+                }
+            }
+            space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
+        }
+        Ok(())
+    })?;
+    Ok(tally)
+}
+
+/// Plans with the resource as it was just read.
+fn take(
+    space: &Space,
+    stored: &StoredEntry,
+    planned: &mut Planned,
+    resource: &RemoteResource,
+) -> Result<(), SyncError> {
+    let body = &mut planned.body;
+    if planned.operation == OperationKind::Create {
+        planned.operation = OperationKind::Join;
+        body.on_create.clear();
+    }
+    body.resource_id = Some(resource.id.clone());
+    body.set_external_id = resource.external_id.as_deref() != Some(stored.entry.anchor.to_string().as_str());
+    body.baseline = baseline(space, &body.desired, &body.baseline, resource)?;
+    if !stored.uncertain {
+        return Ok(());
+    }
+    body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
+    Ok(())
+}
+
+/// The operation for an object whose resource was not found; false where nothing is left to do.
+fn leave_unfound(space: &mut Space, stored: &StoredEntry, planned: &mut Planned) -> Result<bool, SyncError> {
+    match planned.operation {
+        OperationKind::Create | OperationKind::Join => Ok(true),
+        // The resource was linked and is no longer there: it is made anew.
+        OperationKind::Update => {
+            space.remove_link(stored.key)?;
+            planned.operation = OperationKind::Create;
+            planned.body.resource_id = None;
+            planned.body.baseline.clear();
+            Ok(true)
+        }
+        OperationKind::Delete | OperationKind::Disable | OperationKind::Release => {
+            space.clear_intent(stored.key)?;
+            space.remove_plan(stored.key)?;
+            space.remove_link(stored.key)?;
+            if stored.gone {
+                space.forget_entry(stored.key)?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// What the target has of what we set, read so that it compares with ours. Members that are not desired are left out:
+/// who put them there is not known, so they stay.
+pub(crate) fn baseline(
+    space: &Space,
+    desired: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+    exported: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+    resource: &RemoteResource,
+) -> Result<BTreeMap<TargetPath, TargetValue<SourceId>>, SyncError> {
+    let mut baseline = BTreeMap::new();
+    let only_exported = exported.iter().filter(|(path, _)| !desired.contains_key(*path));
+    for (path, ours) in desired.iter().chain(only_exported) {
+        let Some(theirs) = resource.attribute(path, &like(ours)) else { continue };
+        let Some(mut theirs) = value_to_source(space, theirs)? else { continue };
+        if let TargetValue::References(members) = &mut theirs {
+            let ours_before = |id: &SourceId| {
+                [ours, exported.get(path).unwrap_or(ours)]
+                    .iter()
+                    .any(|value| matches!(value, TargetValue::References(ids) if ids.contains(id)))
+            };
+            members.retain(|id| ours_before(id));
+        }
+        baseline.insert(path.clone(), theirs);
+    }
+    Ok(baseline)
+}
+
+/// A value of the same sort, for reading the target's.
+fn like(value: &TargetValue<SourceId>) -> TargetValue<ResourceId> {
+    match value {
+        TargetValue::Plain(plain) => TargetValue::Plain(plain.clone()),
+        TargetValue::List(values) => TargetValue::List(values.clone()),
+        TargetValue::Rows(rows) => TargetValue::Rows(rows.clone()),
+        TargetValue::Reference(_) => TargetValue::Reference(ResourceId::new("")),
+        TargetValue::References(_) => TargetValue::References(BTreeSet::new()),
+    }
+}

@@ -1,0 +1,419 @@
+//! One configuration at work: its connector space, its rules, its target, and the cycles over them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provisor_model::{Dn, TargetPath};
+use provisor_rules::{Chain, RulesHost};
+use provisor_space::{CycleNumber, MetaKey, Space};
+use provisor_target::{RequestCounts, ScimTarget};
+use sha2::{Digest as _, Sha256};
+
+use crate::context::{Context, Paths, Tally};
+use crate::evaluate::{evaluate_dirty, scope_units};
+use crate::finalise::{KindFacts, TargetFacts, finalise, order};
+use crate::import::{Imported, import};
+use crate::matching::match_resources;
+use crate::report::{CycleOutcome, CycleReport, RequestTally};
+use crate::store::Store;
+use crate::watch::CycleWatch;
+use crate::{Configuration, SyncError, clock, export, safety};
+
+/// How long a cycle that was asked to pause may take to do so.
+const PAUSE: Duration = Duration::from_secs(6);
+
+/// What a pipeline needs besides its configuration.
+#[derive(Clone)]
+pub struct PipelineOptions {
+    /// The host's data folder; the connector space is a file in it.
+    pub data_folder: PathBuf,
+    /// The plugin host.
+    pub rules: Arc<RulesHost>,
+}
+
+/// One configuration, ready to run.
+pub struct Pipeline {
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) rules: Arc<RulesHost>,
+    pub(crate) store: Store,
+    pub(crate) paths: Paths,
+    target: Option<ScimTarget>,
+}
+
+/// What is asked of a cycle.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CycleRequest {
+    /// Read everything, whatever the watermark says.
+    pub initial: bool,
+    /// Go on although up to so many objects are deleted or disabled.
+    pub allow_deletes: Option<u64>,
+}
+
+/// A plan, as far as it was made.
+pub(crate) struct Planning {
+    pub context: Context,
+    pub tally: Tally,
+    pub objection: Option<String>,
+    pub circles: Vec<provisor_space::EntryKey>,
+    pub facts: TargetFacts,
+}
+
+impl Pipeline {
+    /// Opens the connector space of a configuration.
+    ///
+    /// # Errors
+    /// When the space cannot be opened.
+    pub async fn open(configuration: Configuration, options: PipelineOptions) -> Result<Self, SyncError> {
+        let file = options.data_folder.join(format!("{}.space", configuration.name));
+        let space = tokio::task::spawn_blocking(move || Space::open(&file))
+            .await
+            .map_err(|error| SyncError::Internal(error.to_string()))??;
+        let paths = Paths::new().map_err(|error| SyncError::Internal(error.to_string()))?;
+        let configuration = Arc::new(configuration);
+        Ok(Self { configuration, rules: options.rules, store: Store::new(space), paths, target: None })
+    }
+
+    /// The name of the configuration.
+    pub fn name(&self) -> &str {
+        &self.configuration.name
+    }
+
+    /// The configuration as it is in force.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    /// Takes up a changed configuration of the same name, between two cycles.
+    pub fn reconfigure(&mut self, configuration: Configuration) {
+        self.configuration = Arc::new(configuration);
+        self.target = None;
+    }
+
+    /// Runs one cycle.
+    ///
+    /// # Errors
+    /// When the source or the target as a whole cannot be used, a rule or a safety threshold stops the cycle, or the
+    /// space fails. What was done is kept; the next cycle goes on from there.
+    pub async fn sync(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
+        // A cycle pauses by itself between two objects. Where a server keeps it waiting for longer, it is left where it
+        // is: what was under way has its intents stored, so the next cycle finds out how it ended.
+        let outcome = tokio::select! {
+            outcome = self.cycle(request, watch) => outcome,
+            () = watch.stopped_for(PAUSE) => Err(SyncError::Interrupted),
+        };
+        let words = outcome.as_ref().err().map(ToString::to_string);
+        if matches!(outcome, Err(SyncError::Target(_))) {
+            // The next cycle finds out anew what the target can do.
+            self.target = None;
+        }
+        if !matches!(outcome, Err(SyncError::Interrupted)) {
+            self.store
+                .with(move |space| Ok(space.set_fact(MetaKey::LastError, words.as_deref().map(str::as_bytes))?))
+                .await?;
+        }
+        outcome
+    }
+
+    async fn cycle(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
+        let started = clock::milliseconds();
+        let before = self.requests();
+        let chain = self.bind().await?;
+        let cycle = self.store.with(move |space| Ok(space.begin_cycle(started)?)).await?;
+        let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
+        let mut planning = self.plan(chain, cycle, started, &request, watch).await?;
+        if let Some(words) = planning.objection.take() {
+            return Err(SyncError::Safety(words));
+        }
+        if self.has_plan().await? {
+            let target = self.target().await?;
+            let Planning { context, circles, facts, .. } = &planning;
+            export::open_circles(&self.store, &target, context, circles.clone(), facts).await?;
+            planning.tally.merge(export::export(&self.store, &target, context).await?);
+        }
+        let report = self.report(cycle, started, imported, planning, before).await?;
+        let text = serde_json::to_string(&report).map_err(provisor_space::SpaceError::from)?;
+        let retention = self.configuration.log_retention;
+        self.store
+            .with(move |space| {
+                let retention = provisor_space::Retention {
+                    milliseconds: i64::from(retention.days) * 86_400_000,
+                    rows: i64::try_from(retention.records).unwrap_or(i64::MAX),
+                };
+                let now = clock::milliseconds();
+                space.end_cycle(cycle, now, &text)?;
+                Ok(space.trim_log(retention, now)?)
+            })
+            .await?;
+        Ok(report)
+    }
+
+    async fn report(
+        &self,
+        cycle: CycleNumber,
+        started: i64,
+        imported: Imported,
+        planning: Planning,
+        before: RequestCounts,
+    ) -> Result<CycleReport, SyncError> {
+        let Planning { context, tally, .. } = planning;
+        let waiting = self.store.with(|space| Ok(space.waiting_count()?)).await?;
+        let after = self.requests();
+        let held = tally.held_count();
+        let outcome = if context.watch.stopping() {
+            CycleOutcome::Paused
+        } else if tally.failed + held > 0 {
+            CycleOutcome::CompletedWithFailures
+        } else {
+            CycleOutcome::Completed
+        };
+        Ok(CycleReport {
+            configuration: self.name().to_owned(),
+            cycle: cycle.0,
+            kind: imported.kind,
+            outcome,
+            started,
+            ended: clock::milliseconds(),
+            imported: imported.counts,
+            evaluated: tally.evaluated,
+            operations: tally.operations,
+            failed: tally.failed,
+            held,
+            out_of_scope: tally.out_of_scope.values().sum(),
+            waiting_references: waiting,
+            requests: RequestTally {
+                reads: after.reads.saturating_sub(before.reads),
+                writes: after.writes.saturating_sub(before.writes),
+            },
+            failures: tally.failures,
+        })
+    }
+
+    /// Scope, match, map and plan over what the connector space holds.
+    pub(crate) async fn plan(
+        &mut self,
+        chain: Arc<Chain>,
+        cycle: CycleNumber,
+        now: i64,
+        request: &CycleRequest,
+        watch: &CycleWatch,
+    ) -> Result<Planning, SyncError> {
+        let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let mut tally = {
+            let context = context.clone();
+            self.store.with(move |space| evaluate_dirty(space, &context)).await?
+        };
+        let unmatched =
+            self.store.with(|space| Ok(!space.plan_kinds(provisor_space::PlanState::Unmatched)?.is_empty())).await?;
+        if unmatched {
+            let target = self.target().await?;
+            tally.merge(match_resources(&self.store, &target, &context).await?);
+        }
+        self.complete_plan(context, tally, request.allow_deletes).await
+    }
+
+    /// What all plans begin with: who is due, where the scope's units are, and whether everything is to be evaluated.
+    pub(crate) async fn begin(
+        &self,
+        chain: Arc<Chain>,
+        cycle: CycleNumber,
+        now: i64,
+        everything: bool,
+        watch: &CycleWatch,
+    ) -> Result<Context, SyncError> {
+        let configuration = Arc::clone(&self.configuration);
+        let (paths, watch) = (self.paths.clone(), watch.clone());
+        self.store
+            .with(move |space| {
+                space.atomically(|space| -> Result<Context, SyncError> {
+                    space.mark_due(now / 1000)?;
+                    forget_other_target(space, &configuration)?;
+                    let units = scope_units(space, &configuration)?;
+                    let under = evaluated_under(&configuration, &chain, &units);
+                    if everything || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice()) {
+                        space.mark_all_dirty()?;
+                        space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
+                    }
+                    let units = units.iter().map(Dn::key).collect();
+                    Ok(Context { configuration, chain, units, cycle, now, watch, paths })
+                })
+            })
+            .await
+    }
+
+    /// Makes the plan of the candidates, puts it in order, and lets safety look at it.
+    pub(crate) async fn complete_plan(
+        &mut self,
+        context: Context,
+        mut tally: Tally,
+        allow_deletes: Option<u64>,
+    ) -> Result<Planning, SyncError> {
+        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts { kinds: BTreeMap::new() } };
+        let given = (context.clone(), facts.clone());
+        let (tally, circles, objection) = self
+            .store
+            .with(move |space| {
+                let (context, facts) = given;
+                finalise(space, &context, &facts, &mut tally)?;
+                let circles = order(space)?;
+                let removed = tally.references_removed;
+                let objection = safety::objection(space, &context.configuration, allow_deletes, removed)?;
+                Ok((tally, circles, objection))
+            })
+            .await?;
+        Ok(Planning { context, tally, objection, circles, facts })
+    }
+
+    pub(crate) async fn has_plan(&self) -> Result<bool, SyncError> {
+        self.store.with(|space| Ok(!space.plan_counts()?.is_empty())).await
+    }
+
+    /// The rules in force, loaded off the asynchronous threads.
+    pub(crate) async fn bind(&self) -> Result<Arc<Chain>, SyncError> {
+        let (rules, configuration) = (Arc::clone(&self.rules), Arc::clone(&self.configuration));
+        let chain = tokio::task::spawn_blocking(move || rules.bind(&configuration.name, &configuration.rules))
+            .await
+            .map_err(|error| SyncError::Internal(error.to_string()))??;
+        self.refuse_external_id(&chain)?;
+        Ok(chain)
+    }
+
+    /// The anchor is the host's to send: rules that set it could give one person's resource to another.
+    pub(crate) fn refuse_external_id(&self, chain: &Chain) -> Result<(), SyncError> {
+        if chain.write_paths().contains(&self.paths.external_id) {
+            return Err(SyncError::Settings(format!(
+                "{}: a rule sets externalId, which the host itself sends: it is the anchor. Take it out of the rule; what the \
+                 anchor is made of is set by \"anchor\" under [source]",
+                self.configuration.file.display()
+            )));
+        }
+        Ok(())
+    }
+
+    /// The target, connected.
+    pub(crate) async fn target(&mut self) -> Result<ScimTarget, SyncError> {
+        if let Some(target) = &self.target {
+            return Ok(target.clone());
+        }
+        let target = ScimTarget::connect(self.configuration.target_options()?).await?;
+        let chain = self.bind().await?;
+        self.check_paths(&target, &chain)?;
+        let facts = target_facts(&target, &self.paths.active);
+        let (text, identity) = (
+            serde_json::to_vec(&facts).map_err(provisor_space::SpaceError::from)?,
+            self.configuration.target.url.clone().into_bytes(),
+        );
+        self.store
+            .with(move |space| {
+                space.set_fact(MetaKey::TargetFacts, Some(&text))?;
+                Ok(space.set_fact(MetaKey::Target, Some(&identity))?)
+            })
+            .await?;
+        self.target = Some(target.clone());
+        Ok(target)
+    }
+
+    /// Every attribute that rules set must be one that the target has.
+    fn check_paths(&self, target: &ScimTarget, chain: &Chain) -> Result<(), SyncError> {
+        let kinds: Vec<&str> =
+            self.configuration.object_classes.words().into_iter().filter_map(|class| chain.kind_of(class)).collect();
+        for kind in &kinds {
+            if target.abilities().resource_type(kind).is_none() {
+                return Err(SyncError::Settings(format!(
+                    "{}: the rules make resources of the type \"{kind}\", which {} does not announce. Change the rules, or use \
+                     another target",
+                    self.configuration.file.display(),
+                    self.configuration.target.url
+                )));
+            }
+        }
+        for path in chain.write_paths() {
+            let refusals: Vec<String> = kinds.iter().filter_map(|kind| target.check_path(kind, path).err()).collect();
+            if !kinds.is_empty() && refusals.len() == kinds.len() {
+                let reason = refusals.into_iter().next().unwrap_or_default();
+                return Err(SyncError::Settings(format!(
+                    "{}: the rules set \"{path}\", but {reason}. Switch that field off in the rule's config, or use another rule",
+                    self.configuration.file.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of the target's kinds, without asking it where it was asked before.
+    async fn facts(&mut self) -> Result<TargetFacts, SyncError> {
+        let stored = self.store.with(|space| Ok(space.fact(MetaKey::TargetFacts)?)).await?;
+        if let Some(facts) = stored.and_then(|text| serde_json::from_slice(&text).ok()) {
+            return Ok(facts);
+        }
+        let target = self.target().await?;
+        Ok(target_facts(&target, &self.paths.active))
+    }
+
+    fn requests(&self) -> RequestCounts {
+        self.target.as_ref().map_or_else(RequestCounts::default, ScimTarget::requests)
+    }
+
+    /// Whether the next cycle would evaluate with other rules than the last one did.
+    ///
+    /// # Errors
+    /// When the rules cannot be loaded or the space fails.
+    pub async fn rules_changed(&mut self) -> Result<bool, SyncError> {
+        let chain = self.bind().await?;
+        let configuration = Arc::clone(&self.configuration);
+        self.store
+            .with(move |space| {
+                let Some(known) = space.fact(MetaKey::EvaluatedUnder)? else { return Ok(true) };
+                let units = scope_units(space, &configuration)?;
+                Ok(known != evaluated_under(&configuration, &chain, &units))
+            })
+            .await
+    }
+}
+
+/// Links lead to one target. Under another address they are found again by externalId, so nothing of the old target's
+/// is ever sent to the new one.
+fn forget_other_target(space: &mut Space, configuration: &Configuration) -> Result<(), SyncError> {
+    let known = space.fact(MetaKey::Target)?;
+    if known.is_some_and(|known| known != configuration.target.url.as_bytes()) {
+        tracing::warn!(
+            configuration = configuration.name,
+            "The target's address has changed; its resources are matched anew."
+        );
+        space.forget_links()?;
+        space.set_fact(MetaKey::Target, None)?;
+        space.set_fact(MetaKey::TargetFacts, None)?;
+        space.mark_all_dirty()?;
+    }
+    Ok(())
+}
+
+/// What all evaluations depend on besides the entries.
+fn evaluated_under(configuration: &Configuration, chain: &Chain, units: &[Dn]) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    digest.update(chain.hash());
+    digest.update(configuration.fingerprint());
+    for unit in units {
+        digest.update(unit.key().octets());
+    }
+    digest.finalize().to_vec()
+}
+
+fn target_facts(target: &ScimTarget, active: &TargetPath) -> TargetFacts {
+    let kinds = target
+        .abilities()
+        .resource_types
+        .keys()
+        .map(|kind| {
+            let announced = target.abilities().announces_schemas();
+            let can_be_disabled = if announced {
+                target.abilities().attribute(kind, active).is_some()
+            } else {
+                kind.eq_ignore_ascii_case("User")
+            };
+            (kind.clone(), KindFacts { unique: target.unique_paths(kind), can_be_disabled })
+        })
+        .collect();
+    TargetFacts { kinds }
+}

@@ -1,0 +1,167 @@
+//! A cycle without its export: what would be done, counted and shown.
+
+use std::collections::BTreeMap;
+
+use provisor_model::{AttributeChange, Change, OperationKind, Plain, SourceId, TargetValue, attribute_changes};
+use provisor_space::{PlanState, Planned, Space, StoredEntry};
+
+use crate::context::{Context, Tally};
+use crate::effective::{Reach, effective};
+use crate::evaluate::evaluate_dirty;
+use crate::import::import;
+use crate::pipeline::{CycleRequest, Planning};
+use crate::record::shown;
+use crate::report::{PlannedOperation, PreviewReport};
+use crate::watch::CycleWatch;
+use crate::{Pipeline, SyncError, clock};
+
+/// What is asked of a preview.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PreviewRequest {
+    /// Ask neither the source nor the target: evaluate what is stored.
+    pub stored: bool,
+    /// Read everything, whatever the watermark says, and evaluate everything.
+    pub initial: bool,
+    /// How many operations are shown in full.
+    pub first: usize,
+}
+
+/// How many operations are in memory at once.
+const PAGE: usize = 500;
+
+impl Pipeline {
+    /// Finds out what a cycle would do. Nothing is written to the target.
+    ///
+    /// # Errors
+    /// As for a cycle, but that a safety threshold is reported and stops nothing.
+    pub async fn preview(&mut self, request: PreviewRequest, watch: &CycleWatch) -> Result<PreviewReport, SyncError> {
+        let now = clock::milliseconds();
+        let chain = self.bind().await?;
+        let warnings = chain.warnings().to_vec();
+        if !request.stored {
+            import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
+        }
+        let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
+        let planning = if request.stored {
+            let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+            let given = context.clone();
+            let tally = self
+                .store
+                .with(move |space| {
+                    let tally = evaluate_dirty(space, &given)?;
+                    assume_unmatched(space)?;
+                    Ok(tally)
+                })
+                .await?;
+            self.complete_plan(context, tally, None).await?
+        } else {
+            let cycle_request = CycleRequest { initial: request.initial, allow_deletes: None };
+            self.plan(chain, cycle, now, &cycle_request, watch).await?
+        };
+        let Planning { context, tally, objection, .. } = planning;
+        self.store.with(move |space| describe(space, &context, tally, objection, warnings, request)).await
+    }
+}
+
+/// Without asking the target, what has no link is taken for new.
+fn assume_unmatched(space: &mut Space) -> Result<(), SyncError> {
+    loop {
+        let page = space.plan_page(PlanState::Unmatched, None, PAGE)?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        space.atomically(|space| -> Result<(), SyncError> {
+            for (mut planned, stored) in page {
+                planned.body.notes.push("The target was not asked whether it has the resource already.".into());
+                if planned.operation != OperationKind::Create && planned.body.resource_id.is_none() {
+                    space.remove_plan(planned.key)?;
+                    continue;
+                }
+                space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
+            }
+            Ok(())
+        })?;
+    }
+}
+
+fn describe(
+    space: &mut Space,
+    context: &Context,
+    tally: Tally,
+    objection: Option<String>,
+    warnings: Vec<String>,
+    request: PreviewRequest,
+) -> Result<PreviewReport, SyncError> {
+    let mut operations: BTreeMap<String, u64> = BTreeMap::new();
+    let mut attributes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut first = Vec::new();
+    let mut after: Option<SourceId> = None;
+    loop {
+        let page = space.plan_page(PlanState::Ready, after.as_ref(), PAGE)?;
+        let Some((_, last)) = page.last() else { break };
+        after = Some(last.entry.source_id.clone());
+        for (planned, stored) in &page {
+            let changes = changes_of(space, context, planned)?;
+            *operations.entry(planned.operation.to_string()).or_default() += 1;
+            for change in &changes {
+                *attributes.entry(change.path.to_string()).or_default() += 1;
+            }
+            if first.len() < request.first {
+                first.push(show(planned, stored, &changes));
+            }
+        }
+    }
+    let planned: u64 = operations.values().sum();
+    let aside: u64 = tally.out_of_scope.values().chain(tally.held.values()).sum();
+    Ok(PreviewReport {
+        configuration: context.configuration.name.clone(),
+        evaluated: tally.evaluated,
+        unchanged: tally.evaluated.saturating_sub(planned + aside),
+        operations,
+        attributes,
+        out_of_scope: tally.out_of_scope,
+        held: tally.held,
+        would_stop: objection,
+        warnings,
+        first,
+        asked_target: !request.stored,
+    })
+}
+
+/// What an operation of the plan would change, references by what is planned for their targets.
+pub(crate) fn changes_of(
+    space: &Space,
+    context: &Context,
+    planned: &Planned,
+) -> Result<Vec<AttributeChange<SourceId>>, SyncError> {
+    let body = &planned.body;
+    Ok(match planned.operation {
+        OperationKind::Create => {
+            let mut wanted = effective(space, &body.desired, Reach::Planned)?.attributes;
+            wanted.extend(effective(space, &body.on_create, Reach::Planned)?.attributes);
+            attribute_changes(&BTreeMap::new(), &wanted)
+        }
+        OperationKind::Join | OperationKind::Update => {
+            attribute_changes(&body.baseline, &effective(space, &body.desired, Reach::Planned)?.attributes)
+        }
+        OperationKind::Disable => {
+            let path = context.paths.active.clone();
+            let old = body.baseline.get(&path).cloned();
+            vec![AttributeChange { path, old, change: Change::Set(TargetValue::Plain(Plain::Boolean(false))) }]
+        }
+        OperationKind::Delete | OperationKind::Release => Vec::new(),
+    })
+}
+
+/// An operation of the plan, as it is shown.
+pub(crate) fn show(planned: &Planned, stored: &StoredEntry, changes: &[AttributeChange<SourceId>]) -> PlannedOperation {
+    PlannedOperation {
+        operation: planned.operation.to_string(),
+        dn: stored.entry.dn.to_string(),
+        id: stored.entry.source_id.to_string(),
+        kind: planned.body.kind.clone(),
+        resource_id: planned.body.resource_id.as_ref().map(ToString::to_string),
+        reason: planned.body.reason.as_ref().map(|reason| reason.detail.clone()),
+        changes: shown(changes, &planned.body.contributions),
+    }
+}

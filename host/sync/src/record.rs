@@ -1,0 +1,132 @@
+//! Records of the provisioning log: what was decided or done for an object, and why.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use provisor_model::{AttributeChange, Change, Reason, TargetPath, TargetValue};
+use provisor_space::{LogRow, Space, StoredEntry};
+
+use crate::SyncError;
+use crate::context::Context;
+use crate::report::{LogRecord, LogStep, ShownChange};
+
+/// The longest value that is kept in the log, in characters.
+const SHOWN_VALUE: usize = 500;
+
+/// What is put on record for one object.
+pub(crate) struct Record<'a> {
+    pub operation: &'a str,
+    pub status: &'a str,
+    pub kind: Option<&'a str>,
+    pub resource_id: Option<&'a str>,
+    pub steps: Vec<(&'a str, String)>,
+    pub changes: Vec<ShownChange>,
+    pub reason: Option<&'a Reason>,
+    pub error: Option<String>,
+}
+
+/// Puts a decision on record that leads to no request.
+pub(crate) fn decided(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    status: &str,
+    reason: &Reason,
+) -> Result<(), SyncError> {
+    let link = stored.link.as_ref();
+    let record = Record {
+        operation: "none",
+        status,
+        kind: link.map(|link| link.kind.as_str()),
+        resource_id: link.map(|link| link.resource_id.as_str()),
+        steps: vec![("scope", reason.detail.clone())],
+        changes: Vec::new(),
+        reason: Some(reason),
+        error: None,
+    };
+    put(space, context, stored, record)
+}
+
+/// Puts a record into the log.
+pub(crate) fn put(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    record: Record<'_>,
+) -> Result<(), SyncError> {
+    let entry = &stored.entry;
+    let now = crate::clock::milliseconds();
+    let document = LogRecord {
+        id: 0,
+        cycle: context.cycle.0,
+        time: now,
+        operation: record.operation.to_owned(),
+        status: record.status.to_owned(),
+        dn: entry.dn.to_string(),
+        source_id: entry.source_id.to_string(),
+        anchor: entry.anchor.to_string(),
+        kind: record.kind.map(str::to_owned),
+        resource_id: record.resource_id.map(str::to_owned),
+        steps: record.steps.into_iter().map(|(step, detail)| LogStep { step: step.to_owned(), detail }).collect(),
+        changes: record.changes,
+        reason: record.reason.cloned(),
+        error: record.error,
+    };
+    let text = serde_json::to_string(&document).map_err(provisor_space::SpaceError::from)?;
+    let row = LogRow {
+        id: 0,
+        cycle: context.cycle,
+        time: now,
+        operation: document.operation,
+        status: document.status,
+        dn: document.dn,
+        source_id: document.source_id,
+        resource_id: document.resource_id,
+        record: text,
+    };
+    Ok(space.add_log(stored.key, entry.dn.key().octets(), &row)?)
+}
+
+/// Changes as they are shown, with the plugin that set each.
+pub(crate) fn shown<R: Ord + Display>(
+    changes: &[AttributeChange<R>],
+    contributions: &BTreeMap<TargetPath, String>,
+) -> Vec<ShownChange> {
+    changes
+        .iter()
+        .map(|change| {
+            let by = contributions.get(&change.path).cloned();
+            let path = change.path.to_string();
+            match &change.change {
+                Change::References { add, remove } => ShownChange {
+                    path,
+                    old: (!remove.is_empty()).then(|| references("without", remove.iter())),
+                    new: (!add.is_empty()).then(|| references("with", add.iter())),
+                    by,
+                },
+                Change::Set(value) => {
+                    ShownChange { path, old: change.old.as_ref().map(value_text), new: Some(value_text(value)), by }
+                }
+                Change::Remove => ShownChange { path, old: change.old.as_ref().map(value_text), new: None, by },
+            }
+        })
+        .collect()
+}
+
+fn references<R: Display>(word: &str, references: impl ExactSizeIterator<Item = R>) -> String {
+    let count = references.len();
+    let mut names: Vec<String> = references.take(5).map(|reference| reference.to_string()).collect();
+    if count > names.len() {
+        names.push(format!("{} more", count - names.len()));
+    }
+    format!("{word} {}", names.join(", "))
+}
+
+fn value_text<R: Ord + Display>(value: &TargetValue<R>) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= SHOWN_VALUE {
+        return text;
+    }
+    let cut: String = text.chars().take(SHOWN_VALUE).collect();
+    format!("{cut}… ({} characters)", text.chars().count())
+}

@@ -1,0 +1,174 @@
+//! From a planned operation to the request that carries it out, and from its reply to what is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{
+    AttributeChange, Change, OperationKind, Plain, ResourceId, SourceId, TargetPath, TargetValue, attribute_changes,
+};
+use provisor_space::{Link, LinkState, Planned, Space, StoredEntry, Waiting};
+use provisor_target::{NewResource, ScimTarget, TargetError, Update};
+
+use crate::SyncError;
+use crate::context::Context;
+use crate::effective::{Reach, effective, to_target, value_to_target};
+
+/// What is sent for one planned operation.
+pub(crate) enum Request {
+    /// Nothing: only the link changes.
+    None,
+    /// A new resource.
+    Create { external_id: String, attributes: BTreeMap<TargetPath, TargetValue<ResourceId>> },
+    /// Changes of one that is there.
+    Update { id: ResourceId, present: BTreeSet<TargetPath>, changes: Vec<AttributeChange<ResourceId>> },
+    /// The end of one.
+    Delete { id: ResourceId },
+}
+
+/// A planned operation with its request, ready to go out.
+pub(crate) struct Prepared {
+    pub planned: Planned,
+    pub stored: StoredEntry,
+    pub request: Request,
+    /// What will have been exported when it succeeds.
+    pub exported: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// References that still wait after it.
+    pub waiting: Vec<Waiting>,
+    /// The changes, for the log.
+    pub changes: Vec<AttributeChange<SourceId>>,
+}
+
+/// How a request ended.
+pub(crate) enum Reply {
+    /// As it should.
+    Done { resource_id: Option<ResourceId> },
+    /// The resource is there, but not all references have arrived: it is read again before the next attempt.
+    Unfinished { resource_id: ResourceId, error: TargetError },
+    /// It failed.
+    Failed(TargetError),
+}
+
+/// Makes the request for a planned operation.
+pub(crate) fn prepare(
+    space: &Space,
+    context: &Context,
+    planned: Planned,
+    stored: StoredEntry,
+) -> Result<Prepared, SyncError> {
+    let body = &planned.body;
+    let no_resource = || SyncError::Internal(format!("the plan for {} names no resource", stored.entry.dn));
+    let (mut exported, mut waiting, mut changes) = (body.baseline.clone(), Vec::new(), Vec::new());
+    let request = match planned.operation {
+        OperationKind::Create => {
+            let wanted = effective(space, &body.desired, Reach::Linked)?;
+            let on_create = effective(space, &body.on_create, Reach::Linked)?;
+            changes = attribute_changes(&BTreeMap::new(), &wanted.attributes);
+            changes.extend(attribute_changes(&BTreeMap::new(), &on_create.attributes));
+            let mut resources = wanted.resources;
+            resources.extend(on_create.resources);
+            let attributes = on_create
+                .attributes
+                .iter()
+                .chain(&wanted.attributes)
+                .filter(|(_, value)| !matches!(value, TargetValue::References(ids) if ids.is_empty()))
+                .filter_map(|(path, value)| Some((path.clone(), value_to_target(value, &resources)?)))
+                .collect();
+            (exported, waiting) = (wanted.attributes, wanted.waiting);
+            Request::Create { external_id: stored.entry.anchor.to_string(), attributes }
+        }
+        OperationKind::Join | OperationKind::Update => {
+            let id = body.resource_id.clone().ok_or_else(no_resource)?;
+            let wanted = effective(space, &body.desired, Reach::Linked)?;
+            changes = attribute_changes(&body.baseline, &wanted.attributes);
+            let mut sent = to_target(space, &changes, &wanted.resources)?;
+            if body.set_external_id {
+                let anchor = TargetValue::Plain(Plain::Text(stored.entry.anchor.to_string()));
+                sent.push(AttributeChange {
+                    path: context.paths.external_id.clone(),
+                    old: None,
+                    change: Change::Set(anchor),
+                });
+            }
+            (exported, waiting) = (wanted.attributes, wanted.waiting);
+            let present = body.baseline.keys().cloned().collect();
+            if sent.is_empty() { Request::None } else { Request::Update { id, present, changes: sent } }
+        }
+        OperationKind::Disable => {
+            let id = body.resource_id.clone().ok_or_else(no_resource)?;
+            let path = context.paths.active.clone();
+            let off = TargetValue::Plain(Plain::Boolean(false));
+            let old = body.baseline.get(&path).cloned();
+            exported.insert(path.clone(), off.clone());
+            changes = vec![AttributeChange { path: path.clone(), old: old.clone(), change: Change::Set(off) }];
+            let sent = to_target(space, &changes, &BTreeMap::new())?;
+            Request::Update { id, present: body.baseline.keys().cloned().collect(), changes: sent }
+        }
+        OperationKind::Delete => Request::Delete { id: body.resource_id.clone().ok_or_else(no_resource)? },
+        OperationKind::Release => Request::None,
+    };
+    Ok(Prepared { planned, stored, request, exported, waiting, changes })
+}
+
+/// Sends the request.
+pub(crate) async fn send(target: &ScimTarget, prepared: &Prepared) -> Reply {
+    let kind = prepared.planned.body.kind.as_str();
+    let resource_id = prepared.planned.body.resource_id.clone();
+    match &prepared.request {
+        Request::None => Reply::Done { resource_id },
+        Request::Create { external_id, attributes } => {
+            match target.create(&NewResource { kind, external_id, attributes }).await {
+                Ok(created) => match created.unfinished {
+                    None => Reply::Done { resource_id: Some(created.resource.id) },
+                    Some(error) => Reply::Unfinished { resource_id: created.resource.id, error },
+                },
+                Err(error) => Reply::Failed(error),
+            }
+        }
+        Request::Update { id, present, changes } => match target.update(&Update { kind, id, present, changes }).await {
+            Ok(updated) => match updated.unfinished {
+                None => Reply::Done { resource_id },
+                Some(error) => Reply::Unfinished { resource_id: id.clone(), error },
+            },
+            Err(error) => Reply::Failed(error),
+        },
+        Request::Delete { id } => match target.delete(kind, id).await {
+            Ok(()) => Reply::Done { resource_id },
+            Err(error) => Reply::Failed(error),
+        },
+    }
+}
+
+/// Keeps what follows from a request that succeeded, but for the log.
+pub(crate) fn keep_done(
+    space: &mut Space,
+    prepared: &Prepared,
+    resource_id: Option<ResourceId>,
+) -> Result<(), SyncError> {
+    let Prepared { planned, stored, exported, waiting, .. } = prepared;
+    let key = planned.key;
+    match planned.operation {
+        OperationKind::Create | OperationKind::Join | OperationKind::Update | OperationKind::Disable => {
+            let resource_id = resource_id.ok_or_else(|| SyncError::Internal("a reply names no resource".into()))?;
+            let disabled = planned.operation == OperationKind::Disable;
+            space.set_link(
+                key,
+                &Link {
+                    kind: planned.body.kind.clone(),
+                    resource_id,
+                    anchor: stored.entry.anchor.clone(),
+                    state: if disabled { LinkState::Disabled } else { LinkState::Active },
+                    exported: exported.clone(),
+                },
+            )?;
+            space.set_waiting(key, if disabled { &[] } else { waiting })?;
+        }
+        OperationKind::Delete | OperationKind::Release => space.remove_link(key)?,
+    }
+    space.clear_intent(key)?;
+    space.clear_escrow(key)?;
+    space.remove_plan(key)?;
+    let leaves = matches!(planned.operation, OperationKind::Disable | OperationKind::Delete | OperationKind::Release);
+    if stored.gone && leaves {
+        space.forget_entry(key)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! From a draft to what is desired: references become source ids, and the first unique candidate is chosen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{Dn, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
+use provisor_space::{EntryKey, Space};
+
+use crate::SyncError;
+
+/// What an entry's resource shall be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Desired {
+    pub kind: String,
+    pub attributes: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// What is set besides when the resource is created.
+    pub on_create: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    pub contributions: BTreeMap<TargetPath, String>,
+    /// Candidates of `first-unique` behind the chosen one.
+    pub alternatives: BTreeMap<TargetPath, Vec<String>>,
+}
+
+/// Resolves a draft of this entry; a reason where a value cannot be made sense of, so that the entry is held.
+pub(crate) fn resolve(space: &mut Space, key: EntryKey, draft: Draft) -> Result<Result<Desired, Reason>, SyncError> {
+    space.clear_lookups(key)?;
+    let mut desired = Desired { kind: draft.kind, ..Desired::default() };
+    for (path, attribute) in draft.attributes {
+        let value = match resolve_value(space, key, &path, attribute.value, &mut desired.alternatives)? {
+            Ok(value) => value,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let Some(value) = value else { continue };
+        desired.contributions.insert(path.clone(), attribute.contribution.winner.to_string());
+        let place = if attribute.on_create { &mut desired.on_create } else { &mut desired.attributes };
+        place.insert(path, value);
+    }
+    Ok(Ok(desired))
+}
+
+type Resolved = Result<Option<TargetValue<SourceId>>, Reason>;
+
+fn resolve_value(
+    space: &mut Space,
+    key: EntryKey,
+    path: &TargetPath,
+    value: DraftValue,
+    alternatives: &mut BTreeMap<TargetPath, Vec<String>>,
+) -> Result<Resolved, SyncError> {
+    let value = match value {
+        DraftValue::Plain(plain) => Some(TargetValue::Plain(plain)),
+        DraftValue::List(values) => Some(TargetValue::List(values.into_iter().collect())),
+        DraftValue::Rows(rows) => Some(TargetValue::Rows(rows.into_iter().collect())),
+        DraftValue::Reference(dn) => {
+            let Ok(name) = dn.parse::<Dn>() else {
+                let detail = format!("{path} refers to \"{dn}\", which is not a distinguished name");
+                return Ok(Err(Reason::new("bad-reference", detail)));
+            };
+            space.reference_by_dn(key, &name.key())?.map(TargetValue::Reference)
+        }
+        DraftValue::ReferenceBy { attribute, value } => {
+            space.reference_by_value(key, &attribute, &value)?.map(TargetValue::Reference)
+        }
+        DraftValue::ReferencesOf(attribute) => {
+            let targets: BTreeSet<SourceId> = space.references_of(key, &attribute)?.into_iter().collect();
+            Some(TargetValue::References(targets))
+        }
+        DraftValue::FirstUnique(candidates) => match choose(space, key, path, candidates)? {
+            Some((chosen, rest)) => {
+                alternatives.insert(path.clone(), rest);
+                Some(TargetValue::Plain(Plain::Text(chosen)))
+            }
+            None => {
+                let detail = format!("every candidate for {path} belongs to another resource already");
+                return Ok(Err(Reason::new("no-unique-value", detail)));
+            }
+        },
+    };
+    Ok(Ok(value))
+}
+
+/// The value that the entry has already, while it is among the candidates, else the first that nobody has; with the
+/// candidates behind it.
+fn choose(
+    space: &mut Space,
+    key: EntryKey,
+    path: &TargetPath,
+    candidates: Vec<String>,
+) -> Result<Option<(String, Vec<String>)>, SyncError> {
+    let mut first_free = None;
+    for (place, candidate) in candidates.iter().enumerate() {
+        match space.unique_holder(path, candidate)? {
+            Some(holder) if holder == key => {
+                first_free = Some(place);
+                break;
+            }
+            None if first_free.is_none() => first_free = Some(place),
+            _ => {}
+        }
+    }
+    let Some(place) = first_free else { return Ok(None) };
+    let mut behind = candidates.into_iter().skip(place);
+    let Some(chosen) = behind.next() else { return Ok(None) };
+    space.allot_unique(key, path, &chosen)?;
+    Ok(Some((chosen, behind.collect())))
+}

@@ -1,0 +1,184 @@
+//! References last: what waited for a resource that is there by now is sent, without its entry having changed.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _};
+use provisor_model::{AttributeChange, Change, OperationKind, ResourceId, SourceId, TargetPath, TargetValue};
+use provisor_space::{EntryKey, Link, Space, StoredEntry, Waiting};
+use provisor_target::{ScimTarget, TargetError, Update, Updated};
+
+use crate::context::{Context, Tally};
+use crate::record::{self, Record, shown};
+use crate::store::Store;
+use crate::watch::Step;
+use crate::{SyncError, clock};
+
+/// How many resources are in memory at once.
+const PAGE: usize = 200;
+
+/// One resource whose waiting references can be sent.
+struct Settling {
+    stored: StoredEntry,
+    link: Link,
+    settled: Vec<Waiting>,
+    changes: Vec<AttributeChange<ResourceId>>,
+    /// The same changes by source ids, for the log.
+    shown: Vec<AttributeChange<SourceId>>,
+}
+
+/// Sends all references that can be sent by now.
+pub(crate) async fn settle_references(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+) -> Result<Tally, SyncError> {
+    let concurrency = context.configuration.target.concurrency.max(1);
+    let mut tally = Tally::default();
+    let mut after: Option<EntryKey> = None;
+    let mut done = 0;
+    loop {
+        if context.watch.stopping() {
+            return Ok(tally);
+        }
+        let page = store.with(move |space| page(space, after)).await?;
+        let Some(last) = page.last() else { return Ok(tally) };
+        after = Some(last.stored.key);
+        done += page.len() as u64;
+        context.watch.report(Step::References, done, None);
+        let results: Vec<(Settling, Result<Updated, TargetError>)> = stream::iter(page)
+            .map(|settling| async move {
+                let present = settling.link.exported.keys().cloned().collect();
+                let update = Update {
+                    kind: &settling.link.kind,
+                    id: &settling.link.resource_id,
+                    present: &present,
+                    changes: &settling.changes,
+                };
+                let reply = target.update(&update).await;
+                (settling, reply)
+            })
+            .buffer_unordered(concurrency)
+            .collect()
+            .await;
+        let fatal = results
+            .iter()
+            .find_map(|(_, reply)| reply.as_ref().err().filter(|error| error.concerns_whole_target()).cloned());
+        let context = context.clone();
+        tally.merge(store.with(move |space| keep(space, &context, results)).await?);
+        if let Some(error) = fatal {
+            return Err(error.into());
+        }
+    }
+}
+
+/// The next resources; their intents are stored with them.
+fn page(space: &mut Space, after: Option<EntryKey>) -> Result<Vec<Settling>, SyncError> {
+    space.atomically(|space| {
+        let mut page = Vec::new();
+        for key in space.settleable(after, PAGE)? {
+            let (Some(stored), Some(link)) = (space.entry(key)?, space.link(key)?) else { continue };
+            let mut by_path: BTreeMap<TargetPath, Vec<(Waiting, SourceId, ResourceId)>> = BTreeMap::new();
+            for found in space.settled_references(key)? {
+                by_path.entry(found.0.path.clone()).or_default().push(found);
+            }
+            let (mut settled, mut changes, mut shown) = (Vec::new(), Vec::new(), Vec::new());
+            for (path, found) in by_path {
+                let (change, own) = change_of(&found);
+                changes.push(AttributeChange { path: path.clone(), old: None, change });
+                shown.push(AttributeChange { path, old: None, change: own });
+                settled.extend(found.into_iter().map(|(waiting, _, _)| waiting));
+            }
+            space.set_intent(key, OperationKind::Update, clock::milliseconds())?;
+            page.push(Settling { stored, link, settled, changes, shown });
+        }
+        Ok(page)
+    })
+}
+
+fn change_of(found: &[(Waiting, SourceId, ResourceId)]) -> (Change<ResourceId>, Change<SourceId>) {
+    match found {
+        [(waiting, source, resource)] if waiting.single => {
+            (Change::Set(TargetValue::Reference(resource.clone())), Change::Set(TargetValue::Reference(source.clone())))
+        }
+        _ => (
+            Change::References { add: found.iter().map(|found| found.2.clone()).collect(), remove: Default::default() },
+            Change::References { add: found.iter().map(|found| found.1.clone()).collect(), remove: Default::default() },
+        ),
+    }
+}
+
+fn keep(
+    space: &mut Space,
+    context: &Context,
+    results: Vec<(Settling, Result<Updated, TargetError>)>,
+) -> Result<Tally, SyncError> {
+    space.atomically(|space| {
+        let mut tally = Tally::default();
+        for (settling, reply) in results {
+            let key = settling.stored.key;
+            let error = match reply {
+                Ok(Updated { unfinished: None, .. }) => None,
+                Ok(Updated { unfinished: Some(error), .. }) => Some((error, true)),
+                Err(error) => {
+                    let unknown = error.outcome_unknown();
+                    Some((error, unknown))
+                }
+            };
+            match &error {
+                None => {
+                    keep_settled(space, &settling)?;
+                    *tally.operations.entry("references".to_owned()).or_default() += 1;
+                }
+                Some((error, unknown)) => {
+                    if !unknown {
+                        space.clear_intent(key)?;
+                    }
+                    space.mark_dirty(key)?;
+                    space.set_escrow(key, &error.to_string(), context.now)?;
+                    let entry = &settling.stored.entry;
+                    tally.fail(entry.dn.to_string(), entry.source_id.to_string(), &error.to_string());
+                }
+            }
+            let words = "References were sent whose objects have a resource by now.";
+            let record = Record {
+                operation: "references",
+                status: if error.is_none() { "success" } else { "failure" },
+                kind: Some(&settling.link.kind),
+                resource_id: Some(settling.link.resource_id.as_str()),
+                steps: vec![("export", words.to_owned())],
+                changes: shown(&settling.shown, &BTreeMap::new()),
+                reason: None,
+                error: error.map(|(error, _)| error.to_string()),
+            };
+            record::put(space, context, &settling.stored, record)?;
+        }
+        Ok(tally)
+    })
+}
+
+fn keep_settled(space: &mut Space, settling: &Settling) -> Result<(), SyncError> {
+    let key = settling.stored.key;
+    let mut link = settling.link.clone();
+    for change in &settling.shown {
+        match &change.change {
+            Change::Set(value) => {
+                link.exported.insert(change.path.clone(), value.clone());
+            }
+            Change::References { add, .. } => {
+                let value = link
+                    .exported
+                    .entry(change.path.clone())
+                    .or_insert_with(|| TargetValue::References(Default::default()));
+                if let TargetValue::References(ids) = value {
+                    ids.extend(add.iter().cloned());
+                }
+            }
+            Change::Remove => {}
+        }
+    }
+    space.set_link(key, &link)?;
+    for waiting in &settling.settled {
+        space.remove_waiting(key, waiting)?;
+    }
+    Ok(space.clear_intent(key)?)
+}
