@@ -1,9 +1,9 @@
 //! What a check of a directory or a target found: one line for each thing looked at.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckLine {
     /// What was looked at, in a word or two, such as `certificate`.
     pub what: String,
@@ -13,7 +13,7 @@ pub struct CheckLine {
 }
 
 /// What a check found. The texts are for a person; those of warnings and failures say what to do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "detail", rename_all = "lowercase")]
 pub enum CheckOutcome {
     /// It is as it should be.

@@ -1,0 +1,147 @@
+//! A SCIM 2.0 service as a target: finding, listing, reading and writing its resources.
+
+mod abilities;
+mod check;
+mod discovery;
+mod document;
+mod http;
+mod json;
+mod listing;
+mod options;
+mod patch;
+mod remote;
+mod reply;
+mod retry;
+mod schema;
+mod search;
+mod tls;
+mod write;
+
+use std::sync::Arc;
+
+use provisor_model::{ResourceId, TargetPath};
+use reqwest::Url;
+
+pub use self::abilities::{Abilities, Extension, ResourceType};
+pub use self::http::RequestCounts;
+pub use self::listing::Listing;
+pub use self::options::ScimOptions;
+pub use self::remote::RemoteResource;
+pub use self::schema::{AttributeDefinition, AttributeType, Mutability, Uniqueness};
+pub use self::write::{Created, NewResource, Update, Updated};
+
+use self::http::{Call, Http};
+use crate::TargetError;
+
+/// A connection to a SCIM 2.0 service. Clones share it, with its limits and counts. Any of its futures may be dropped
+/// at any time; a write that was under way then may have been carried out or not.
+#[derive(Clone)]
+pub struct ScimTarget {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    http: Http,
+    abilities: Abilities,
+    page_size: usize,
+    member_chunk: usize,
+}
+
+impl ScimTarget {
+    /// Connects to a service and reads what it can do.
+    ///
+    /// # Errors
+    /// When the settings cannot work, the service cannot be reached safely, refuses the token, or is no SCIM 2.0 service.
+    pub async fn connect(options: ScimOptions) -> Result<Self, TargetError> {
+        let http = Http::new(&options)?;
+        let abilities = discovery::abilities(&http).await?;
+        let page_size = abilities.max_results.map_or(options.page_size, |most| most.min(options.page_size));
+        Ok(Self { inner: Arc::new(Inner { http, abilities, page_size, member_chunk: options.member_chunk }) })
+    }
+
+    /// What the service can do.
+    pub fn abilities(&self) -> &Abilities {
+        &self.inner.abilities
+    }
+
+    /// Whether the service has the attribute of a path and lets it be written. What it announces nothing about passes.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with the path.
+    pub fn check_path(&self, kind: &str, path: &TargetPath) -> Result<(), String> {
+        self.abilities().check_path(kind, path)
+    }
+
+    /// The paths whose values no two resources of a type may share: what the schemas say, and always a user's name.
+    pub fn unique_paths(&self, kind: &str) -> Vec<TargetPath> {
+        self.abilities().unique_paths(kind)
+    }
+
+    /// How many requests were sent since the connection was made, its own among them.
+    pub fn requests(&self) -> RequestCounts {
+        self.inner.http.counts()
+    }
+
+    /// A whole listing of one resource type.
+    pub fn list(&self, kind: &str) -> Listing {
+        Listing::new(self.clone(), kind)
+    }
+
+    /// Reads one resource; none where the service has none of this id.
+    ///
+    /// # Errors
+    /// When the service cannot be asked, or answers something else.
+    pub async fn read(&self, kind: &str, id: &ResourceId) -> Result<Option<RemoteResource>, TargetError> {
+        let url = self.resource_url(self.kind(kind)?, id)?;
+        let document = match self.http().send(&Call::get(url.clone())).await {
+            Ok(document) => document,
+            Err(TargetError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let resource = document.and_then(RemoteResource::parse).filter(|resource| resource.id == *id);
+        let found = "the reply does not hold the resource that was asked for".to_owned();
+        resource.map(Some).ok_or_else(|| TargetError::NotScim { url: reply::place(&url), found })
+    }
+
+    /// Deletes a resource. One that is not there any more counts as deleted.
+    ///
+    /// # Errors
+    /// When the service refuses or cannot be asked.
+    pub async fn delete(&self, kind: &str, id: &ResourceId) -> Result<(), TargetError> {
+        let url = self.resource_url(self.kind(kind)?, id)?;
+        match self.http().send(&Call::delete(url)).await {
+            Ok(_) | Err(TargetError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn http(&self) -> &Http {
+        &self.inner.http
+    }
+
+    fn page_size(&self) -> usize {
+        self.inner.page_size
+    }
+
+    fn kind(&self, kind: &str) -> Result<&ResourceType, TargetError> {
+        self.abilities().resource_type(kind).ok_or_else(|| {
+            TargetError::Unsupported(format!("{} has no resource type \"{kind}\"", reply::place(self.http().base())))
+        })
+    }
+
+    fn endpoint(&self, kind: &ResourceType) -> Result<Url, TargetError> {
+        discovery::endpoint(self.http().base(), &kind.endpoint)
+    }
+
+    fn resource_url(&self, kind: &ResourceType, id: &ResourceId) -> Result<Url, TargetError> {
+        let mut url = self.endpoint(kind)?;
+        // Such a segment would be dropped, and the request would concern all resources.
+        if !remote::is_usable(id.as_str()) {
+            return Err(TargetError::Unsupported(format!("\"{id}\" is no id of a resource")));
+        }
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push(id.as_str());
+        }
+        Ok(url)
+    }
+}
