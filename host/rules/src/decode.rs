@@ -1,0 +1,198 @@
+//! Edits of a plugin as values of a draft, checked against its contract.
+
+use provisor_model::{AttributeName, DraftValue, Entry, Plain, Reason, Row, Value};
+
+use crate::bindings::types;
+use crate::contract::Shape;
+use crate::encode::ReadPlan;
+use crate::fault::shorten;
+
+/// The longest code of a reason, in octets.
+const MAX_CODE: usize = 64;
+/// The longest words of a reason, in octets.
+const MAX_DETAIL: usize = 1024;
+
+/// The value that an edit sets; none takes the attribute away. `found` is what was sent of the entry.
+///
+/// # Errors
+/// How the edit breaks the interface or the contract: the plugin's fault.
+pub(crate) fn value(
+    value: types::TargetValue,
+    entry: &Entry,
+    reads: &ReadPlan,
+    found: &[&[Value]],
+) -> Result<Option<DraftValue>, String> {
+    Ok(match value {
+        types::TargetValue::Plain(value) => Some(DraftValue::Plain(plain(value)?)),
+        types::TargetValue::Values(values) if values.is_empty() => None,
+        types::TargetValue::Values(values) => {
+            Some(DraftValue::List(values.into_iter().map(plain).collect::<Result<_, _>>()?))
+        }
+        types::TargetValue::Rows(rows) if rows.is_empty() => None,
+        types::TargetValue::Rows(rows) => Some(DraftValue::Rows(rows.into_iter().map(row).collect::<Result<_, _>>()?)),
+        types::TargetValue::Same(place) => same(entry, reads, found, place)?,
+        types::TargetValue::SameChanged(_) => {
+            return Err("it answers same-changed, which is for write-back alone".to_owned());
+        }
+        types::TargetValue::Reference(dn) if dn.is_empty() => return Err("it refers to an empty DN".to_owned()),
+        types::TargetValue::Reference(dn) => Some(DraftValue::Reference(dn)),
+        types::TargetValue::ReferenceBy(named) if named.attribute.is_empty() => {
+            return Err("it refers to an object by an attribute without a name".to_owned());
+        }
+        types::TargetValue::ReferenceBy(named) => {
+            Some(DraftValue::ReferenceBy { attribute: AttributeName::new(named.attribute), value: named.value })
+        }
+        types::TargetValue::ReferencesOf(place) => {
+            let attribute =
+                reads.attribute(place).ok_or_else(|| format!("references-of({place}) is no attribute of its reads"))?;
+            let present = found.get(place as usize).is_some_and(|values| !values.is_empty());
+            present.then_some(DraftValue::ReferencesOf(attribute))
+        }
+        types::TargetValue::FirstUnique(candidates) if candidates.is_empty() => {
+            return Err("it answers first-unique without candidates".to_owned());
+        }
+        types::TargetValue::FirstUnique(candidates) => Some(DraftValue::FirstUnique(candidates)),
+        types::TargetValue::Remove => None,
+    })
+}
+
+/// All values of an attribute of the entry, typed by the shape that the contract reads it in.
+fn same(entry: &Entry, reads: &ReadPlan, found: &[&[Value]], place: u32) -> Result<Option<DraftValue>, String> {
+    let shape = reads.shape(place).ok_or_else(|| format!("same({place}) is beyond its reads"))?;
+    let mut values = reads.typed(entry, found, place);
+    Ok(match shape {
+        Shape::Texts | Shape::Binaries | Shape::Integers => (!values.is_empty()).then_some(DraftValue::List(values)),
+        // What did not cross may be one or several.
+        Shape::Unsent if values.len() > 1 => Some(DraftValue::List(values)),
+        _ => values.pop().map(DraftValue::Plain),
+    })
+}
+
+fn plain(value: types::Value) -> Result<Plain, String> {
+    Ok(match value {
+        types::Value::Text(text) => Plain::Text(text),
+        types::Value::Binary(octets) => Plain::Binary(octets),
+        types::Value::Boolean(flag) => Plain::Boolean(flag),
+        types::Value::Integer(number) => Plain::Integer(number),
+        types::Value::Decimal(number) if number.is_finite() => Plain::Decimal(number),
+        types::Value::Decimal(number) => {
+            return Err(format!("it sets a decimal to {number}, which no target can hold"));
+        }
+    })
+}
+
+fn row(cells: Vec<types::Cell>) -> Result<Row, String> {
+    if cells.is_empty() {
+        return Err("it sets a row without parts".to_owned());
+    }
+    let mut row = Row::new();
+    for cell in cells {
+        if cell.sub_attribute.is_empty() {
+            return Err("it sets a row with a part that has no name".to_owned());
+        }
+        let name = cell.sub_attribute;
+        if row.insert(name.clone(), plain(cell.value)?).is_some() {
+            return Err(format!("it sets {name} twice in one row"));
+        }
+    }
+    Ok(row)
+}
+
+/// A reason as a plugin gave it, cut to size.
+pub(crate) fn reason(reason: types::Reason) -> Reason {
+    let (mut code, mut detail) = (reason.code, reason.detail);
+    shorten(&mut code, MAX_CODE);
+    shorten(&mut detail, MAX_DETAIL);
+    if code.is_empty() {
+        code.push_str("unspecified");
+    }
+    Reason { code, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use provisor_model::{Attributes, IdSyntax, SourceId};
+
+    use super::*;
+    use crate::contract::ContractRead;
+    use crate::encode::no_values;
+
+    fn decoded(edit: types::TargetValue) -> Result<Option<DraftValue>, String> {
+        let source_id = SourceId::new(IdSyntax::Text, b"ada").unwrap();
+        let text = |value: &str| Value::Text(value.to_owned());
+        let attributes: Attributes =
+            [("mail", vec![text("b"), text("a")]), ("age", vec![text("36")])].into_iter().collect();
+        let entry = Entry {
+            anchor: source_id.clone().into(),
+            source_id,
+            dn: "uid=ada".parse().unwrap(),
+            object_class: "user".to_owned(),
+            attributes,
+        };
+        let read = |name: &str, shape| ContractRead { name: name.to_owned(), shape };
+        let reads = ReadPlan::new(&[
+            read("mail", Shape::Texts),
+            read("MAIL", Shape::Text),
+            read("age", Shape::Integer),
+            read("dn", Shape::Text),
+            read("absent", Shape::Unsent),
+            read("mail", Shape::Unsent),
+        ]);
+        let (mut found, mut values) = (Vec::new(), no_values());
+        reads.push(&entry, &mut found, &mut values).unwrap();
+        value(edit, &entry, &reads, &found)
+    }
+
+    fn text(value: &str) -> Plain {
+        Plain::Text(value.to_owned())
+    }
+
+    #[test]
+    fn the_same_is_typed_by_its_shape() {
+        let same = |place| decoded(types::TargetValue::Same(place)).unwrap();
+        assert_eq!(same(0), Some(DraftValue::List(vec![text("a"), text("b")])));
+        assert_eq!(same(1), Some(DraftValue::Plain(text("a"))), "the lowest by octets");
+        assert_eq!(same(2), Some(DraftValue::Plain(Plain::Integer(36))));
+        assert_eq!(same(3), Some(DraftValue::Plain(text("uid=ada"))));
+        assert_eq!(same(4), None, "the same as remove");
+    }
+
+    #[test]
+    fn references_are_made_of_an_attribute_that_is_there() {
+        let references = |place| decoded(types::TargetValue::ReferencesOf(place));
+        assert_eq!(references(5), Ok(Some(DraftValue::ReferencesOf("mail".into()))));
+        assert_eq!(references(4), Ok(None));
+        assert!(references(3).is_err(), "the name of the entry itself is no attribute");
+    }
+
+    #[test]
+    fn what_breaks_the_interface_is_refused() {
+        let cell = |name: &str| types::Cell { sub_attribute: name.to_owned(), value: types::Value::Boolean(true) };
+        for broken in [
+            types::TargetValue::Same(6),
+            types::TargetValue::ReferencesOf(6),
+            types::TargetValue::SameChanged(0),
+            types::TargetValue::Reference(String::new()),
+            types::TargetValue::FirstUnique(Vec::new()),
+            types::TargetValue::Plain(types::Value::Decimal(f64::INFINITY)),
+            types::TargetValue::Rows(vec![Vec::new()]),
+            types::TargetValue::Rows(vec![vec![cell("type"), cell("type")]]),
+            types::TargetValue::Rows(vec![vec![cell("")]]),
+        ] {
+            assert!(decoded(broken.clone()).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn no_values_and_no_rows_are_the_same_as_remove() {
+        assert_eq!(decoded(types::TargetValue::Values(Vec::new())), Ok(None));
+        assert_eq!(decoded(types::TargetValue::Rows(Vec::new())), Ok(None));
+    }
+
+    #[test]
+    fn a_reason_is_cut_to_size_and_has_a_code() {
+        let long = reason(types::Reason { code: String::new(), detail: "x".repeat(5000) });
+        assert_eq!(long.code, "unspecified");
+        assert!(long.detail.len() <= MAX_DETAIL + 4);
+    }
+}

@@ -1,0 +1,84 @@
+//! The WebAssembly engine: one for each plugin host, synchronous, deterministic, and with a clock that interrupts.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
+
+use crate::RulesError;
+
+/// How often running calls are looked at.
+const TICK: Duration = Duration::from_millis(10);
+/// Instances alive at once: worker threads times plugins, with room to spare.
+const INSTANCES: u32 = 128;
+
+/// An engine and its ticker, which ends with it.
+pub(crate) struct Ticking {
+    engine: Engine,
+    _stop: Sender<()>,
+}
+
+impl Ticking {
+    /// Starts an engine whose instances have at most this much memory, in octets.
+    pub(crate) fn start(memory: usize) -> Result<Self, RulesError> {
+        // Where address space is short, instances are allocated one by one.
+        let engine = Engine::new(&configuration(Some(memory)))
+            .or_else(|_| Engine::new(&configuration(None)))
+            .map_err(|error| RulesError::Engine(format!("{error:#}")))?;
+        let (stop, stopped) = mpsc::channel::<()>();
+        let weak = engine.weak();
+        let ticker = move || {
+            while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+                let Some(engine) = weak.upgrade() else { break };
+                engine.increment_epoch();
+            }
+        };
+        thread::Builder::new()
+            .name("rules-ticker".to_owned())
+            .spawn(ticker)
+            .map_err(|error| RulesError::Engine(format!("no thread for its clock: {error}")))?;
+        Ok(Self { engine, _stop: stop })
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+/// How many ticks a call may take, in this time.
+pub(crate) fn ticks(time: Duration) -> u64 {
+    // The tick that runs already is not a whole one.
+    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
+}
+
+fn configuration(pooled_memory: Option<usize>) -> Config {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(OptLevel::Speed)
+        // The same answer on every machine: results are cached, replayed and compared.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .epoch_interruption(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable);
+    if let Some(memory) = pooled_memory {
+        let mut pool = PoolingAllocationConfig::new();
+        // A component has its module and up to two small ones that connect it.
+        pool.total_component_instances(INSTANCES)
+            .total_core_instances(INSTANCES * 4)
+            .total_memories(INSTANCES)
+            .total_tables(INSTANCES * 2)
+            .max_memory_size(memory)
+            .max_memories_per_component(4)
+            .max_tables_per_component(8)
+            .max_core_instances_per_component(16)
+            .table_elements(100_000)
+            .max_component_instance_size(4 << 20)
+            .max_core_instance_size(4 << 20)
+            .linear_memory_keep_resident(2 << 20);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}

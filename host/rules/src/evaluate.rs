@@ -1,0 +1,409 @@
+//! Entries through a chain: filters first, then mappings in their order, in batches, each fault isolated to its entry.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use provisor_model::{Contribution, Draft, DraftAttribute, DraftValue, Entry, Reason, TargetPath, Value};
+
+use crate::answer::{Answer, RawAnswer};
+use crate::chain::{Chain, Link, MappingPlan, handles};
+use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
+use crate::fault::{Fault, FaultKind};
+use crate::instance::Instance;
+use crate::options::OnFault;
+use crate::request::{Request, report_lines};
+use crate::surface::PluginKind;
+
+/// The most entries of one call.
+const BATCH: usize = 256;
+/// A batch of so many octets is sent though it has fewer entries.
+const BATCH_OCTETS: usize = 4 << 20;
+/// Calls that a store serves before it is thrown away.
+const CALLS_PER_STORE: u32 = 64;
+/// A plugin that lost so many times its call time in failing is called no more in the cycle.
+const WASTE: u32 = 16;
+
+/// Runs one chain over entries in one cycle. It owns live instances: one for each worker thread, gone with the cycle.
+pub struct Evaluator {
+    chain: Arc<Chain>,
+    cycle_time: i64,
+    trace: bool,
+    running: Vec<Running>,
+}
+
+/// A plugin at work.
+#[derive(Default)]
+struct Running {
+    instance: Option<Instance>,
+    calls: u32,
+    faults: u32,
+    wasted: Duration,
+    /// The last fault, once there were too many.
+    given_up: Option<Reason>,
+}
+
+/// An entry on its way through the chain.
+pub(crate) struct Work<'e> {
+    pub(crate) entry: &'e Entry,
+    pub(crate) built: Vec<Option<Built>>,
+    decided: Option<Outcome>,
+    valid_until: Option<i64>,
+    steps: Vec<Step>,
+}
+
+/// A value of the resource under construction, and who set it.
+pub(crate) struct Built {
+    pub(crate) value: DraftValue,
+    on_create: bool,
+    by: Arc<str>,
+    overridden: Vec<Arc<str>>,
+}
+
+impl Evaluator {
+    pub(crate) fn new(chain: Arc<Chain>, cycle_time: i64, trace: bool) -> Self {
+        let running = chain.links.iter().map(|_| Running::default()).collect();
+        Self { chain, cycle_time, trace, running }
+    }
+
+    /// Evaluates entries, one answer for each, in order.
+    ///
+    /// # Errors
+    /// When a plugin with `on-fault = "stop"` fails.
+    pub fn evaluate(&mut self, entries: &[&Entry]) -> Result<Vec<Evaluation>, ChainStopped> {
+        let chain = Arc::clone(&self.chain);
+        let mut evaluations = Vec::with_capacity(entries.len());
+        for entries in entries.chunks(BATCH) {
+            let mut works: Vec<Work<'_>> = entries.iter().map(|entry| Work::new(&chain, entry)).collect();
+            for kind in [PluginKind::Filter, PluginKind::Mapping] {
+                for (place, link) in chain.links.iter().enumerate() {
+                    if let Some(object_classes) = link.object_classes(kind) {
+                        let called = |work: &&mut Work<'_>| {
+                            work.decided.is_none() && handles(object_classes, &work.entry.object_class)
+                        };
+                        let mut batch: Vec<&mut Work<'_>> = works.iter_mut().filter(called).collect();
+                        self.run(link, place, kind, &mut batch)?;
+                    }
+                }
+            }
+            evaluations.extend(works.into_iter().map(|work| work.finish(&chain)));
+        }
+        Ok(evaluations)
+    }
+
+    /// How many entries plugins failed at so far in this cycle.
+    pub fn faults(&self) -> u64 {
+        self.running.iter().map(|running| u64::from(running.faults)).sum()
+    }
+
+    /// Calls one plugin for a batch, in parts where it is too large for one call or a call fails.
+    fn run(
+        &mut self,
+        link: &Link,
+        place: usize,
+        kind: PluginKind,
+        batch: &mut [&mut Work<'_>],
+    ) -> Result<(), ChainStopped> {
+        let mut rest = batch;
+        while !rest.is_empty() {
+            if let Some(reason) = self.running.get(place).and_then(|running| running.given_up.clone()) {
+                return rest.iter_mut().try_for_each(|work| self.settle_fault(link, kind, work, reason.clone()));
+            }
+            let taken = self.call_some(link, place, kind, rest)?;
+            rest = rest.get_mut(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Calls one plugin for as many entries of the batch as one call takes, and settles these; returns how many.
+    fn call_some(
+        &mut self,
+        link: &Link,
+        place: usize,
+        kind: PluginKind,
+        batch: &mut [&mut Work<'_>],
+    ) -> Result<usize, ChainStopped> {
+        let mut request = Request::new(link, kind);
+        let mut unfit = Vec::new();
+        let mut taken = 0;
+        for work in batch.iter() {
+            if request.octets() > BATCH_OCTETS {
+                break;
+            }
+            match request.push(work) {
+                Ok(()) => {}
+                Err(reason) => unfit.push((taken, reason)),
+            }
+            taken += 1;
+        }
+        let started = Instant::now();
+        let answers = self.call(link, place, &mut request);
+        let found = request.found;
+        for (place, reason) in &unfit {
+            if let Some(work) = batch.get_mut(*place) {
+                work.hold(link, kind, reason.clone(), self.trace.then(|| Decision::Unfit(reason.clone())));
+            }
+        }
+        let is_unfit = |place: &usize| unfit.iter().any(|(unfit, _)| unfit == place);
+        let sent: Vec<usize> = (0..taken).filter(|place| !is_unfit(place)).collect();
+        match answers {
+            Ok(answers) => {
+                let reads = link.reads(kind);
+                for (number, (sent, answer)) in sent.into_iter().zip(answers).enumerate() {
+                    let Some(work) = batch.get_mut(sent) else { continue };
+                    let found = found.get(number * reads..(number + 1) * reads).unwrap_or_default();
+                    self.settle(link, place, kind, work, answer, found)?;
+                }
+            }
+            Err(fault) => {
+                self.waste(link, place, started.elapsed(), &fault);
+                let mut sent: Vec<&mut Work<'_>> = batch
+                    .iter_mut()
+                    .take(taken)
+                    .filter(|work| work.decided.is_none())
+                    .map(|work| &mut **work)
+                    .collect();
+                if let [work] = sent.as_mut_slice() {
+                    self.count_fault(link, place, &fault);
+                    self.settle_fault(link, kind, work, fault.reason())?;
+                } else {
+                    let half = sent.len().div_ceil(2);
+                    let (first, second) = sent.split_at_mut(half);
+                    self.run(link, place, kind, first)?;
+                    self.run(link, place, kind, second)?;
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// One call, in a store that is fresh after a fault and now and then.
+    fn call(&mut self, link: &Link, place: usize, request: &mut Request<'_, '_>) -> Result<Vec<RawAnswer>, Fault> {
+        if request.is_empty() {
+            return Ok(Vec::new());
+        }
+        let limits = &self.chain.limits;
+        let Some(running) = self.running.get_mut(place) else {
+            return Err(Fault::new(FaultKind::Contract, "it is not in the chain"));
+        };
+        if running.calls >= CALLS_PER_STORE {
+            running.instance = None;
+        }
+        let mut instance = match running.instance.take() {
+            Some(instance) => instance,
+            None => {
+                running.calls = 0;
+                link.configured.instance(self.chain.ticking.engine(), limits)?
+            }
+        };
+        running.calls += 1;
+        let time = request.cycle_time.then_some(self.cycle_time);
+        let answers = match request.kind {
+            PluginKind::Filter => instance
+                .decide(time, &request.batch.entries)
+                .map(|answers| answers.into_iter().map(RawAnswer::Filter).collect()),
+            PluginKind::Mapping => instance
+                .transform(time, &request.batch)
+                .map(|answers| answers.into_iter().map(RawAnswer::Mapping).collect()),
+        };
+        report_lines(link, &mut instance, request);
+        let answers = answers?;
+        // Only an instance that answered is used again.
+        running.instance = Some(instance);
+        Ok(answers)
+    }
+
+    /// Takes an answer over into the work.
+    fn settle(
+        &mut self,
+        link: &Link,
+        place: usize,
+        kind: PluginKind,
+        work: &mut Work<'_>,
+        answer: RawAnswer,
+        found: &[&[Value]],
+    ) -> Result<(), ChainStopped> {
+        let (answer, valid_until) = answer.check(link, work.entry, found);
+        if let Some(time) = valid_until {
+            work.valid_until = Some(work.valid_until.map_or(time, |earlier| earlier.min(time)));
+        }
+        let plugin = || Some(link.name.to_string());
+        let decision = match answer {
+            Answer::Keep => Decision::Kept,
+            Answer::Drop(reason) => {
+                work.decided = Some(Outcome::OutOfScope { plugin: plugin(), reason: reason.clone() });
+                Decision::Dropped(reason)
+            }
+            Answer::Exclude(reason) => {
+                work.decided = Some(Outcome::OutOfScope { plugin: plugin(), reason: reason.clone() });
+                Decision::Excluded(reason)
+            }
+            Answer::Failed(reason) => {
+                work.hold(link, kind, reason.clone(), self.trace.then_some(Decision::Failed(reason)));
+                return Ok(());
+            }
+            Answer::Fault(fault) => {
+                // The instance answered against its contract: it is not trusted with the next batch.
+                if let Some(running) = self.running.get_mut(place) {
+                    running.instance = None;
+                }
+                self.count_fault(link, place, &fault);
+                return self.settle_fault(link, kind, work, fault.reason());
+            }
+            Answer::Edits(edits) => {
+                let told = if self.trace { link.told(&self.chain.places, &edits) } else { Vec::new() };
+                if let Some(plan) = &link.mapping {
+                    work.apply(link, plan, edits);
+                }
+                Decision::Edited(told)
+            }
+        };
+        if self.trace {
+            work.steps.push(link.step(kind, decision));
+        }
+        Ok(())
+    }
+
+    /// What the configuration says of an entry at which the plugin failed.
+    fn settle_fault(
+        &self,
+        link: &Link,
+        kind: PluginKind,
+        work: &mut Work<'_>,
+        reason: Reason,
+    ) -> Result<(), ChainStopped> {
+        match link.on_fault {
+            OnFault::Hold => work.hold(link, kind, reason.clone(), self.trace.then_some(Decision::Fault(reason))),
+            OnFault::Stop => {
+                return Err(ChainStopped { plugin: link.name.to_string(), version: link.version.to_string(), reason });
+            }
+            OnFault::Skip if self.trace => work.steps.push(link.step(kind, Decision::Skipped(reason))),
+            OnFault::Skip => {}
+        }
+        Ok(())
+    }
+
+    fn count_fault(&mut self, link: &Link, place: usize, fault: &Fault) {
+        link.configured.loaded.count_fault();
+        let most = self.chain.limits.faults_per_cycle;
+        if let Some(running) = self.running.get_mut(place) {
+            running.faults += 1;
+            if running.faults >= most {
+                running.give_up(link, fault);
+            }
+        }
+    }
+
+    fn waste(&mut self, link: &Link, place: usize, time: Duration, fault: &Fault) {
+        let most = self.chain.limits.call_time.saturating_mul(WASTE);
+        if let Some(running) = self.running.get_mut(place) {
+            running.wasted += time;
+            if running.wasted >= most {
+                running.give_up(link, fault);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Evaluator {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Evaluator")
+            .field("chain", &self.chain)
+            .field("faults", &self.faults())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    fn give_up(&mut self, link: &Link, fault: &Fault) {
+        if self.given_up.is_none() {
+            tracing::warn!(plugin = %link.name, version = %link.version, faults = self.faults, "the plugin is called no more in this cycle");
+            let detail =
+                format!("it failed too often in this cycle and is called no more; the last time: {}", fault.detail());
+            self.given_up = Some(Reason::new("plugin-given-up", detail));
+        }
+    }
+}
+
+impl Link {
+    /// The object classes it is called for as this kind; none where it is not of the kind.
+    fn object_classes(&self, kind: PluginKind) -> Option<&[String]> {
+        match kind {
+            PluginKind::Filter => self.filter.as_ref().map(|filter| filter.object_classes.as_slice()),
+            PluginKind::Mapping => self.mapping.as_ref().map(|mapping| mapping.object_classes.as_slice()),
+        }
+    }
+
+    fn reads(&self, kind: PluginKind) -> usize {
+        match kind {
+            PluginKind::Filter => self.filter.as_ref().map_or(0, |filter| filter.reads.len()),
+            PluginKind::Mapping => self.mapping.as_ref().map_or(0, |mapping| mapping.reads.len()),
+        }
+    }
+
+    fn step(&self, kind: PluginKind, decision: Decision) -> Step {
+        Step { plugin: self.name.to_string(), version: self.version.to_string(), kind, decision }
+    }
+
+    /// Edits by path.
+    fn told(
+        &self,
+        places: &[TargetPath],
+        edits: &[(usize, Option<DraftValue>)],
+    ) -> Vec<(TargetPath, Option<DraftValue>)> {
+        let Some(plan) = &self.mapping else { return Vec::new() };
+        let path = |write: usize| plan.writes.get(write).and_then(|(place, _)| places.get(*place)).cloned();
+        edits.iter().filter_map(|(write, value)| Some((path(*write)?, value.clone()))).collect()
+    }
+}
+
+impl<'e> Work<'e> {
+    fn new(chain: &Chain, entry: &'e Entry) -> Self {
+        let unclaimed = chain.kind_of(&entry.object_class).is_none().then(|| {
+            let class =
+                if entry.object_class.is_empty() { "without an object class" } else { entry.object_class.as_str() };
+            let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
+            Outcome::OutOfScope { plugin: None, reason }
+        });
+        let built = chain.places.iter().map(|_| None).collect();
+        Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new() }
+    }
+
+    fn hold(&mut self, link: &Link, kind: PluginKind, reason: Reason, traced: Option<Decision>) {
+        if let Some(decision) = traced {
+            self.steps.push(link.step(kind, decision));
+        }
+        self.decided = Some(Outcome::Held { plugin: link.name.to_string(), version: link.version.to_string(), reason });
+    }
+
+    /// Sets what a mapping edits; the last edit of an attribute wins.
+    fn apply(&mut self, link: &Link, plan: &MappingPlan, edits: Vec<(usize, Option<DraftValue>)>) {
+        for (write, value) in edits {
+            let Some((place, on_create)) = plan.writes.get(write) else { continue };
+            let Some(built) = self.built.get_mut(*place) else { continue };
+            let overridden = built.take().map_or_else(Vec::new, |earlier| {
+                let mut overridden = earlier.overridden;
+                overridden.push(earlier.by);
+                overridden
+            });
+            *built = value.map(|value| Built { value, on_create: *on_create, by: Arc::clone(&link.name), overridden });
+        }
+    }
+
+    fn finish(self, chain: &Chain) -> Evaluation {
+        let (valid_until, steps) = (self.valid_until, self.steps);
+        let outcome = self.decided.unwrap_or_else(|| {
+            let attribute = |built: Built| DraftAttribute {
+                value: built.value,
+                on_create: built.on_create,
+                contribution: Contribution { winner: built.by, overridden: built.overridden },
+            };
+            let set =
+                chain.places.iter().zip(self.built).filter_map(|(path, built)| Some((path.clone(), attribute(built?))));
+            let kind = chain.kind_of(&self.entry.object_class).unwrap_or_default().to_owned();
+            Outcome::Provision(Draft { kind, attributes: set.collect() })
+        });
+        Evaluation { outcome, valid_until, steps }
+    }
+}

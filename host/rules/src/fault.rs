@@ -1,0 +1,117 @@
+//! Faults: how a call into a plugin fails, in words that an operator and the plugin's author can use.
+
+use provisor_model::Reason;
+use wasmtime::{Trap, WasmBacktrace};
+
+/// The most frames of a backtrace that are told.
+const FRAMES: usize = 6;
+
+/// How a plugin failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// It trapped.
+    Trap,
+    /// It took too long.
+    Time,
+    /// It wanted too much memory.
+    Memory,
+    /// It gave back too much.
+    Output,
+    /// Its answer breaks the interface or its contract.
+    Contract,
+    /// It answered with an error for the whole batch.
+    Refused,
+}
+
+/// A failed call.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    kind: FaultKind,
+    detail: String,
+}
+
+/// The memory limit was reached: what the limiter ends a call with.
+#[derive(Debug, thiserror::Error)]
+#[error("it wants more than its {0} MiB of memory")]
+pub(crate) struct OutOfMemory(pub(crate) usize);
+
+impl Fault {
+    pub(crate) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        shorten(&mut detail, 2000);
+        Self { kind, detail }
+    }
+
+    /// Reads what the engine says; `said` is the last error line that the plugin logged before.
+    pub(crate) fn from_engine(error: &wasmtime::Error, said: Option<&str>) -> Self {
+        if let Some(limit) = error.downcast_ref::<OutOfMemory>() {
+            return Self::new(FaultKind::Memory, limit.to_string());
+        }
+        let root = error.root_cause().to_string();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => {
+                return Self::new(FaultKind::Time, format!("it did not answer in time{}", frames(error)));
+            }
+            None if root.contains("fuel allocated for hostcalls") => {
+                return Self::new(FaultKind::Output, "it gave back more octets than one answer may have".to_owned());
+            }
+            _ => {}
+        }
+        let said = said.map(|said| format!(" ({said})")).unwrap_or_default();
+        Self::new(FaultKind::Trap, format!("it trapped: {root}{said}{}", frames(error)))
+    }
+
+    /// The reason that an entry is held with.
+    pub(crate) fn reason(&self) -> Reason {
+        let code = match self.kind {
+            FaultKind::Trap => "plugin-trap",
+            FaultKind::Time => "plugin-time",
+            FaultKind::Memory => "plugin-memory",
+            FaultKind::Output => "plugin-output",
+            FaultKind::Contract => "plugin-contract",
+            FaultKind::Refused => "plugin-error",
+        };
+        Reason::new(code, self.detail.clone())
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// The innermost functions of the plugin, where the engine knows them; how its language panics is no news.
+fn frames(error: &wasmtime::Error) -> String {
+    const MACHINERY: [&str; 4] = ["core::", "std::", "alloc::", "__rust"];
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
+    let names = backtrace.frames().iter().filter_map(|frame| frame.func_name().map(demangled));
+    let own = names.skip_while(|name| MACHINERY.iter().any(|prefix| name.starts_with(prefix)));
+    let names: Vec<String> = own.take(FRAMES).collect();
+    if names.is_empty() { String::new() } else { format!(", in {}", names.join(" < ")) }
+}
+
+/// A function's name for a person; a name in another language stays as it is.
+fn demangled(name: &str) -> String {
+    let demangled = rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}"));
+    demangled.chars().take(120).collect()
+}
+
+/// Cuts a text that came from a plugin to at most `octets`, at a character.
+pub(crate) fn shorten(text: &mut String, octets: usize) {
+    if text.len() > octets {
+        let end = (0..=octets).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let mut text = "äääää".to_owned();
+        shorten(&mut text, 5);
+        assert_eq!(text, "ää…");
+    }
+}

@@ -1,0 +1,364 @@
+//! The plugin host: what is in the folder, what is compiled, what configurations bind, and what was granted to them.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::RulesError;
+use crate::chain::Chain;
+use crate::engine::Ticking;
+use crate::folder::{self, Content};
+use crate::grants::{Grant, Ledger};
+use crate::hash::Hash;
+use crate::load::{Configured, Loaded};
+use crate::options::{Binding, RulesOptions};
+use crate::state::{Bound, State};
+use crate::status::{Inspection, PluginStatus};
+use crate::watch::FolderWatch;
+
+/// Loads plugins and binds them into chains. Its calls block (compiling takes a while): they are for worker threads.
+/// A clone is the same host.
+#[derive(Clone)]
+pub struct RulesHost(Arc<Inner>);
+
+struct Inner {
+    options: RulesOptions,
+    ticking: Arc<Ticking>,
+    ledger: Ledger,
+    /// Held while plugins are loaded or bound: one at a time.
+    work: Mutex<()>,
+    /// Held only to look.
+    state: Mutex<State>,
+}
+
+/// How a binding was met.
+struct Met {
+    configured: Configured,
+    /// Why the file as it is, is not used.
+    rejected: Option<String>,
+}
+
+impl RulesHost {
+    /// Opens a host and looks at the folder for the first time.
+    ///
+    /// # Errors
+    /// When the engine does not start or the folder cannot be read.
+    pub fn open(options: RulesOptions) -> Result<Self, RulesError> {
+        let ticking = Arc::new(Ticking::start(options.limits.memory)?);
+        let ledger = Ledger::new(&options.data_folder);
+        ledger.prune(Duration::from_secs(3600));
+        let host = Self(Arc::new(Inner { options, ticking, ledger, work: Mutex::default(), state: Mutex::default() }));
+        host.0.read_folder()?;
+        Ok(host)
+    }
+
+    /// Looks at the folder again and loads what is new in it. True: some plugin is another one now, so bind again. A
+    /// folder that cannot be read leaves all as it was.
+    pub fn scan(&self) -> bool {
+        let _work = self.0.working();
+        match self.0.read_folder() {
+            Ok(changed) => {
+                for name in &changed {
+                    self.0.load_present(name);
+                }
+                self.0.state().forget();
+                self.0.state().note_states();
+                !changed.is_empty()
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the plugins folder is as it was");
+                false
+            }
+        }
+    }
+
+    /// Watches the folder. File events only say when to scan.
+    ///
+    /// # Errors
+    /// When the folder cannot be made or watched.
+    pub fn watch(&self) -> Result<FolderWatch, RulesError> {
+        FolderWatch::new(self.0.options.plugins_folder.clone())
+    }
+
+    /// Makes the chain of a configuration. The first time, what its plugins ask for is granted; later a plugin that asks
+    /// for more, or is broken or gone, is not taken: the one that ran well before stays in the chain and the status tells.
+    ///
+    /// # Errors
+    /// When a plugin cannot be used and none ran well before, or when the plugins do not go together.
+    pub fn bind(&self, configuration: &str, bindings: &[Binding]) -> Result<Arc<Chain>, RulesError> {
+        let _work = self.0.working();
+        let granted = self.0.ledger.load(configuration)?;
+        let mut grants = Vec::with_capacity(bindings.len());
+        let mut parts = Vec::with_capacity(bindings.len());
+        let mut bound = Vec::with_capacity(bindings.len());
+        for (place, binding) in bindings.iter().enumerate() {
+            let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
+            let grant = granted.iter().find(|grant| grant.plugin == binding.plugin && grant.occurrence == occurrence);
+            let met = self.0.meet(binding, grant)?;
+            let kept = grant.filter(|grant| grant.config == binding.config);
+            grants.push(Grant {
+                plugin: binding.plugin.clone(),
+                occurrence,
+                config: binding.config.clone(),
+                contracts: kept.map_or_else(|| met.configured.contracts.clone(), |grant| grant.contracts.clone()),
+                component: met.configured.loaded.hash,
+            });
+            let active = Arc::clone(&met.configured.loaded);
+            bound.push(Bound { plugin: binding.plugin.clone(), active, rejected: met.rejected });
+            parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(met.configured)));
+        }
+        let components: Vec<Arc<Loaded>> = bound.iter().map(|bound| Arc::clone(&bound.active)).collect();
+        let chain = self.0.chain(configuration, parts)?;
+        for component in components {
+            self.0.ledger.keep(component.hash, &component.bytes)?;
+        }
+        if grants != granted {
+            self.0.ledger.save(configuration, &grants)?;
+        }
+        let chain = {
+            let mut state = self.0.state();
+            state.bound.insert(configuration.to_owned(), bound);
+            // The same rules are the same chain: who holds it need not ask.
+            let same = state.chains.get(configuration).filter(|known| known.hash() == chain.hash()).cloned();
+            let chain = same.unwrap_or(chain);
+            state.chains.insert(configuration.to_owned(), Arc::clone(&chain));
+            chain
+        };
+        self.0.state().note_states();
+        Ok(chain)
+    }
+
+    /// Forgets that a configuration uses plugins; what was granted to it stays granted.
+    pub fn release(&self, configuration: &str) {
+        let mut state = self.0.state();
+        state.bound.remove(configuration);
+        state.chains.remove(configuration);
+        state.note_states();
+    }
+
+    /// The state of every plugin that is there or in use, by name.
+    pub fn status(&self) -> Vec<PluginStatus> {
+        let names = self.0.state().files.keys().cloned().collect::<Vec<_>>();
+        let work = self.0.working();
+        for name in names {
+            self.0.load_present(&name);
+        }
+        self.0.state().note_states();
+        drop(work);
+        self.0.state().statuses()
+    }
+
+    /// Examines a plugin by its name, or a file by its path, as the gate does; with a configuration, also what it asks for.
+    ///
+    /// # Errors
+    /// When it is not there or does not pass.
+    pub fn inspect(&self, what: &str, config: Option<&Json>) -> Result<Inspection, RulesError> {
+        let _work = self.0.working();
+        let path = Path::new(what);
+        let is_path = path.extension().is_some_and(|ending| ending == "wasm") || what.contains('/');
+        let (name, loaded) = if is_path {
+            let bytes = self.0.read_component(path)?;
+            let name = folder::plugin_name(path).unwrap_or_else(|| what.to_owned());
+            let hash = Hash::of(&bytes);
+            (name.clone(), self.0.gate(hash, &bytes.into()).map_err(|reason| plugin_error(&name, Some(hash), reason))?)
+        } else {
+            let hash = self.0.state().files.get(what).and_then(|found| found.content.hash());
+            let present = self.0.load_present(what).ok_or_else(|| self.0.no_such_plugin(what))?;
+            (what.to_owned(), present.map_err(|reason| plugin_error(what, hash, reason))?)
+        };
+        let configured =
+            config.map(|config| Configured::new(self.0.ticking.engine(), &loaded, config, &self.0.options.limits));
+        let configured = configured.transpose().map_err(|reason| plugin_error(&name, Some(loaded.hash), reason))?;
+        Ok(Inspection {
+            name,
+            version: loaded.version.clone(),
+            hash: loaded.hash.to_string(),
+            octets: loaded.bytes.len(),
+            kinds: loaded.kinds.clone(),
+            imports: loaded.imports.clone(),
+            annotations: loaded.annotations.clone(),
+            schema: loaded.schema.clone(),
+            contracts: configured.map(|configured| configured.contracts),
+        })
+    }
+
+    /// The chain that a configuration would have with another component for one of its plugins. Nothing is granted, kept
+    /// or told by the status; where the component asks for more than was granted, the chain warns.
+    ///
+    /// # Errors
+    /// As [`Self::bind`]; the component itself has none before it to stand in.
+    pub fn chain_with(
+        &self,
+        configuration: &str,
+        bindings: &[Binding],
+        replace: (&str, Vec<u8>),
+    ) -> Result<Arc<Chain>, RulesError> {
+        let _work = self.0.working();
+        let (name, bytes) = replace;
+        if !bindings.iter().any(|binding| binding.plugin == name) {
+            let reason = format!("it has no plugin \"{name}\" to be replaced");
+            return Err(RulesError::Chain { configuration: configuration.to_owned(), reason });
+        }
+        let limits = &self.0.options.limits;
+        let hash = Hash::of(&bytes);
+        let replacement = Loaded::new(self.0.ticking.engine(), bytes.into(), limits)
+            .map_err(|reason| plugin_error(name, Some(hash), reason))?;
+        let replacement = Arc::new(replacement);
+        let granted = self.0.ledger.load(configuration)?;
+        let (mut parts, mut warnings) = (Vec::with_capacity(bindings.len()), Vec::new());
+        for (place, binding) in bindings.iter().enumerate() {
+            let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
+            let grant = granted.iter().find(|grant| grant.plugin == binding.plugin && grant.occurrence == occurrence);
+            let configured = if binding.plugin == name {
+                let configured = Configured::new(self.0.ticking.engine(), &replacement, &binding.config, limits);
+                let configured = configured.map_err(|reason| plugin_error(name, Some(hash), reason))?;
+                let kept = grant.filter(|grant| grant.config == binding.config);
+                let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
+                warnings.extend((!more.is_empty()).then(|| asks_for_more(&more)).map(|more| format!("{name} {more}")));
+                configured
+            } else {
+                self.0.meet(binding, grant)?.configured
+            };
+            parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(configured)));
+        }
+        let reason = |reason| RulesError::Chain { configuration: configuration.to_owned(), reason };
+        let mut chain = Chain::new(parts, Arc::clone(&self.0.ticking), limits.clone()).map_err(reason)?;
+        chain.add_warnings(warnings);
+        Ok(Arc::new(chain))
+    }
+}
+
+impl std::fmt::Debug for RulesHost {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("RulesHost").field("folder", &self.0.options.plugins_folder).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn working(&self) -> MutexGuard<'_, ()> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the folder and gives the names of the plugins that are other ones now, came or went.
+    fn read_folder(&self) -> Result<Vec<String>, RulesError> {
+        let before = self.state().files.clone();
+        let options = &self.options;
+        let files = folder::read(&options.plugins_folder, options.embedded, options.limits.component_octets, &before)?;
+        let same = |name: &String| match (before.get(name), files.get(name)) {
+            (Some(one), Some(other)) => one.content.hash() == other.content.hash() && one.path == other.path,
+            _ => false,
+        };
+        let mut changed: Vec<String> = files.keys().filter(|name| !same(name)).cloned().collect();
+        changed.extend(before.keys().filter(|name| !files.contains_key(*name)).cloned());
+        self.state().files = files;
+        Ok(changed)
+    }
+
+    /// Loads the plugin of this name as it is in the folder; none where there is no such file.
+    fn load_present(&self, name: &str) -> Option<Result<Arc<Loaded>, String>> {
+        let content = self.state().files.get(name)?.content.clone();
+        Some(match content {
+            Content::Bytes(hash, bytes) => self.gate(hash, &bytes),
+            Content::Unusable(reason) => Err(reason),
+        })
+    }
+
+    /// Passes bytes through the gate, once for the same bytes.
+    fn gate(&self, hash: Hash, bytes: &Arc<[u8]>) -> Result<Arc<Loaded>, String> {
+        if let Some(known) = self.state().gated.get(&hash) {
+            return known.clone();
+        }
+        let loaded = Loaded::new(self.ticking.engine(), Arc::clone(bytes), &self.options.limits).map(Arc::new);
+        self.state().gated.insert(hash, loaded.clone());
+        loaded
+    }
+
+    /// Finds the component for a binding: the file as it is, or else the one that ran well before.
+    fn meet(&self, binding: &Binding, grant: Option<&Grant>) -> Result<Met, RulesError> {
+        let name = &binding.plugin;
+        let hash = self.state().files.get(name).and_then(|found| found.content.hash());
+        let configure = |loaded: &Arc<Loaded>| {
+            Configured::new(self.ticking.engine(), loaded, &binding.config, &self.options.limits)
+        };
+        let refused = match self.load_present(name) {
+            None => None,
+            Some(loaded) => match loaded.and_then(|loaded| configure(&loaded)) {
+                Err(reason) => Some(reason),
+                Ok(configured) => {
+                    let kept = grant.filter(|grant| grant.config == binding.config);
+                    let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
+                    if more.is_empty() {
+                        return Ok(Met { configured, rejected: None });
+                    }
+                    Some(asks_for_more(&more))
+                }
+            },
+        };
+        let last_good = grant.filter(|grant| Some(grant.component) != hash).and_then(|grant| {
+            let bytes = self.ledger.component(grant.component)?;
+            let loaded = self.gate(grant.component, &bytes.into()).ok()?;
+            configure(&loaded).ok()
+        });
+        match (last_good, refused) {
+            (Some(configured), rejected) => Ok(Met { configured, rejected }),
+            (None, Some(reason)) => Err(plugin_error(name, hash, reason)),
+            (None, None) => Err(self.no_such_plugin(name)),
+        }
+    }
+
+    fn chain(
+        &self,
+        configuration: &str,
+        parts: Vec<(String, crate::OnFault, Arc<Configured>)>,
+    ) -> Result<Arc<Chain>, RulesError> {
+        let reason = |reason| RulesError::Chain { configuration: configuration.to_owned(), reason };
+        Chain::new(parts, Arc::clone(&self.ticking), self.options.limits.clone()).map(Arc::new).map_err(reason)
+    }
+
+    fn read_component(&self, path: &Path) -> Result<Vec<u8>, RulesError> {
+        let failed = |source| RulesError::File { action: "read", path: path.to_path_buf(), source };
+        let octets = fs::metadata(path).map_err(failed)?.len();
+        let most = self.options.limits.component_octets;
+        if octets > most {
+            let name = path.display().to_string();
+            return Err(plugin_error(
+                &name,
+                None,
+                format!("it has {octets} octets, more than the {most} that are allowed"),
+            ));
+        }
+        fs::read(path).map_err(failed)
+    }
+
+    fn no_such_plugin(&self, name: &str) -> RulesError {
+        let known: Vec<String> = self.state().files.keys().cloned().collect();
+        RulesError::NoSuchPlugin {
+            plugin: name.to_owned(),
+            folder: self.options.plugins_folder.clone(),
+            known: if known.is_empty() {
+                "there are none".to_owned()
+            } else {
+                format!("there are: {}", known.join(", "))
+            },
+        }
+    }
+}
+
+fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {
+    let version = hash.map_or_else(|| "(unread)".to_owned(), |hash| format!("({})", hash.short()));
+    RulesError::Plugin { plugin: plugin.to_owned(), version, reason }
+}
+
+fn asks_for_more(more: &[String]) -> String {
+    format!(
+        "asks for more than was granted: it {}; bind it anew by changing its configuration, or put the earlier file back",
+        more.join(", ")
+    )
+}

@@ -1,0 +1,211 @@
+//! A live instance of a component in a store of its own: memory, time, output and log lines are limited in it.
+
+use std::collections::VecDeque;
+
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, ResourceLimiter, Store};
+
+use crate::bindings::{self, filter, lifecycle, log, mapping, types};
+use crate::contract::{Contracts, FilterContract, MappingContract};
+use crate::engine::ticks;
+use crate::fault::{Fault, FaultKind, OutOfMemory, shorten};
+use crate::options::Limits;
+
+/// The most log lines of one call that are kept.
+const LINES: usize = 32;
+/// The longest log line, in octets.
+const LINE_OCTETS: usize = 1024;
+/// Entries that an answer for a person, such as a manifest, is reckoned as.
+const ONE_CALL: usize = 1;
+
+/// What a store holds beside the instance.
+pub(crate) struct State {
+    memory: usize,
+    memory_limit: usize,
+    lines: VecDeque<Line>,
+    dropped: usize,
+}
+
+/// A log line of a plugin.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) level: log::Level,
+    /// The place in the batch that it is about.
+    pub(crate) item: Option<u32>,
+    pub(crate) message: String,
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // All memories of the store together.
+        let total = self.memory.saturating_sub(current).saturating_add(desired);
+        if total > self.memory_limit {
+            return Err(OutOfMemory(self.memory_limit >> 20).into());
+        }
+        self.memory = total;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 100_000)
+    }
+}
+
+impl types::Host for State {}
+
+impl log::Host for State {
+    fn emit(&mut self, level: log::Level, item: Option<u32>, mut message: String) {
+        shorten(&mut message, LINE_OCTETS);
+        // The last lines are worth most: they lead up to a trap.
+        if self.lines.len() == LINES {
+            self.lines.pop_front();
+            self.dropped += 1;
+        }
+        self.lines.push_back(Line { level, item, message });
+    }
+}
+
+/// The interfaces of a component, looked up once.
+pub(crate) struct Indices {
+    pub(crate) lifecycle: lifecycle::GuestIndices,
+    pub(crate) filter: Option<filter::GuestIndices>,
+    pub(crate) mapping: Option<mapping::GuestIndices>,
+}
+
+/// An instance in its store. After a fault it must not be used again.
+pub(crate) struct Instance {
+    store: Store<State>,
+    lifecycle: lifecycle::Guest,
+    filter: Option<filter::Guest>,
+    mapping: Option<mapping::Guest>,
+    limits: Limits,
+}
+
+impl Instance {
+    /// Makes an instance and loads all interfaces it has, so that a wrong type is found now.
+    pub(crate) fn new(
+        engine: &Engine,
+        pre: &InstancePre<State>,
+        indices: &Indices,
+        limits: &Limits,
+    ) -> Result<Self, Fault> {
+        let state = State { memory: 0, memory_limit: limits.memory, lines: VecDeque::new(), dropped: 0 };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| state);
+        store.set_hostcall_fuel(limits.output_octets);
+        arm(&mut store, limits, ONE_CALL);
+        let started = pre.instantiate(&mut store).and_then(|instance| {
+            Ok((
+                indices.lifecycle.load(&mut store, &instance)?,
+                indices.filter.as_ref().map(|filter| filter.load(&mut store, &instance)).transpose()?,
+                indices.mapping.as_ref().map(|mapping| mapping.load(&mut store, &instance)).transpose()?,
+            ))
+        });
+        match started {
+            Ok((lifecycle, filter, mapping)) => Ok(Self { store, lifecycle, filter, mapping, limits: limits.clone() }),
+            Err(error) => Err(Fault::from_engine(&error, last_error(&store))),
+        }
+    }
+
+    /// What the plugin says of itself.
+    pub(crate) fn describe(&mut self) -> Result<types::Manifest, Fault> {
+        self.arm(ONE_CALL);
+        let described = self.lifecycle.call_describe(&mut self.store);
+        self.outcome(described)
+    }
+
+    /// Gives the plugin its configuration; the inner error is the plugin's own.
+    pub(crate) fn configure(&mut self, document: &str) -> Result<Result<(), String>, Fault> {
+        self.arm(ONE_CALL);
+        let configured = self.lifecycle.call_configure(&mut self.store, document);
+        self.outcome(configured)
+    }
+
+    /// Asks for the contract of every kind; a wrong contract is a fault.
+    pub(crate) fn contracts(&mut self) -> Result<Contracts, Fault> {
+        let wrong = |error: String| Fault::new(FaultKind::Contract, error);
+        let mut contracts = Contracts { filter: None, mapping: None };
+        self.arm(ONE_CALL);
+        if let Some(filter) = &self.filter {
+            let described = filter.call_describe_contract(&mut self.store);
+            contracts.filter = self.outcome(described)?.map(FilterContract::try_from).transpose().map_err(wrong)?;
+        }
+        if let Some(mapping) = &self.mapping {
+            let described = mapping.call_describe_contract(&mut self.store);
+            contracts.mapping = self.outcome(described)?.map(MappingContract::try_from).transpose().map_err(wrong)?;
+        }
+        Ok(contracts)
+    }
+
+    /// Asks the filter about a batch.
+    pub(crate) fn decide(&mut self, time: Option<i64>, entries: &types::Values) -> Result<Vec<filter::Answer>, Fault> {
+        self.arm(entries.count as usize);
+        let Some(filter) = &self.filter else { return Err(no_such_kind("filter")) };
+        let answers = filter.call_decide(&mut self.store, time, entries);
+        self.answers(answers, entries.count)
+    }
+
+    /// Has the mapping transform a batch.
+    pub(crate) fn transform(
+        &mut self,
+        time: Option<i64>,
+        batch: &mapping::Batch,
+    ) -> Result<Vec<mapping::Answer>, Fault> {
+        self.arm(batch.entries.count as usize);
+        let Some(mapping) = &self.mapping else { return Err(no_such_kind("mapping")) };
+        let answers = mapping.call_transform(&mut self.store, time, batch);
+        self.answers(answers, batch.entries.count)
+    }
+
+    /// The log lines since the last time, and how many were dropped.
+    pub(crate) fn take_lines(&mut self) -> (VecDeque<Line>, usize) {
+        let state = self.store.data_mut();
+        (std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped))
+    }
+
+    fn arm(&mut self, entries: usize) {
+        arm(&mut self.store, &self.limits, entries);
+    }
+
+    fn outcome<T>(&self, outcome: wasmtime::Result<T>) -> Result<T, Fault> {
+        outcome.map_err(|error| Fault::from_engine(&error, last_error(&self.store)))
+    }
+
+    fn answers<T>(&self, answers: wasmtime::Result<Result<Vec<T>, String>>, expected: u32) -> Result<Vec<T>, Fault> {
+        let answers = self.outcome(answers)?;
+        let answers =
+            answers.map_err(|error| Fault::new(FaultKind::Refused, format!("it answered with an error: {error}")))?;
+        if answers.len() != expected as usize {
+            let detail = format!("it gave {} answers for {expected} entries", answers.len());
+            return Err(Fault::new(FaultKind::Contract, detail));
+        }
+        Ok(answers)
+    }
+}
+
+/// Sets how long the next call may take.
+fn arm(store: &mut Store<State>, limits: &Limits, entries: usize) {
+    let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+    let time = limits.call_time.saturating_add(limits.entry_time.saturating_mul(entries));
+    store.set_epoch_deadline(ticks(time));
+}
+
+/// What the plugin complained of last: the message of a panic does not cross by itself.
+fn last_error(store: &Store<State>) -> Option<&str> {
+    let lines = &store.data().lines;
+    lines.iter().rev().find(|line| line.level == log::Level::Error).map(|line| line.message.as_str())
+}
+
+fn no_such_kind(kind: &str) -> Fault {
+    Fault::new(FaultKind::Contract, format!("it is no {kind}"))
+}
+
+/// The interfaces that a host offers to components.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<wasmtime::component::Linker<State>> {
+    let mut linker = wasmtime::component::Linker::new(engine);
+    bindings::FilterAndMappingPlugin::add_to_linker::<State, wasmtime::component::HasSelf<State>>(
+        &mut linker,
+        |state| state,
+    )?;
+    Ok(linker)
+}

@@ -1,0 +1,39 @@
+//! The host of rules plugins: engine, load gate, generations, chain and hot reload.
+//!
+//! An entry's way: [`RulesHost::bind`] makes a [`Chain`] of a configuration's plugins, [`Chain::start_cycle`] an
+//! [`Evaluator`], and [`Evaluator::evaluate`] says what becomes of entries.
+
+mod answer;
+mod bindings;
+mod chain;
+mod contract;
+mod decode;
+mod encode;
+mod engine;
+mod error;
+mod evaluate;
+mod evaluation;
+mod fault;
+mod folder;
+mod grants;
+mod hash;
+mod host;
+mod instance;
+mod load;
+mod options;
+mod request;
+mod state;
+mod status;
+mod surface;
+mod watch;
+
+pub use chain::{Chain, PluginRef};
+pub use contract::{ContractRead, ContractWrite, Contracts, FilterContract, MappingContract, Shape};
+pub use error::RulesError;
+pub use evaluate::Evaluator;
+pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
+pub use host::RulesHost;
+pub use options::{Binding, Limits, OnFault, RulesOptions};
+pub use status::{Inspection, PluginState, PluginStatus};
+pub use surface::PluginKind;
+pub use watch::FolderWatch;

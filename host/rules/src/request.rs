@@ -1,0 +1,157 @@
+//! What one call into a plugin sends, and the log lines that come back with it.
+
+use provisor_model::{DraftValue, Entry, Plain, Reason, Value};
+
+use crate::bindings::types::Values;
+use crate::bindings::{log, mapping};
+use crate::chain::{Link, MappingPlan};
+use crate::contract::ContractRead;
+use crate::encode::{no_values, push_built};
+use crate::evaluate::Work;
+use crate::instance::Instance;
+use crate::surface::PluginKind;
+
+/// The most octets of one entry.
+const ENTRY_OCTETS: usize = 16 << 20;
+
+/// What one call sends.
+pub(crate) struct Request<'c, 'e> {
+    link: &'c Link,
+    pub(crate) kind: PluginKind,
+    pub(crate) cycle_time: bool,
+    pub(crate) batch: mapping::Batch,
+    /// The entries sent, for naming them in log lines.
+    entries: Vec<&'e Entry>,
+    /// For each entry sent, where the values of each read are.
+    pub(crate) found: Vec<&'e [Value]>,
+}
+
+impl<'c, 'e> Request<'c, 'e> {
+    pub(crate) fn new(link: &'c Link, kind: PluginKind) -> Self {
+        let cycle_time = match kind {
+            PluginKind::Filter => link.filter.as_ref().is_some_and(|filter| filter.cycle_time),
+            PluginKind::Mapping => link.mapping.as_ref().is_some_and(|mapping| mapping.cycle_time),
+        };
+        let batch = mapping::Batch { entries: no_values(), built: no_values() };
+        Self { link, kind, cycle_time, batch, entries: Vec::new(), found: Vec::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        self.batch.entries.octets.len() + self.batch.built.octets.len()
+    }
+
+    /// Adds an entry; the reason why it cannot be sent leaves the request as it was.
+    pub(crate) fn push(&mut self, work: &Work<'e>) -> Result<(), Reason> {
+        let before = (Extent::of(&self.batch.entries), Extent::of(&self.batch.built), self.found.len(), self.octets());
+        let pushed = self.push_values(work).and_then(|()| match self.octets() - before.3 {
+            octets if octets > ENTRY_OCTETS => {
+                let detail = format!(
+                    "what {} reads of the entry has {octets} octets, more than the {ENTRY_OCTETS} allowed",
+                    self.link.name
+                );
+                Err(Reason::new("too-large", detail))
+            }
+            _ => Ok(()),
+        });
+        match pushed {
+            Ok(()) => self.entries.push(work.entry),
+            Err(_) => {
+                before.0.restore(&mut self.batch.entries);
+                before.1.restore(&mut self.batch.built);
+                self.found.truncate(before.2);
+            }
+        }
+        pushed
+    }
+
+    fn push_values(&mut self, work: &Work<'e>) -> Result<(), Reason> {
+        match self.kind {
+            PluginKind::Filter => match &self.link.filter {
+                Some(filter) => filter.reads.push(work.entry, &mut self.found, &mut self.batch.entries),
+                None => Ok(()),
+            },
+            PluginKind::Mapping => match &self.link.mapping {
+                Some(mapping) => {
+                    mapping.push_built(work, &mut self.batch.built)?;
+                    mapping.reads.push(work.entry, &mut self.found, &mut self.batch.entries)
+                }
+                None => Ok(()),
+            },
+        }
+    }
+}
+
+/// How far a batch was filled.
+struct Extent {
+    count: u32,
+    spans: usize,
+    octets: usize,
+}
+
+impl Extent {
+    fn of(values: &Values) -> Self {
+        Self { count: values.count, spans: values.spans.len(), octets: values.octets.len() }
+    }
+
+    fn restore(self, values: &mut Values) {
+        values.count = self.count;
+        values.spans.truncate(self.spans);
+        values.octets.truncate(self.octets);
+    }
+}
+
+impl MappingPlan {
+    /// Appends what the contract reads of the resource so far.
+    fn push_built(&self, work: &Work<'_>, values: &mut Values) -> Result<(), Reason> {
+        let number = values.count;
+        for (place, (read, held)) in self.built.iter().enumerate() {
+            let held = held.and_then(|held| work.built.get(held)).and_then(Option::as_ref);
+            if let Some(built) = held {
+                push_built(read, place, &plain_values(read, &built.value)?, values, number)?;
+            }
+        }
+        values.count += 1;
+        Ok(())
+    }
+}
+
+/// The values that can be read of a resource under construction: those that need not be resolved first.
+fn plain_values(read: &ContractRead, value: &DraftValue) -> Result<Vec<Plain>, Reason> {
+    match value {
+        DraftValue::Plain(plain) => Ok(vec![plain.clone()]),
+        DraftValue::List(list) => Ok(list.clone()),
+        DraftValue::Rows(_)
+        | DraftValue::Reference(_)
+        | DraftValue::ReferenceBy { .. }
+        | DraftValue::ReferencesOf(_)
+        | DraftValue::FirstUnique(_) => {
+            let detail = format!(
+                "{} of the resource holds references, rows or a unique value, which a rule cannot read",
+                read.name
+            );
+            Err(Reason::new("unfit-value", detail))
+        }
+    }
+}
+
+/// Hands the log lines of a call to the operator, with the entry that each is about.
+pub(crate) fn report_lines(link: &Link, instance: &mut Instance, request: &Request<'_, '_>) {
+    let (lines, dropped) = instance.take_lines();
+    for line in lines {
+        let entry = line.item.and_then(|item| request.entries.get(item as usize)).map(|entry| entry.dn.to_string());
+        let (plugin, message) = (&*link.name, line.message);
+        match line.level {
+            log::Level::Debug => tracing::debug!(target: "provisor::plugin", plugin, entry, "{message}"),
+            log::Level::Info => tracing::info!(target: "provisor::plugin", plugin, entry, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "provisor::plugin", plugin, entry, "{message}"),
+            log::Level::Error => tracing::error!(target: "provisor::plugin", plugin, entry, "{message}"),
+        }
+    }
+    if dropped > 0 {
+        tracing::warn!(target: "provisor::plugin", plugin = &*link.name, dropped, "log lines were dropped");
+    }
+}

@@ -1,0 +1,124 @@
+//! What a plugin host knows at any time, and how each plugin stands by it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::chain::Chain;
+use crate::folder::{Content, Found};
+use crate::hash::Hash;
+use crate::load::Loaded;
+use crate::status::{PluginState, PluginStatus};
+
+/// The rejected components that are remembered, so that a broken file is not compiled at every look.
+const MAX_REMEMBERED: usize = 256;
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) files: BTreeMap<String, Found>,
+    pub(crate) gated: HashMap<Hash, Result<Arc<Loaded>, String>>,
+    pub(crate) bound: BTreeMap<String, Vec<Bound>>,
+    pub(crate) chains: BTreeMap<String, Arc<Chain>>,
+    /// The state that was told last, and since when.
+    since: BTreeMap<String, (PluginState, u64)>,
+}
+
+/// A plugin in a configuration that uses it.
+pub(crate) struct Bound {
+    pub(crate) plugin: String,
+    pub(crate) active: Arc<Loaded>,
+    /// Why the file as it is, is not used.
+    pub(crate) rejected: Option<String>,
+}
+
+impl State {
+    /// Lets go of compiled components that are neither in the folder nor in use.
+    pub(crate) fn forget(&mut self) {
+        let State { files, gated, .. } = self;
+        let present = |hash: &Hash| files.values().any(|found| found.content.hash() == Some(*hash));
+        gated.retain(|hash, loaded| match loaded {
+            Ok(loaded) => present(hash) || Arc::strong_count(loaded) > 1,
+            Err(_) => true,
+        });
+        if gated.len() > MAX_REMEMBERED {
+            gated.retain(|hash, loaded| loaded.is_ok() || present(hash));
+        }
+    }
+
+    /// Remembers since when each plugin stands as it does.
+    pub(crate) fn note_states(&mut self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let names = self.names();
+        let mut since = BTreeMap::new();
+        for name in names {
+            let stands = self.stands(&name);
+            let before = self.since.get(&name).filter(|(before, _)| *before == stands).map(|(_, since)| *since);
+            since.insert(name, (stands, before.unwrap_or(now)));
+        }
+        self.since = since;
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<PluginStatus> {
+        let status = |name: String| {
+            let found = self.files.get(&name);
+            let hash = found.and_then(|found| found.content.hash());
+            let loaded = hash.and_then(|hash| self.gated.get(&hash)).and_then(|loaded| loaded.as_ref().ok());
+            let uses = || self.uses(&name);
+            let told = loaded.or_else(|| uses().map(|(_, bound)| &bound.active).next());
+            let (stands, since) = self.since.get(&name).cloned().unwrap_or_else(|| (self.stands(&name), 0));
+            let mut faults: BTreeMap<Hash, u64> =
+                uses().map(|(_, bound)| (bound.active.hash, bound.active.faults())).collect();
+            faults.extend(loaded.map(|loaded| (loaded.hash, loaded.faults())));
+            let mut bound_by: Vec<String> = uses().map(|(configuration, _)| configuration.to_owned()).collect();
+            bound_by.dedup();
+            PluginStatus {
+                file: found.and_then(|found| found.path.clone()),
+                embedded: found.is_some_and(|found| found.path.is_none()),
+                hash: hash.map(|hash| hash.to_string()),
+                version: told.map(|loaded| loaded.version.clone()),
+                kinds: told.map(|loaded| loaded.kinds.clone()).unwrap_or_default(),
+                state: stands,
+                since,
+                faults: faults.values().sum(),
+                bound_by,
+                name,
+            }
+        };
+        self.names().into_iter().map(status).collect()
+    }
+
+    /// The plugins that are there or in use.
+    fn names(&self) -> Vec<String> {
+        let used = self.bound.values().flatten().map(|bound| &bound.plugin);
+        let mut names: Vec<String> = self.files.keys().chain(used).cloned().collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    fn uses<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a Bound)> {
+        let of_configuration = |(configuration, bound): (&'a String, &'a Vec<Bound>)| {
+            bound.iter().map(move |bound| (configuration.as_str(), bound))
+        };
+        self.bound.iter().flat_map(of_configuration).filter(move |(_, bound)| bound.plugin == name)
+    }
+
+    fn stands(&self, name: &str) -> PluginState {
+        let active = || self.uses(name).map(|(_, bound)| bound.active.hash.to_string()).next();
+        let Some(found) = self.files.get(name) else { return PluginState::Missing { active: active() } };
+        let rejected = match &found.content {
+            Content::Unusable(reason) => Some(reason.clone()),
+            Content::Bytes(hash, _) => self.gated.get(hash).and_then(|loaded| loaded.as_ref().err()).cloned(),
+        };
+        let rejected = rejected.or_else(|| {
+            self.uses(name).find_map(|(configuration, bound)| {
+                bound.rejected.as_ref().map(|reason| format!("in configuration {configuration}: {reason}"))
+            })
+        });
+        match rejected {
+            Some(reason) => PluginState::Rejected { reason, active: active() },
+            None if self.uses(name).next().is_some() => PluginState::Active,
+            None => PluginState::Discovered,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A rules plugin that misbehaves as its configuration says, for the tests of the plugin host.
+//!
+//! It maps `user` entries to `User` resources named after their uid, and drops one entry as a filter where it is told to.
+
+use std::sync::Mutex;
+
+use provisor_sdk::prelude::*;
+
+/// What goes wrong, and for which entry.
+#[derive(Clone, Default, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Config {
+    /// What goes wrong.
+    fault: Fault,
+    /// Only for the entry of this uid; for all where it is absent.
+    only: Option<String>,
+    /// What the user name is followed by, to tell two configurations apart.
+    suffix: String,
+    /// Reads this attribute too.
+    reads: Option<String>,
+    /// Writes this attribute too, with the text `x`.
+    writes: Option<String>,
+    /// Makes resources of this kind; none where it is empty.
+    kind: Option<String>,
+    /// Drops the entry of this uid.
+    drops: Option<String>,
+    /// The shape in which `flag` is read.
+    boolean: Option<String>,
+}
+
+/// What can go wrong.
+#[derive(Clone, Copy, Default, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// Nothing.
+    #[default]
+    None,
+    /// A panic.
+    Trap,
+    /// An endless loop.
+    Loop,
+    /// Memory without end.
+    Grow,
+    /// An edit at a place that the contract does not have.
+    OutsideContract,
+    /// An answer of many octets.
+    Oversize,
+    /// A thousand log lines.
+    Chatter,
+    /// An error from `configure`.
+    Refuse,
+    /// A trap in `configure`.
+    TrapInConfigure,
+    /// A decimal that is no number.
+    NotANumber,
+    /// One answer too few for the batch.
+    TooFew,
+    /// The same place twice in one answer.
+    Twice,
+    /// An error for the whole batch.
+    Error,
+}
+
+/// The filter half.
+pub struct Keep {
+    uid: Text,
+    drops: Option<String>,
+}
+
+impl Filter for Keep {
+    type Config = Config;
+
+    fn configure(config: Config, contract: &mut FilterContract) -> Result<Self, String> {
+        if config.drops.is_none() {
+            contract.unused();
+        }
+        Ok(Self { uid: contract.text("uid"), drops: config.drops })
+    }
+
+    fn decide(&self, entry: &Entry) -> Verdict {
+        match entry.text(self.uid) {
+            uid if uid == self.drops.as_deref() => Verdict::drop("unwanted", "the configuration drops it"),
+            _ => Verdict::Keep,
+        }
+    }
+}
+
+/// The mapping half.
+pub struct Misbehave {
+    config: Config,
+    uid: Text,
+    user_name: Target,
+    flag: Option<(Boolean, Target)>,
+    extra: Option<Target>,
+    foreign: Target,
+}
+
+impl Mapping for Misbehave {
+    type Config = Config;
+
+    fn configure(config: Config, contract: &mut MappingContract) -> Result<Self, String> {
+        match config.fault {
+            Fault::Refuse => return Err("the guest refuses this configuration".to_owned()),
+            #[expect(clippy::panic, reason = "what the test asks for")]
+            Fault::TrapInConfigure => panic!("the guest traps in configure"),
+            _ => {}
+        }
+        contract.object_class("user");
+        match config.kind.as_deref() {
+            Some("") => {}
+            Some(kind) => drop(contract.resource_kind(kind)),
+            None => drop(contract.resource_kind("User")),
+        }
+        if let Some(name) = &config.reads {
+            contract.text(name);
+        }
+        // A place that is not in this contract, as a confused plugin would have it.
+        let foreign = {
+            let mut other = MappingContract::default();
+            (0..99).map(|place| other.write(&format!("place{place}"))).last()
+        };
+        Ok(Self {
+            uid: contract.text("uid"),
+            user_name: contract.write("userName"),
+            flag: config.boolean.as_ref().map(|name| (contract.boolean(name), contract.write("active"))),
+            extra: config.writes.as_ref().map(|path| contract.write(path)),
+            foreign: foreign.ok_or("no place")?,
+            config,
+        })
+    }
+
+    fn map(&self, entry: &Entry, resource: &mut Resource) -> Result<(), Refusal> {
+        let uid = entry.text(self.uid).ok_or_else(|| fail("no-uid", "the entry has no uid"))?;
+        if let Some((flag, active)) = self.flag {
+            resource.copy(active, flag);
+        }
+        if let Some(extra) = self.extra {
+            resource.set(extra, "x");
+        }
+        resource.set(self.user_name, format!("{uid}{}", self.config.suffix));
+        if self.config.only.as_deref().is_none_or(|only| only == uid) {
+            self.misbehave(resource);
+        }
+        Ok(())
+    }
+}
+
+impl Misbehave {
+    fn misbehave(&self, resource: &mut Resource) {
+        match self.config.fault {
+            // Those of the whole answer are made in the glue.
+            Fault::None | Fault::Refuse | Fault::TrapInConfigure | Fault::TooFew | Fault::Twice | Fault::Error => {}
+            #[expect(clippy::panic, reason = "what the test asks for")]
+            Fault::Trap => panic!("the guest traps"),
+            Fault::Loop => {
+                let turns = std::hint::black_box(0_u64);
+                while std::hint::black_box(turns) == 0 {}
+            }
+            Fault::Grow => {
+                let hoard = Mutex::new(Vec::new());
+                while hoard.lock().is_ok_and(|mut hoard| {
+                    hoard.push(vec![1_u8; 1 << 20]);
+                    !hoard.is_empty()
+                }) {}
+            }
+            Fault::OutsideContract => resource.set(self.foreign, "x"),
+            Fault::Oversize => resource.set(self.user_name, "x".repeat(8 << 20)),
+            Fault::Chatter => (0..1000).for_each(|line| log::info(&format!("line {line}"))),
+            Fault::NotANumber => resource.set(self.user_name, f64::NAN),
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod component;

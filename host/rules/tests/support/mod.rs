@@ -1,0 +1,143 @@
+//! What the tests of the plugin host share: folders, components, entries.
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests, not all used by each"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use provisor_model::{Attributes, Entry, IdSyntax, SourceId, Value};
+use provisor_rules::{Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, RulesHost, RulesOptions};
+use serde_json::{Value as Json, json};
+
+/// A plugins folder, a data folder, and the host over them.
+pub struct Lab {
+    folder: tempfile::TempDir,
+    pub host: RulesHost,
+}
+
+impl Lab {
+    pub fn new(plugins: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("plugins")).unwrap();
+        for plugin in plugins {
+            fs::write(folder.path().join("plugins").join(format!("{plugin}.wasm")), component(plugin)).unwrap();
+        }
+        let host = RulesHost::open(options(folder.path(), &[])).unwrap();
+        Self { folder, host }
+    }
+
+    /// The same folders under a host that starts anew.
+    pub fn restarted(self) -> Self {
+        let host = RulesHost::open(options(self.folder.path(), &[])).unwrap();
+        Self { folder: self.folder, host }
+    }
+
+    pub fn path(&self, plugin: &str) -> PathBuf {
+        self.folder.path().join("plugins").join(format!("{plugin}.wasm"))
+    }
+
+    /// Puts bytes in a plugin's place, by a rename.
+    pub fn put(&self, plugin: &str, bytes: &[u8]) {
+        let unfinished = self.folder.path().join("unfinished");
+        fs::write(&unfinished, bytes).unwrap();
+        fs::rename(unfinished, self.path(plugin)).unwrap();
+    }
+
+    pub fn remove(&self, plugin: &str) {
+        fs::remove_file(self.path(plugin)).unwrap();
+    }
+
+    pub fn bind(&self, bindings: &[Binding]) -> Arc<Chain> {
+        self.host.bind("lab", bindings).unwrap()
+    }
+
+    pub fn bind_error(&self, bindings: &[Binding]) -> String {
+        self.host.bind("lab", bindings).unwrap_err().to_string()
+    }
+
+    pub fn state(&self, plugin: &str) -> PluginState {
+        let status = self.host.status().into_iter().find(|status| status.name == plugin);
+        status.unwrap_or_else(|| panic!("{plugin} has no status")).state
+    }
+}
+
+pub fn options(folder: &Path, embedded: &'static [(&'static str, &'static [u8])]) -> RulesOptions {
+    let limits = Limits {
+        call_time: Duration::from_millis(300),
+        entry_time: Duration::from_millis(1),
+        output_octets: 4 << 20,
+        faults_per_cycle: 5,
+        ..Limits::default()
+    };
+    RulesOptions { plugins_folder: folder.join("plugins"), data_folder: folder.join("data"), limits, embedded }
+}
+
+/// The bytes of a plugin that `cargo xtask plugins` built: `people`, `groups` or `guest`.
+pub fn component(name: &str) -> Vec<u8> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+    let path = match name {
+        "guest" => target.join("plugins-test/provisor-test-guest.wasm"),
+        _ => target.join(format!("plugins/{name}.wasm")),
+    };
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask plugins` first", path.display()))
+}
+
+pub fn binding(plugin: &str, config: Json) -> Binding {
+    Binding { plugin: plugin.to_owned(), config, on_fault: OnFault::Hold }
+}
+
+pub fn guest(config: Json) -> Binding {
+    binding("guest", config)
+}
+
+pub fn entry(object_class: &str, dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
+    let values = |values: &[&str]| values.iter().map(|value| Value::Text((*value).to_owned())).collect();
+    let attributes: Attributes = attributes.iter().map(|(name, texts)| (*name, values(texts))).collect();
+    let source_id = SourceId::new(IdSyntax::Text, dn.as_bytes().get(..60.min(dn.len())).unwrap()).unwrap();
+    Entry {
+        anchor: source_id.clone().into(),
+        source_id,
+        dn: dn.parse().unwrap(),
+        object_class: object_class.to_owned(),
+        attributes,
+    }
+}
+
+pub fn user(uid: &str) -> Entry {
+    entry("user", &format!("uid={uid},dc=lab"), &[("uid", &[uid])])
+}
+
+pub fn evaluate(chain: &Arc<Chain>, entries: &[Entry]) -> Vec<Evaluation> {
+    let entries: Vec<&Entry> = entries.iter().collect();
+    chain.start_cycle(0, false).evaluate(&entries).unwrap()
+}
+
+/// The user name of the resource that an entry became; none where it became none.
+pub fn user_name(evaluation: &Evaluation) -> Option<String> {
+    let Outcome::Provision(draft) = &evaluation.outcome else { return None };
+    let attribute = draft.attributes.get(&"userName".parse().unwrap())?;
+    match &attribute.value {
+        provisor_model::DraftValue::Plain(plain) => Some(plain.to_string()),
+        other => panic!("a user name is text, not {other:?}"),
+    }
+}
+
+/// The code and words of why an entry is held; none where it is not.
+pub fn held(evaluation: &Evaluation) -> Option<(&str, &str)> {
+    match &evaluation.outcome {
+        Outcome::Held { reason, .. } => Some((&reason.code, &reason.detail)),
+        _ => None,
+    }
+}
+
+pub fn no_config() -> Json {
+    json!({})
+}
