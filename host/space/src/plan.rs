@@ -41,6 +41,8 @@ pub struct PlannedBody {
     pub resource_id: Option<ResourceId>,
     /// What the target has of it: as last exported, or as just read.
     pub baseline: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    /// The references that the target has, by its own ids, until it is known whose they are.
+    pub remote_references: BTreeMap<TargetPath, BTreeSet<ResourceId>>,
     /// What it shall have.
     pub desired: BTreeMap<TargetPath, TargetValue<SourceId>>,
     /// What is set besides when it is created.

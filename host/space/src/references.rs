@@ -139,7 +139,9 @@ impl Space {
     pub fn settleable(&self, after: Option<EntryKey>, limit: usize) -> Result<Vec<EntryKey>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT DISTINCT w.entry_id FROM waiting w JOIN link t ON t.entry_id = w.target AND t.disabled = 0 \
-             JOIN link l ON l.entry_id = w.entry_id AND l.disabled = 0 WHERE w.entry_id > ?1 ORDER BY w.entry_id LIMIT ?2",
+             JOIN link l ON l.entry_id = w.entry_id AND l.disabled = 0 \
+             WHERE w.entry_id > ?1 AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = w.target \
+             AND p.operation IN ('delete', 'disable', 'release')) ORDER BY w.entry_id LIMIT ?2",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows =
@@ -154,7 +156,9 @@ impl Space {
     pub fn settled_references(&self, key: EntryKey) -> Result<Vec<(Waiting, SourceId, ResourceId)>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT w.path, w.target, w.single, e.source_id, t.resource_id FROM waiting w \
-             JOIN link t ON t.entry_id = w.target AND t.disabled = 0 JOIN entry e ON e.id = w.target WHERE w.entry_id = ?1",
+             JOIN link t ON t.entry_id = w.target AND t.disabled = 0 JOIN entry e ON e.id = w.target WHERE w.entry_id = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = w.target \
+             AND p.operation IN ('delete', 'disable', 'release'))",
         )?;
         let mut rows = statement.query([key.0])?;
         let mut found = Vec::new();

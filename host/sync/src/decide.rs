@@ -129,7 +129,7 @@ fn provision(
         desired.attributes.entry(context.paths.active.clone()).or_insert(on);
     }
     let changes = attribute_changes(&link.exported, &desired.attributes);
-    let references = has_reference_changes(link, &desired);
+    let references = has_reference_changes(link, &desired) || refers_to_leaver(space, link)?;
     let mut body = body_of(desired, Some(link));
     // What a joined or created resource got once is not looked at again.
     body.on_create.clear();
@@ -154,6 +154,23 @@ fn has_reference_changes(link: &Link, desired: &Desired) -> bool {
         matches!(change.change, Change::References { .. } | Change::Set(TargetValue::Reference(_)))
             || matches!(change.old, Some(TargetValue::Reference(_) | TargetValue::References(_)))
     })
+}
+
+/// Whether the resource refers to one that is not in use, or is planned to leave.
+fn refers_to_leaver(space: &Space, link: &Link) -> Result<bool, SyncError> {
+    for value in link.exported.values() {
+        let (one, several) = match value {
+            TargetValue::Reference(id) => (Some(id), None),
+            TargetValue::References(ids) => (None, Some(ids)),
+            _ => continue,
+        };
+        for id in one.into_iter().chain(several.into_iter().flatten()) {
+            if space.reference_target(id)?.is_none_or(|target| !target.provisioned) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn body_of(desired: Desired, link: Option<&Link>) -> PlannedBody {

@@ -7,12 +7,12 @@ use provisor_space::{ReferenceTarget, Space, Waiting};
 
 use crate::SyncError;
 
-/// Which references count as there.
+/// Which references count as there. Never those whose target is planned to leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
-    /// Those whose target has a resource in use.
-    Linked,
-    /// Also those whose target will have one by the plan, and none whose target is planned to leave.
+    /// Those that can be sent now: their target has a resource, or the resource refers to it already.
+    Now,
+    /// Also those whose target will have a resource by the plan.
     Planned,
 }
 
@@ -25,24 +25,32 @@ pub(crate) struct Effective {
     pub resources: BTreeMap<SourceId, ResourceId>,
 }
 
-/// Leaves out of `desired` the references that cannot be had.
+/// Leaves out of `desired` the references that cannot be had; `baseline` is what the resource has.
 pub(crate) fn effective(
     space: &Space,
     desired: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+    baseline: &BTreeMap<TargetPath, TargetValue<SourceId>>,
     reach: Reach,
 ) -> Result<Effective, SyncError> {
     let mut result = Effective::default();
     for (path, value) in desired {
+        let present = |id: &SourceId| match baseline.get(path) {
+            Some(TargetValue::Reference(there)) => there == id,
+            Some(TargetValue::References(there)) => there.contains(id),
+            _ => false,
+        };
         match value {
             TargetValue::Reference(id) => {
-                if reachable(space, path, id, true, reach, &mut result)? {
+                let reference = Reference { path, id, single: true, present: present(id) };
+                if reachable(space, &reference, reach, &mut result)? {
                     result.attributes.insert(path.clone(), value.clone());
                 }
             }
             TargetValue::References(ids) => {
                 let mut there = BTreeSet::new();
                 for id in ids {
-                    if reachable(space, path, id, false, reach, &mut result)? {
+                    let reference = Reference { path, id, single: false, present: present(id) };
+                    if reachable(space, &reference, reach, &mut result)? {
                         there.insert(id.clone());
                     }
                 }
@@ -56,23 +64,33 @@ pub(crate) fn effective(
     Ok(result)
 }
 
+/// A reference that is desired.
+struct Reference<'a> {
+    path: &'a TargetPath,
+    id: &'a SourceId,
+    single: bool,
+    /// Whether the resource has it.
+    present: bool,
+}
+
 fn reachable(
     space: &Space,
-    path: &TargetPath,
-    id: &SourceId,
-    single: bool,
+    reference: &Reference<'_>,
     reach: Reach,
     result: &mut Effective,
 ) -> Result<bool, SyncError> {
-    let Some(ReferenceTarget { key, resource_id, provisioned }) = space.reference_target(id)? else { return Ok(false) };
-    let linked = resource_id.is_some();
+    let Some(ReferenceTarget { key, resource_id, provisioned }) = space.reference_target(reference.id)? else {
+        return Ok(false);
+    };
+    let now = provisioned && (resource_id.is_some() || reference.present);
     if let Some(resource) = resource_id {
-        result.resources.insert(id.clone(), resource);
-    } else {
-        result.waiting.push(Waiting { path: path.clone(), target: key, single });
+        result.resources.insert(reference.id.clone(), resource);
+    }
+    if !now {
+        result.waiting.push(Waiting { path: reference.path.clone(), target: key, single: reference.single });
     }
     Ok(match reach {
-        Reach::Linked => linked,
+        Reach::Now => now,
         Reach::Planned => provisioned,
     })
 }
@@ -132,25 +150,12 @@ pub(crate) fn value_to_target(
     })
 }
 
-/// A value of the target with source ids in place of its own; references to what is not ours are left out.
-pub(crate) fn value_to_source(
-    space: &Space,
-    value: TargetValue<ResourceId>,
-) -> Result<Option<TargetValue<SourceId>>, SyncError> {
-    Ok(Some(match value {
-        TargetValue::Plain(plain) => TargetValue::Plain(plain),
-        TargetValue::List(values) => TargetValue::List(values),
-        TargetValue::Rows(rows) => TargetValue::Rows(rows),
-        TargetValue::Reference(id) => match space.source_of(&id)? {
-            Some(id) => TargetValue::Reference(id),
-            None => return Ok(None),
-        },
-        TargetValue::References(ids) => {
-            let mut known = BTreeSet::new();
-            for id in &ids {
-                known.extend(space.source_of(id)?);
-            }
-            TargetValue::References(known)
-        }
-    }))
+/// A value of the target without references, with its own type for ours.
+pub(crate) fn plain_to_source(value: TargetValue<ResourceId>) -> Option<TargetValue<SourceId>> {
+    match value {
+        TargetValue::Plain(plain) => Some(TargetValue::Plain(plain)),
+        TargetValue::List(values) => Some(TargetValue::List(values)),
+        TargetValue::Rows(rows) => Some(TargetValue::Rows(rows)),
+        TargetValue::Reference(_) | TargetValue::References(_) => None,
+    }
 }

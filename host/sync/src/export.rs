@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use provisor_model::{AttributeChange, Change, OperationKind, Plain, Reason, ResourceId, TargetValue};
 use provisor_space::{EntryKey, Link, LinkState, Planned, Space};
 use provisor_target::{RemoteResource, ScimTarget, TargetError, Update};
+use tokio::task::JoinSet;
 
 use crate::context::{Context, Tally};
 use crate::finalise::{REMOVALS, TargetFacts};
-use crate::matching::baseline;
+use crate::matching::{baseline, resolve_references};
 use crate::record::{self, Record, shown};
 use crate::request::{Prepared, Reply, keep_done, prepare, send};
 use crate::store::Store;
@@ -60,7 +60,8 @@ async fn stage(
     let concurrency = context.configuration.target.concurrency.max(1);
     let mut tally = Tally::default();
     let mut ready: VecDeque<Prepared> = VecDeque::new();
-    let mut under_way = FuturesUnordered::new();
+    // Tasks of their own, so that requests go on while results are stored. Dropped with this call, they end.
+    let mut under_way: JoinSet<Result<(Prepared, Reply), SyncError>> = JoinSet::new();
     let mut results: Vec<(Prepared, Reply)> = Vec::new();
     let mut exhausted = false;
     let mut fatal: Option<TargetError> = None;
@@ -73,17 +74,15 @@ async fn stage(
         }
         while feeding && under_way.len() < concurrency {
             let Some(prepared) = ready.pop_front() else { break };
-            under_way.push(async move {
-                let reply = send(target, &prepared).await;
-                (prepared, reply)
-            });
+            under_way.spawn(carry_out(store.clone(), target.clone(), context.clone(), prepared));
         }
         if under_way.is_empty() {
             break;
         }
-        let next = tokio::time::timeout(GATHERING, under_way.next()).await;
+        let next = tokio::time::timeout(GATHERING, under_way.join_next()).await;
         let quiet = next.is_err();
-        if let Ok(Some((prepared, reply))) = next {
+        if let Ok(Some(outcome)) = next {
+            let (prepared, reply) = outcome.map_err(|error| SyncError::Internal(error.to_string()))??;
             if let Reply::Failed(error) = &reply
                 && error.concerns_whole_target()
             {
@@ -94,12 +93,12 @@ async fn stage(
         if results.len() >= GROUP || (quiet && !results.is_empty()) {
             *done += results.len() as u64;
             context.watch.report(Step::Export, *done, Some(total.max(*done)));
-            tally.merge(keep(store, target, context, std::mem::take(&mut results)).await?);
+            tally.merge(keep(store, context, std::mem::take(&mut results)).await?);
         }
     }
     *done += results.len() as u64;
     context.watch.report(Step::Export, *done, Some(total.max(*done)));
-    tally.merge(keep(store, target, context, results).await?);
+    tally.merge(keep(store, context, results).await?);
     // What was taken in hand and not sent has no request whose outcome could be unknown.
     let unsent: Vec<EntryKey> = ready.iter().map(|prepared| prepared.planned.key).collect();
     store
@@ -125,23 +124,24 @@ async fn take(store: &Store, context: &Context, phase: u32, wave: u32) -> Result
         .await
 }
 
-/// Keeps what a group of requests came to. Creations that met a conflict, or whose reply was lost, are matched first.
-async fn keep(
-    store: &Store,
-    target: &ScimTarget,
-    context: &Context,
-    results: Vec<(Prepared, Reply)>,
-) -> Result<Tally, SyncError> {
-    let mut resolved = Vec::with_capacity(results.len());
-    for (prepared, reply) in results {
-        resolved.push(match reply {
-            Reply::Failed(error) if may_exist(&prepared, &error) => {
-                resolve(store, target, context, prepared, error).await?
-            }
-            reply => (prepared, reply),
-        });
+/// Sends one request to its end. A creation that met a conflict, or whose reply was lost, is matched first.
+async fn carry_out(
+    store: Store,
+    target: ScimTarget,
+    context: Context,
+    prepared: Prepared,
+) -> Result<(Prepared, Reply), SyncError> {
+    match send(&target, &prepared).await {
+        Reply::Failed(error) if may_exist(&prepared, &error) => {
+            resolve(&store, &target, &context, prepared, error).await
+        }
+        reply => Ok((prepared, reply)),
     }
-    if resolved.is_empty() {
+}
+
+/// Keeps what a group of requests came to.
+async fn keep(store: &Store, context: &Context, results: Vec<(Prepared, Reply)>) -> Result<Tally, SyncError> {
+    if results.is_empty() {
         return Ok(Tally::default());
     }
     let context = context.clone();
@@ -149,7 +149,7 @@ async fn keep(
         .with(move |space| {
             space.atomically(|space| {
                 let mut tally = Tally::default();
-                for (prepared, reply) in resolved {
+                for (prepared, reply) in results {
                     keep_one(space, &context, prepared, reply, &mut tally)?;
                 }
                 Ok(tally)
@@ -230,7 +230,9 @@ async fn adopt(
     let prepared = store
         .with(move |space| {
             let Prepared { mut planned, stored, .. } = prepared;
-            planned.body.baseline = baseline(space, &planned.body.desired, &planned.body.baseline, &resource)?;
+            (planned.body.baseline, planned.body.remote_references) =
+                baseline(&planned.body.desired, &planned.body.baseline, &resource);
+            resolve_references(space, &stored, &mut planned.body)?;
             planned.body.resource_id = Some(id);
             planned.operation = OperationKind::Join;
             planned.body.notes.push("The resource was there already and was found again by its externalId.".into());

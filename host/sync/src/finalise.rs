@@ -13,6 +13,7 @@ use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::decide::hold;
 use crate::effective::{Reach, effective};
+use crate::matching::resolve_references;
 use crate::watch::Step;
 
 /// How many operations are in memory at once.
@@ -46,7 +47,7 @@ fn finalise_one(
     space: &mut Space,
     context: &Context,
     facts: &TargetFacts,
-    planned: Planned,
+    mut planned: Planned,
     stored: &StoredEntry,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
@@ -58,7 +59,8 @@ fn finalise_one(
     }
     let writes = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
     if writes {
-        let effective = effective(space, &planned.body.desired, Reach::Planned)?;
+        resolve_references(space, stored, &mut planned.body)?;
+        let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
         space.set_waiting(key, &effective.waiting)?;
         if planned.operation == OperationKind::Update {
             let changes = attribute_changes(&planned.body.baseline, &effective.attributes);

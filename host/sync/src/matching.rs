@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use provisor_model::{OperationKind, Plain, Reason, ResourceId, SourceId, TargetPath, TargetValue};
-use provisor_space::{PlanState, Planned, RemoteRow, Space, StoredEntry};
+use provisor_space::{PlanState, Planned, PlannedBody, RemoteRow, Space, StoredEntry};
 use provisor_target::{RemoteResource, ScimTarget};
 
 use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::decide::hold;
-use crate::effective::value_to_source;
+use crate::effective::plain_to_source;
 use crate::store::Store;
 use crate::watch::Step;
 
@@ -278,7 +278,7 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
                     space.evaluated(stored.key, &decision, None)?;
                     continue;
                 }
-                Ok(Some(resource)) => take(space, &stored, &mut planned, &resource)?,
+                Ok(Some(resource)) => take(&stored, &mut planned, &resource),
                 Ok(None) => {
                     if !leave_unfound(space, &stored, &mut planned)? {
                         continue;
@@ -293,12 +293,7 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
 }
 
 /// Plans with the resource as it was just read.
-fn take(
-    space: &Space,
-    stored: &StoredEntry,
-    planned: &mut Planned,
-    resource: &RemoteResource,
-) -> Result<(), SyncError> {
+fn take(stored: &StoredEntry, planned: &mut Planned, resource: &RemoteResource) {
     let body = &mut planned.body;
     if planned.operation == OperationKind::Create {
         planned.operation = OperationKind::Join;
@@ -306,12 +301,10 @@ fn take(
     }
     body.resource_id = Some(resource.id.clone());
     body.set_external_id = resource.external_id.as_deref() != Some(stored.entry.anchor.to_string().as_str());
-    body.baseline = baseline(space, &body.desired, &body.baseline, resource)?;
-    if !stored.uncertain {
-        return Ok(());
+    (body.baseline, body.remote_references) = baseline(&body.desired, &body.baseline, resource);
+    if stored.uncertain {
+        body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
     }
-    body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
-    Ok(())
 }
 
 /// The operation for an object whose resource was not found; false where nothing is left to do.
@@ -338,30 +331,59 @@ fn leave_unfound(space: &mut Space, stored: &StoredEntry, planned: &mut Planned)
     }
 }
 
-/// What the target has of what we set, read so that it compares with ours. Members that are not desired are left out:
-/// who put them there is not known, so they stay.
+type Attributes = BTreeMap<TargetPath, TargetValue<SourceId>>;
+
+/// What the target has of what we set, read so that it compares with ours; its references by its own ids, because
+/// whose they are may be known only when everything is matched.
 pub(crate) fn baseline(
-    space: &Space,
-    desired: &BTreeMap<TargetPath, TargetValue<SourceId>>,
-    exported: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+    desired: &Attributes,
+    exported: &Attributes,
     resource: &RemoteResource,
-) -> Result<BTreeMap<TargetPath, TargetValue<SourceId>>, SyncError> {
-    let mut baseline = BTreeMap::new();
+) -> (Attributes, BTreeMap<TargetPath, BTreeSet<ResourceId>>) {
+    let (mut values, mut references) = (BTreeMap::new(), BTreeMap::new());
     let only_exported = exported.iter().filter(|(path, _)| !desired.contains_key(*path));
     for (path, ours) in desired.iter().chain(only_exported) {
-        let Some(theirs) = resource.attribute(path, &like(ours)) else { continue };
-        let Some(mut theirs) = value_to_source(space, theirs)? else { continue };
-        if let TargetValue::References(members) = &mut theirs {
-            let ours_before = |id: &SourceId| {
-                [ours, exported.get(path).unwrap_or(ours)]
-                    .iter()
-                    .any(|value| matches!(value, TargetValue::References(ids) if ids.contains(id)))
-            };
-            members.retain(|id| ours_before(id));
+        match resource.attribute(path, &like(ours)) {
+            Some(TargetValue::Reference(id)) => {
+                references.insert(path.clone(), BTreeSet::from([id]));
+            }
+            Some(TargetValue::References(ids)) => {
+                references.insert(path.clone(), ids);
+            }
+            Some(value) => values.extend(plain_to_source(value).map(|value| (path.clone(), value))),
+            None => {}
         }
-        baseline.insert(path.clone(), theirs);
     }
-    Ok(baseline)
+    (values, references)
+}
+
+/// Adds the references that the target has to the baseline. Members that are not desired are left out: who put them
+/// there is not known, so they stay; but for those that an earlier cycle exported.
+pub(crate) fn resolve_references(space: &Space, stored: &StoredEntry, body: &mut PlannedBody) -> Result<(), SyncError> {
+    for (path, ids) in std::mem::take(&mut body.remote_references) {
+        let mut known = BTreeSet::new();
+        for id in &ids {
+            known.extend(space.source_of(id)?);
+        }
+        let exported = stored.link.as_ref().and_then(|link| link.exported.get(&path));
+        match body.desired.get(&path).or(exported) {
+            Some(TargetValue::Reference(_)) => {
+                body.baseline.extend(known.into_iter().next().map(|id| (path, TargetValue::Reference(id))));
+            }
+            Some(TargetValue::References(_)) => {
+                let ours = |id: &SourceId| {
+                    [body.desired.get(&path), exported]
+                        .into_iter()
+                        .flatten()
+                        .any(|value| matches!(value, TargetValue::References(ids) if ids.contains(id)))
+                };
+                known.retain(ours);
+                body.baseline.insert(path, TargetValue::References(known));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A value of the same sort, for reading the target's.

@@ -137,13 +137,14 @@ pub(crate) fn changes_of(
     let body = &planned.body;
     Ok(match planned.operation {
         OperationKind::Create => {
-            let mut wanted = effective(space, &body.desired, Reach::Planned)?.attributes;
-            wanted.extend(effective(space, &body.on_create, Reach::Planned)?.attributes);
+            let mut wanted = effective(space, &body.desired, &body.baseline, Reach::Planned)?.attributes;
+            wanted.extend(effective(space, &body.on_create, &body.baseline, Reach::Planned)?.attributes);
             attribute_changes(&BTreeMap::new(), &wanted)
         }
-        OperationKind::Join | OperationKind::Update => {
-            attribute_changes(&body.baseline, &effective(space, &body.desired, Reach::Planned)?.attributes)
-        }
+        OperationKind::Join | OperationKind::Update => attribute_changes(
+            &body.baseline,
+            &effective(space, &body.desired, &body.baseline, Reach::Planned)?.attributes,
+        ),
         OperationKind::Disable => {
             let path = context.paths.active.clone();
             let old = body.baseline.get(&path).cloned();

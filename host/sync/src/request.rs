@@ -59,8 +59,8 @@ pub(crate) fn prepare(
     let (mut exported, mut waiting, mut changes) = (body.baseline.clone(), Vec::new(), Vec::new());
     let request = match planned.operation {
         OperationKind::Create => {
-            let wanted = effective(space, &body.desired, Reach::Linked)?;
-            let on_create = effective(space, &body.on_create, Reach::Linked)?;
+            let wanted = effective(space, &body.desired, &body.baseline, Reach::Now)?;
+            let on_create = effective(space, &body.on_create, &body.baseline, Reach::Now)?;
             changes = attribute_changes(&BTreeMap::new(), &wanted.attributes);
             changes.extend(attribute_changes(&BTreeMap::new(), &on_create.attributes));
             let mut resources = wanted.resources;
@@ -77,7 +77,7 @@ pub(crate) fn prepare(
         }
         OperationKind::Join | OperationKind::Update => {
             let id = body.resource_id.clone().ok_or_else(no_resource)?;
-            let wanted = effective(space, &body.desired, Reach::Linked)?;
+            let wanted = effective(space, &body.desired, &body.baseline, Reach::Now)?;
             changes = attribute_changes(&body.baseline, &wanted.attributes);
             let mut sent = to_target(space, &changes, &wanted.resources)?;
             if body.set_external_id {
