@@ -1,0 +1,118 @@
+//! `provisor preview`: what a cycle, or an updated plugin, would change.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use provisor_sync::{PluginPreview, PreviewReport};
+
+use super::{Context, mismatch, plugin_name, show};
+use crate::cli;
+use crate::failure::{Failure, Status};
+use crate::operation::{Answer, Request};
+use crate::output::{counts, table};
+
+/// The largest plugin that is read, in octets.
+const MAX_PLUGIN: u64 = 64 * 1024 * 1024;
+
+/// Works out what would change, and shows it.
+pub async fn run(context: Context, preview: cli::Preview) -> Result<Status, Failure> {
+    let cli::Preview { name, stored, plugin, first } = preview;
+    let first = usize::from(first);
+    let request = match plugin {
+        Some(file) => Request::PreviewPlugin {
+            name,
+            plugin: plugin_name(&file)?,
+            component: STANDARD.encode(read(&file)?),
+            first,
+        },
+        None => Request::Preview { name, stored, first },
+    };
+    match context.perform(request).await? {
+        Answer::Preview(report) => context.output.print(&report, show_cycle)?,
+        Answer::PluginPreview(report) => context.output.print(&report, show_plugin)?,
+        _ => return Err(mismatch()),
+    }
+    Ok(Status::Done)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    let wrong = |reason: String| Failure::usage(format!("the plugin {} {reason}", file.display()));
+    let opened = File::open(file).map_err(|error| wrong(format!("cannot be opened: {error}")))?;
+    let mut octets = Vec::new();
+    opened.take(MAX_PLUGIN + 1).read_to_end(&mut octets).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    if octets.len() as u64 > MAX_PLUGIN { Err(wrong("is larger than 64 MiB".into())) } else { Ok(octets) }
+}
+
+fn show_cycle(report: &PreviewReport) -> String {
+    let mut text = format!(
+        "{}: a cycle would carry out {}; {} of {} evaluated entries stay as they are\n",
+        report.configuration,
+        counts(&report.operations),
+        report.unchanged,
+        report.evaluated
+    );
+    if !report.asked_target && report.operations.contains_key("create") {
+        text += "  the target was not asked: what it has already would be joined, not created\n";
+    }
+    for (what, numbers) in
+        [("attributes", &report.attributes), ("out of scope", &report.out_of_scope), ("held", &report.held)]
+    {
+        if !numbers.is_empty() {
+            text += &format!("  {what:<13}{}\n", counts(numbers));
+        }
+    }
+    for warning in &report.warnings {
+        text += &format!("  warning: {warning}\n");
+    }
+    for planned in &report.first {
+        let reason = planned.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        text += &format!(
+            "\n{} {} {}{reason}\n{}",
+            planned.operation,
+            planned.kind,
+            planned.dn,
+            show::changes(&planned.changes, "  ")
+        );
+    }
+    if let Some(reason) = &report.would_stop {
+        text += &format!("\na cycle would stop before its first write: {reason}\n");
+    }
+    text
+}
+
+/// What an updated plugin would change, for a person.
+pub fn show_plugin(preview: &PluginPreview) -> String {
+    let short = |hash: &str| hash.chars().take(12).collect::<String>();
+    let old = match (&preview.old_version, &preview.old_hash) {
+        (Some(version), Some(hash)) => format!("{version} ({})", short(hash)),
+        _ => "none".into(),
+    };
+    let mut text = format!(
+        "{}: {} {} ({}) in place of {old}: {} of {} entries would come out differently\n",
+        preview.configuration,
+        preview.plugin,
+        preview.new_version,
+        short(&preview.new_hash),
+        preview.evaluated.saturating_sub(preview.unchanged),
+        preview.evaluated
+    );
+    for (what, numbers) in
+        [("decision", &preview.decisions), ("attribute", &preview.attributes), ("reason", &preview.reasons)]
+    {
+        if !numbers.is_empty() {
+            text += &table([what, "entries"], numbers.iter().map(|(word, number)| [word.clone(), number.to_string()]));
+            text.push('\n');
+        }
+    }
+    for difference in &preview.first {
+        text += &format!("{}\n", difference.dn);
+        if difference.before != difference.after {
+            text += &format!("  {} -> {}\n", difference.before, difference.after);
+        }
+        text += &show::changes(&difference.changes, "  ");
+    }
+    text
+}

@@ -1,0 +1,60 @@
+//! `provisor sync`: one cycle, now.
+
+use provisor_sync::{CycleKind, CycleOutcome, CycleReport};
+
+use super::{Context, mismatch};
+use crate::cli;
+use crate::failure::{Failure, Status};
+use crate::operation::{Answer, Request};
+use crate::output::counts;
+
+/// Runs a cycle and shows what it did.
+pub async fn run(context: Context, sync: cli::Sync) -> Result<Status, Failure> {
+    let cli::Sync { name, initial, allow_deletes } = sync;
+    let Answer::Cycle(report) = context.perform(Request::Sync { name, initial, allow_deletes }).await? else {
+        return Err(mismatch());
+    };
+    context.output.print(&report, show)?;
+    Ok(match report.outcome {
+        CycleOutcome::Completed => Status::Done,
+        CycleOutcome::CompletedWithFailures => Status::ObjectsFailed,
+        CycleOutcome::Paused => Status::Failed,
+    })
+}
+
+/// A cycle in a few lines.
+pub fn show(report: &CycleReport) -> String {
+    let kind = match report.kind {
+        CycleKind::Initial => "initial",
+        CycleKind::Incremental => "incremental",
+    };
+    let outcome = match report.outcome {
+        CycleOutcome::Completed => "completed",
+        CycleOutcome::CompletedWithFailures => "completed, but objects failed; they are tried again in the next cycle",
+        CycleOutcome::Paused => "paused; the next cycle goes on",
+    };
+    let seconds =
+        std::time::Duration::from_millis(u64::try_from(report.ended - report.started).unwrap_or(0)).as_secs_f64();
+    let import = &report.imported;
+    let mut text = format!("{}: {kind} cycle {} {outcome}, in {seconds:.1} s\n", report.configuration, report.cycle);
+    text += &format!(
+        "  imported   {} read: {} added, {} changed, {} deleted, {} unchanged\n",
+        import.read, import.added, import.changed, import.deleted, import.unchanged
+    );
+    text += &format!("  evaluated  {}, {} out of scope\n", report.evaluated, report.out_of_scope);
+    text += &format!("  exported   {}\n", counts(&report.operations));
+    text += &format!("  requests   {} that read, {} that write\n", report.requests.reads, report.requests.writes);
+    for (number, what) in [
+        (report.failed, "failed"),
+        (report.held, "are held before their export"),
+        (report.waiting_references, "references wait for their target"),
+    ] {
+        if number > 0 {
+            text += &format!("  {number} {what}\n");
+        }
+    }
+    for failure in &report.failures {
+        text += &format!("    {}: {}\n", failure.dn, failure.error);
+    }
+    text
+}

@@ -1,0 +1,73 @@
+//! What the commands ask for and get, the same from a running host by its socket as from a store that they open.
+
+mod answers;
+mod own;
+mod perform;
+mod session;
+
+use provisor_sync::LogFilter;
+use serde::{Deserialize, Serialize};
+
+pub use answers::{
+    Activity, Answer, CheckReport, CheckSection, ConfigurationState, HostState, LogReport, PluginLine, PluginReport,
+    StatusReport, plugin_lines, wrong_document,
+};
+pub use own::{Own, host_section};
+pub use perform::{check, on_pipeline, open, open_rules};
+pub use session::{Reached, perform as perform_anywhere, reach};
+
+/// What a command asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "operation", rename_all = "kebab-case")]
+pub enum Request {
+    /// One cycle.
+    Sync { name: String, initial: bool, allow_deletes: Option<u64> },
+    /// What a cycle would change.
+    Preview { name: String, stored: bool, first: usize },
+    /// What an updated plugin would change; the component in base64.
+    PreviewPlugin { name: String, plugin: String, component: String, first: usize },
+    /// One object.
+    Provision { name: String, object: String },
+    /// Records of the provisioning log.
+    Log { name: String, filter: LogQuery },
+    /// A look at everything that one configuration, or each, depends on.
+    Check { name: Option<String> },
+    /// How all stands.
+    Status,
+    /// The plugins.
+    Plugins,
+}
+
+/// Which records of the provisioning log are wanted.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct LogQuery {
+    pub object: Option<String>,
+    pub operation: Option<String>,
+    pub status: Option<String>,
+    pub cycle: Option<i64>,
+    /// In milliseconds since 1970.
+    pub since: Option<i64>,
+    pub limit: usize,
+}
+
+impl From<LogQuery> for LogFilter {
+    fn from(query: LogQuery) -> Self {
+        let LogQuery { object, operation, status, cycle, since, limit } = query;
+        Self { object, operation, status, cycle, since, limit }
+    }
+}
+
+impl Request {
+    /// The one configuration that it is about.
+    pub fn configuration(&self) -> Option<&str> {
+        match self {
+            Self::Sync { name, .. }
+            | Self::Preview { name, .. }
+            | Self::PreviewPlugin { name, .. }
+            | Self::Provision { name, .. }
+            | Self::Log { name, .. } => Some(name),
+            Self::Check { name } => name.as_deref(),
+            Self::Status | Self::Plugins => None,
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The commands as a person runs them, one at a time: what they say, and their exit status.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::{Ran, Running, World, built_plugin, wait_until};
+use nix::sys::signal::Signal;
+use provisor_tenant::{Misbehaviour, TenantOptions};
+
+#[test]
+fn the_demo_runs_to_its_end_and_counts_what_it_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisor"));
+    command.args(["demo", "--once", "--json", "--folder"]).arg(folder.path().join("demo"));
+    let ran = Ran::of(command);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let summary: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&summary["users"], &summary["groups"]), (&840.into(), &27.into()));
+    for company in summary["companies"].as_array().unwrap() {
+        let made = company["people"].as_u64().unwrap() + company["groups"].as_u64().unwrap();
+        assert_eq!(company["cycle"]["operations"], serde_json::json!({ "create": made }), "{company}");
+        assert_eq!(company["cycle"]["outcome"], "completed");
+    }
+    let sample = summary["sample"].as_array().unwrap();
+    let text = |user: &serde_json::Value, key: &str| user[key].as_str().unwrap().to_owned();
+    assert!(sample.iter().all(|user| text(user, "display_name").contains("(Lab 0")), "{sample:?}");
+    // Only the head of each company has no manager.
+    assert!(sample.iter().filter(|user| text(user, "manager").is_empty()).count() <= 3, "{sample:?}");
+}
+
+#[test]
+fn a_cycle_creates_and_the_next_has_nothing_to_do() {
+    let world = World::new();
+    world.people(1..=30);
+    world.configure("hr", "", "");
+    let (status, report) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &report["outcome"], &report["operations"]["create"]), (0, &"completed".into(), &30.into()));
+    assert_eq!(world.user_names().len(), 30);
+    let asked = world.tenant.counters().total();
+    let (status, report) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &report["kind"], &report["requests"]["writes"]), (0, &"incremental".into(), &0.into()));
+    assert_eq!(world.tenant.counters().total(), asked, "a cycle without changes asks the target nothing");
+    let (status, log) = world.json(&["log", "hr", "--operation", "create", "--limit", "7"]);
+    assert_eq!((status, log["records"].as_array().unwrap().len()), (0, 7));
+    let (status, all) = world.json(&["status"]);
+    assert_eq!(
+        (status, &all["host"], &all["configurations"][0]["status"]["links"]["User"]),
+        (0, &serde_json::Value::Null, &30.into())
+    );
+}
+
+#[test]
+fn an_object_that_fails_is_told_and_the_others_are_done() {
+    let poison = Misbehaviour { poison: BTreeSet::from(["u3".to_owned()]), ..Misbehaviour::default() };
+    let world = World::with_tenant(TenantOptions { misbehaviour: Some(poison), ..TenantOptions::default() });
+    world.people(1..=5);
+    world.configure("hr", "", "");
+    let (status, report) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &report["outcome"], &report["failed"]), (3, &"completed-with-failures".into(), &1.into()));
+    assert_eq!(report["failures"][0]["dn"], "uid=u3,dc=lab");
+    assert_eq!(world.user_names(), ["u1", "u2", "u4", "u5"]);
+}
+
+#[test]
+fn a_cycle_that_would_delete_too_much_stops_and_goes_on_once_when_allowed() {
+    let world = World::new();
+    world.people(1..=60);
+    world.configure("hr", "", "");
+    assert_eq!(world.run(&["sync", "hr"]).status, 0);
+    world.people(1..=20);
+    let (_, preview) = world.json(&["preview", "hr"]);
+    assert_eq!(preview["operations"]["delete"], 40);
+    assert!(preview["would_stop"].is_string(), "{preview}");
+    let (status, refused) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &refused["error"]["class"]), (4, &"safety".into()));
+    assert_eq!(world.user_names().len(), 60, "nothing was written");
+    let (status, report) = world.json(&["sync", "hr", "--allow-deletes", "40"]);
+    assert_eq!((status, &report["operations"]["delete"]), (0, &40.into()));
+    assert_eq!(world.user_names().len(), 20);
+}
+
+#[test]
+fn one_object_is_provisioned_step_by_step() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    let (status, report) = world.json(&["provision", "hr", "uid=u2,dc=lab"]);
+    assert_eq!((status, &report["outcome"]), (0, &"created".into()), "{report}");
+    assert_eq!(world.user_names(), ["u2"]);
+    assert!(report["steps"].as_array().unwrap().iter().any(|step| step["step"] == "map"), "{report}");
+    let (status, refused) = world.json(&["provision", "hr", "uid=nobody,dc=lab"]);
+    assert_eq!(status, 1, "{refused}");
+}
+
+#[test]
+fn a_check_finds_all_well_or_says_what_is_not() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    let (status, report) = world.json(&["check"]);
+    assert_eq!(status, 0, "{report}");
+    assert_eq!(report["sections"][1]["name"], "hr");
+    world.write("tenant.token", "another");
+    let ran = world.run(&["check", "hr"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.out.contains("FAILED") && ran.out.contains("token"), "{ran:?}");
+    world.configure("hr", "intervall = \"1m\"", "");
+    let ran = world.run(&["check", "hr"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.out.contains("hr.toml:1:1: intervall is not a known setting. Did you mean \"interval\"?"), "{ran:?}");
+}
+
+#[test]
+fn wrong_use_and_wrong_configurations_have_a_status_of_their_own() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    let missing = world.run(&["sync", "finance"]);
+    assert_eq!(missing.status, 2);
+    assert!(
+        missing.err.contains("there is no configuration \"finance\"") && missing.err.contains("There are: hr"),
+        "{missing:?}"
+    );
+    assert_eq!(world.run(&["sync"]).status, 2);
+    assert_eq!(world.run(&["snyc", "hr"]).status, 2);
+    fs::set_permissions(world.path("tenant.token"), Permissions::from_mode(0o644)).unwrap();
+    let readable = world.run(&["sync", "hr"]);
+    assert_eq!(readable.status, 2, "{readable:?}");
+    assert!(readable.err.contains("hr.toml:9:9: target.token") && readable.err.contains("chmod 600"), "{readable:?}");
+    assert_eq!(world.tenant.counters().total(), 0);
+}
+
+#[test]
+fn a_plugin_that_is_not_there_is_named() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "[[rules]]\nplugin = \"nowhere\"\n");
+    let ran = world.run(&["sync", "hr"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("nowhere"), "{ran:?}");
+    assert!(world.user_names().is_empty());
+}
+
+#[test]
+fn a_target_that_cannot_be_reached_is_a_failure_with_its_address() {
+    let world = World::new();
+    world.people(1..=3);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.configure("hr", "", "");
+    let file = world.path("configurations/hr.toml");
+    let text = fs::read_to_string(&file).unwrap().replace(&world.tenant.url(), &format!("http://{closed}/scim/v2"));
+    world.write("configurations/hr.toml", text);
+    let (status, refused) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &refused["error"]["class"]), (1, &"failed".into()));
+    assert!(refused["error"]["message"].as_str().unwrap().contains(&closed.to_string()), "{refused}");
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_named_with_what_to_do() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    // Not even root can make a folder there.
+    world.write("provisor.toml", "data-folder = \"/proc/provisor\"\n");
+    let ran = world.run(&["sync", "hr"]);
+    assert_eq!(ran.status, 2, "{ran:?}");
+    assert!(ran.err.contains("the data folder /proc/provisor cannot be written"), "{ran:?}");
+}
+
+#[test]
+fn an_updated_plugin_is_previewed_without_asking_any_server() {
+    let world = World::new();
+    world.people(1..=12);
+    world.configure("hr", "", "");
+    world.write("plugins/people.wasm", built_plugin("people"));
+    assert_eq!(world.run(&["sync", "hr"]).status, 0);
+    let asked = world.tenant.counters().total();
+    let plugin = world.path("plugins/people.wasm");
+    let (status, report) = world.json(&["preview", "hr", "--plugin", plugin.to_str().unwrap()]);
+    assert_eq!((status, &report["plugin"]), (0, &"people".into()), "{report}");
+    assert_eq!(report["evaluated"], report["unchanged"], "the same plugin changes nothing: {report}");
+    assert_eq!(world.tenant.counters().total(), asked);
+    assert_eq!(world.run(&["preview", "hr", "--plugin", "people.txt"]).status, 2);
+}
+
+#[test]
+fn a_plugin_is_checked_without_a_host() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisor"));
+    command.args(["plugin", "check", "people", "--json"]).current_dir("/");
+    let ran = Ran::of(command);
+    assert_eq!(ran.status, 0, "{ran:?}");
+    let inspection: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(inspection["contracts"]["mapping"]["resource_kind"], "User");
+    let folder = tempfile::tempdir().unwrap();
+    let half = folder.path().join("half.wasm");
+    let whole = built_plugin("people");
+    fs::write(&half, &whole[..whole.len() / 2]).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisor"));
+    command.args(["plugin", "check"]).arg(&half).current_dir("/");
+    let ran = Ran::of(command);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.err.contains("component"), "{ran:?}");
+}
+
+#[test]
+fn the_demo_shows_what_a_changed_rule_would_do_and_ends_with_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provisor"));
+    command.args(["demo", "--folder"]).arg(folder.path().join("demo")).stdin(Stdio::null());
+    let child = command.stdout(fs::File::create(&out).unwrap()).stderr(Stdio::null()).spawn().unwrap();
+    let demo = Running::new(child, out);
+    wait_until("the demo is up", || demo.log().contains("Ctrl-C ends the demo."), || demo.log());
+    // The same rule with a custom section behind it: another plugin by its content, and the same by what it does.
+    let plugin = folder.path().join("demo/plugins/branding.wasm");
+    let changed = [fs::read(&plugin).unwrap(), vec![0, 5, 4, b't', b'e', b's', b't']].concat();
+    let unfinished = plugin.with_extension("unfinished");
+    fs::write(&unfinished, changed).unwrap();
+    fs::rename(unfinished, &plugin).unwrap();
+    wait_until("the new rule is in force", || demo.log().contains("The new branding is in force."), || demo.log());
+    let log = demo.log();
+    for (company, entries) in [("lab01", 252), ("lab02", 333), ("lab03", 291)] {
+        let line = log
+            .lines()
+            .find(|line| line.starts_with(&format!("{company}: branding 0.1.0")))
+            .unwrap_or_else(|| panic!("{log}"));
+        assert!(line.ends_with(&format!("0 of {entries} entries would come out differently")), "{line}");
+    }
+    let (status, took) = demo.end_by(Signal::SIGINT);
+    assert_eq!(status, 0);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}

@@ -1,0 +1,157 @@
+//! The agent at work: what it takes up while it runs, what other commands get from it, and how it ends.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use crate::support::{Running, World, built_plugin, wait_until};
+use nix::sys::signal::Signal;
+use provisor_tenant::{Latency, Misbehaviour, TenantOptions};
+use serde_json::Value as Json;
+
+const SOON: &str = "interval = \"1s\"";
+const LATER: &str = "interval = \"1d\"";
+
+/// How a configuration stands.
+fn state(world: &World, name: &str) -> Json {
+    let (_, status) = world.json(&["status"]);
+    let states = status["configurations"].as_array().unwrap().clone();
+    states.into_iter().find(|state| state["name"] == name).unwrap_or_default()
+}
+
+fn wait_for_users(world: &World, host: &Running, users: usize) {
+    wait_until(&format!("there are {users} users"), || world.user_names().len() == users, || host.log());
+}
+
+#[test]
+fn the_agent_follows_its_source_and_answers_the_other_commands() {
+    let world = World::new();
+    world.people(1..=10);
+    world.configure("hr", SOON, "");
+    let host = world.start();
+    wait_for_users(&world, &host, 10);
+    world.people(1..=12);
+    wait_for_users(&world, &host, 12);
+    let (status, report) = world.json(&["status"]);
+    assert_eq!((status, &report["host"]["process"]), (0, &host.process().into()));
+    assert_eq!(world.json(&["log", "hr", "--operation", "create"]).1["records"].as_array().unwrap().len(), 12);
+    assert_eq!(world.json(&["provision", "hr", "uid=u2,dc=lab"]).0, 0);
+    assert_eq!(world.json(&["preview", "hr", "--stored"]).0, 0);
+    assert_eq!(world.json(&["check"]).0, 0);
+    assert_eq!(world.json(&["plugin", "list"]).0, 0);
+    assert_eq!(world.json(&["sync", "hr", "--initial"]).1["kind"], "initial");
+    assert_eq!(world.run(&["sync", "finance"]).status, 2);
+    let socket = fs::metadata(world.path("data/provisor.sock")).unwrap();
+    assert_eq!(socket.permissions().mode() & 0o777, 0o600);
+    let (status, _) = host.end_by(Signal::SIGTERM);
+    assert_eq!(status, 0);
+    assert!(!world.path("data/provisor.sock").exists());
+    assert_eq!(world.json(&["status"]).1["host"], Json::Null);
+}
+
+#[test]
+fn a_second_agent_on_the_folder_refuses_to_start() {
+    let world = World::new();
+    world.people(1..=1);
+    world.configure("hr", LATER, "");
+    let host = world.start();
+    let second = world.run(&["run"]);
+    assert_eq!(second.status, 1, "{second:?}");
+    assert!(second.err.contains(&format!("the data folder is in use by process {}", host.process())), "{second:?}");
+}
+
+#[test]
+fn configurations_come_change_and_go_while_the_agent_runs() {
+    let world = World::new();
+    world.people(1..=4);
+    let host = world.start();
+    world.configure("hr", LATER, "");
+    wait_for_users(&world, &host, 4);
+
+    world.configure("hr", LATER, "config = { domain = \"lab.example\" }\n");
+    wait_until(
+        "the new domain is in force",
+        || world.user_names().iter().all(|name| name.ends_with("@lab.example")),
+        || host.log(),
+    );
+
+    world.configure("hr", "interval = 7", "");
+    wait_until("the wrong document is told", || state(&world, "hr")["document_error"].is_string(), || host.log());
+    assert!(state(&world, "hr")["document_error"].as_str().unwrap().contains("hr.toml:1:12: interval must be"));
+    assert_eq!(world.json(&["check", "hr"]).0, 2);
+    assert_eq!(world.json(&["sync", "hr"]).0, 0, "the last good document is in force");
+    assert!(host.log().contains("hr.toml:1:12: interval must be"), "{}", host.log());
+
+    fs::remove_file(world.path("configurations/hr.toml")).unwrap();
+    wait_until("the configuration is gone", || state(&world, "hr").is_null(), || host.log());
+    assert_eq!(world.user_names().len(), 4, "what it made stays");
+}
+
+#[test]
+fn a_staged_configuration_writes_nothing_and_shows_what_it_would_do() {
+    let world = World::new();
+    world.people(1..=4);
+    world.configure("hr", &format!("enabled = \"staging\"\n{SOON}"), "");
+    let host = world.start();
+    wait_until("the preview is there", || state(&world, "hr")["would_do"]["create"] == 4, || host.log());
+    assert!(world.user_names().is_empty());
+}
+
+#[test]
+fn a_changed_plugin_is_taken_up_and_a_broken_one_changes_nothing_but_the_status() {
+    let world = World::new();
+    world.people(1..=4);
+    world.write("plugins/extra.wasm", built_plugin("people"));
+    world.configure(
+        "hr",
+        LATER,
+        "[[rules]]\nplugin = \"extra\"\nconfig = { object-class = \"group\", domain = \"one.example\" }\n",
+    );
+    let host = world.start();
+    wait_for_users(&world, &host, 4);
+    let plugin = |name: &str| {
+        let (_, report) = world.json(&["plugin", "list"]);
+        report["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == name).cloned().unwrap_or_default()
+    };
+    assert_eq!(plugin("extra")["state"], "active");
+    let whole = built_plugin("people");
+    world.write("plugins/extra.wasm", &whole[..whole.len() / 2]);
+    wait_until("the half plugin is rejected", || plugin("extra")["state"] == "rejected", || host.log());
+    assert!(plugin("extra")["active"].is_string());
+    assert_eq!(world.json(&["sync", "hr"]).0, 0, "the last good one is in force");
+    world.write("plugins/extra.wasm", &whole);
+    wait_until("the whole plugin is back", || plugin("extra")["state"] == "active", || host.log());
+}
+
+#[test]
+fn a_failing_target_makes_the_agent_wait_longer_and_shows_in_its_status() {
+    let world = World::new();
+    world.people(1..=4);
+    world.configure("hr", SOON, "");
+    world.write("tenant.token", "wrong");
+    let host = world.start();
+    wait_until("the failure is told", || state(&world, "hr")["activity"] == "backing-off", || host.log());
+    let shown = state(&world, "hr");
+    assert!(shown["error"].as_str().unwrap().contains("token"), "{shown}");
+    assert!(shown["next_cycle"].is_i64(), "{shown}");
+    assert!(!host.log().contains("wrong\""), "{}", host.log());
+}
+
+#[test]
+fn the_agent_stops_within_seconds_in_the_middle_of_a_cycle_and_goes_on_later() {
+    let slow = Latency { fixed: Duration::from_millis(100), ..Latency::default() };
+    let misbehaviour = Misbehaviour { latency: Some(slow), ..Misbehaviour::default() };
+    let world = World::with_tenant(TenantOptions { misbehaviour: Some(misbehaviour), ..TenantOptions::default() });
+    world.people(1..=2000);
+    world.configure("hr", LATER, "");
+    let host = world.start();
+    wait_until("the export is under way", || world.user_names().len() > 20, || host.log());
+    let (status, took) = host.end_by(Signal::SIGTERM);
+    assert_eq!(status, 0);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let made = world.user_names().len();
+    assert!(made < 2000, "it did not wait for the whole cycle");
+    world.tenant.misbehave(Misbehaviour::default());
+    assert_eq!(world.json(&["sync", "hr"]).0, 0);
+    assert_eq!(world.user_names().len(), 2000, "nothing is lost and nothing made twice");
+}
