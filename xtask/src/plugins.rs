@@ -14,9 +14,13 @@ use crate::{process, workspace};
 /// The plugin that misbehaves on demand, for the tests of the plugin host.
 const TEST_GUEST: &str = "host/rules/tests/guest";
 
-/// Builds every crate below plugins/ into target/plugins, and the test guest into a folder of its own, so that no binary carries it.
+/// The rule that the demo shows and has edited.
+const DEMO_RULE: &str = "examples/three-labs/rule";
+
+/// Builds every crate below plugins/ and the demo's rule into target/plugins, and the test guest into a folder of its own, so that no binary carries it.
 pub fn build_all(progress: &mut Progress) -> Result<()> {
-    let first_party = crates_below(&workspace::root().join("plugins"))?;
+    let mut first_party = crates_below(&workspace::root().join("plugins"))?;
+    first_party.push(workspace::root().join(DEMO_RULE));
     progress.step("plugins", || {
         let toolchain = Toolchain::find()?;
         build_each(&toolchain, &first_party, &workspace::target("plugins"))?;
