@@ -1,0 +1,90 @@
+//! The authors' pages: the example rule is quoted word for word, builds and passes the load gate; the first-party settings are complete.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "helpers of tests end them with the reason"
+)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::process::{Command, Output};
+
+use provisor_tests::installed;
+
+const EXAMPLE: &str = "examples/first-rule";
+
+fn read(file: &str) -> String {
+    fs::read_to_string(installed::workspace_root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn tutorial() -> String {
+    read("docs/plugins/first-rule.md")
+}
+
+/// The code blocks of the tutorial that begin with this fence, in order.
+fn blocks(text: &str, fence: &str) -> Vec<String> {
+    let opening = format!("```{fence}\n");
+    text.split(&opening).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_owned()).collect()
+}
+
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    assert!(output.status.success(), "{command:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    output
+}
+
+#[test]
+fn the_tutorial_quotes_the_rule_word_for_word() {
+    assert_eq!(blocks(&tutorial(), "rust").join("\n"), read(&format!("{EXAMPLE}/src/lib.rs")));
+}
+
+#[test]
+fn the_tutorial_quotes_the_manifest() {
+    let quoted = blocks(&tutorial(), "toml").into_iter().find(|block| block.starts_with("[package]")).unwrap();
+    let manifest = read(&format!("{EXAMPLE}/Cargo.toml"));
+    // The author's crate lies beside the checkout, the example in it.
+    let quoted = quoted.replace("../provisor/sdk/rust", "../../sdk/rust");
+    let missing: Vec<&str> = quoted.lines().filter(|line| !manifest.lines().any(|known| known == *line)).collect();
+    assert!(missing.is_empty(), "{EXAMPLE}/Cargo.toml does not have: {missing:?}");
+}
+
+#[test]
+fn the_rule_of_the_tutorial_passes_the_load_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = installed::workspace_root();
+    run(Command::new(env!("CARGO"))
+        .current_dir(root)
+        .args(["xtask", "plugins", "--path", EXAMPLE, "--into"])
+        .arg(folder.path()));
+    let settings = folder.path().join("settings.toml");
+    let quoted = blocks(&tutorial(), "toml").into_iter().find(|block| block.starts_with("[cost-centers]")).unwrap();
+    fs::write(&settings, quoted).unwrap();
+    let component = folder.path().join("cost-center.wasm");
+    let told = told(&[component.as_os_str(), OsStr::new("--plugin-config"), settings.as_os_str()]);
+    let mapping = &told["contracts"]["mapping"];
+    assert_eq!(mapping["object_classes"], serde_json::json!(["user"]), "{told}");
+    assert_eq!(mapping["reads"][0]["name"], "departmentNumber", "{told}");
+}
+
+#[test]
+fn the_first_party_reference_has_every_setting_with_its_default() {
+    let reference = read("docs/plugins/people-and-groups.md");
+    for plugin in ["people", "groups"] {
+        let told = told(&[installed::plugin(plugin).unwrap().as_os_str()]);
+        let settings = told["schema"]["properties"].as_object().unwrap();
+        assert!(!settings.is_empty(), "{told}");
+        for (name, setting) in settings {
+            let row = format!("| `{name}` | `{}` |", setting["default"]);
+            assert!(reference.contains(&row), "the reference of {plugin} does not have: {row}");
+        }
+    }
+}
+
+fn told(arguments: &[&OsStr]) -> serde_json::Value {
+    let mut provisor = Command::new(installed::provisor().unwrap());
+    let output = run(provisor.args(["plugin", "check", "--json"]).args(arguments));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
