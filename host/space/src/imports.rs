@@ -64,7 +64,7 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn begin_import(&mut self) -> Result<(), SpaceError> {
-        Ok(self.connection.execute_batch("DELETE FROM temp.seen")?)
+        Ok(self.connection.execute_batch("DELETE FROM temp.seen; DELETE FROM temp.moved;")?)
     }
 
     /// Takes one page in, as a whole. Entries that differ from what was known are marked for evaluation.
@@ -138,6 +138,7 @@ impl Space {
     /// When the database fails.
     pub fn import_one(&mut self, entry: &Entry, schema: &Schema) -> Result<PageCounts, SpaceError> {
         self.atomically(|space| {
+            space.begin_import()?;
             let counts = space.import_page(&[ImportItem::Upsert(entry.clone())], schema)?;
             space.settle_names()?;
             Ok(counts)
@@ -202,7 +203,7 @@ impl Space {
             )?
             .execute(params![known.key.0, anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
         if known.dn_key != dn_key.octets() {
-            self.move_descendants(&DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
+            self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
         }
         if known.dn_key != dn_key.octets() || known.gone {
             self.unsettle(dn_key.octets())?;
@@ -213,17 +214,20 @@ impl Space {
         Ok(())
     }
 
-    /// The entries below a renamed entry stand elsewhere now, though the change feed does not name them.
-    fn move_descendants(&mut self, old: &DnKey, new: &Dn) -> Result<(), SpaceError> {
+    /// The entries below a renamed entry stand elsewhere now, though the change feed does not name them. What this import
+    /// has named knows its own place, and what came along with the unit that now has the old name stays with it.
+    fn move_descendants(&mut self, unit: EntryKey, old: &DnKey, new: &Dn) -> Result<(), SpaceError> {
         // Every part of a key ends with a zero octet, so all that is below sorts between the key and the key with the
         // highest octet behind it.
         let mut end = old.octets().to_vec();
         end.push(u8::MAX);
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT id, dn FROM entry WHERE dn_key > ?1 AND dn_key < ?2 AND gone = 0")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, dn FROM entry WHERE dn_key > ?1 AND dn_key < ?2 AND gone = 0 \
+                 AND id NOT IN (SELECT entry_id FROM temp.seen) AND id NOT IN (SELECT m.entry_id FROM temp.moved m \
+                 JOIN entry v ON v.id = m.unit WHERE v.id <> ?3 AND v.dn_key >= ?1 AND v.dn_key < ?2)",
+        )?;
         let below: Vec<(i64, String)> = statement
-            .query_map(params![old.octets(), end], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map(params![old.octets(), end, unit.0], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<Result<_, _>>()?;
         drop(statement);
         let depth = old.octets().iter().filter(|octet| **octet == 0).count();
@@ -234,6 +238,9 @@ impl Space {
             self.connection
                 .prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3, dirty = 1 WHERE id = ?1")?
                 .execute(params![key, moved.to_string(), moved_key.octets()])?;
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO temp.moved (entry_id, unit) VALUES (?1, ?2)")?
+                .execute([key, unit.0])?;
             self.unsettle(moved_key.octets())?;
         }
         Ok(())

@@ -112,6 +112,17 @@ impl Space {
         rows.next()?.map_or(Ok(None), |row| operation(&row.get::<_, String>(0)?).map(Some))
     }
 
+    /// Whether the operation for another entry is for this resource.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn planned_for_another(&self, key: EntryKey, kind: &str, id: &ResourceId) -> Result<bool, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM plan WHERE resource_id = ?1 AND kind = ?2 AND entry_id <> ?3")?;
+        Ok(statement.exists(params![id.as_str(), kind, key.0])?)
+    }
+
     /// Operations in this state, in source-id order, those behind `after` first, with their entries.
     ///
     /// # Errors
@@ -202,28 +213,14 @@ impl Space {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Whether the plan has another operation that takes this unique value.
+    /// Makes an operation ready to be carried out in this phase.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn unique_claimants(&self, path: &TargetPath, value: &str) -> Result<BTreeSet<EntryKey>, SpaceError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT entry_id FROM plan_unique WHERE path = ?1 AND value = ?2 AND frees = 0")?;
-        let rows = statement.query_map(params![path.as_str().to_ascii_lowercase(), value.to_lowercase()], |row| {
-            row.get(0).map(EntryKey)
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Sets the phase of the operations of a kind.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn set_phase(&mut self, operation: OperationKind, kind: &str, phase: u32) -> Result<(), SpaceError> {
+    pub fn make_ready(&mut self, key: EntryKey, phase: u32) -> Result<(), SpaceError> {
         self.connection
-            .prepare_cached("UPDATE plan SET phase = ?3, wave = 0 WHERE operation = ?1 AND kind = ?2")?
-            .execute(params![operation.as_str(), kind, phase])?;
+            .prepare_cached("UPDATE plan SET state = 2, phase = ?2, wave = 0 WHERE entry_id = ?1")?
+            .execute(params![key.0, phase])?;
         Ok(())
     }
 

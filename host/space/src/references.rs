@@ -132,7 +132,8 @@ impl Space {
         Ok(())
     }
 
-    /// Entries in use that have references which can now be settled, those behind `after` first.
+    /// Entries in use that have references which can now be settled, those behind `after` first. Never those whose last
+    /// request failed or has an unknown outcome: they are evaluated anew.
     ///
     /// # Errors
     /// When the database fails.
@@ -140,7 +141,8 @@ impl Space {
         let mut statement = self.connection.prepare_cached(
             "SELECT DISTINCT w.entry_id FROM waiting w JOIN link t ON t.entry_id = w.target AND t.disabled = 0 \
              JOIN link l ON l.entry_id = w.entry_id AND l.disabled = 0 \
-             WHERE w.entry_id > ?1 AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = w.target \
+             WHERE w.entry_id > ?1 AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.entry_id = w.entry_id) \
+             AND NOT EXISTS (SELECT 1 FROM escrow x WHERE x.entry_id = w.entry_id) AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = w.target \
              AND p.operation IN ('delete', 'disable', 'release')) ORDER BY w.entry_id LIMIT ?2",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

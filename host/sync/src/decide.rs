@@ -31,7 +31,6 @@ pub(crate) fn decide(
     tally.evaluated += 1;
     let decision = match verdict {
         Verdict::Gone => {
-            space.clear_escrow(stored.key)?;
             gone(space, context, stored)?;
             "gone".to_owned()
         }
@@ -70,10 +69,12 @@ pub(crate) fn hold(
     tally: &mut Tally,
 ) -> Result<String, SyncError> {
     let decision = format!("held: {}: {}", reason.code, reason.detail);
+    // The decision alone does not tell: an entry may be held after its evaluation came to something else.
+    let known = space.escrow(stored.key)?.is_some_and(|escrow| escrow.error == reason.detail);
     space.remove_plan(stored.key)?;
     space.set_escrow(stored.key, &reason.detail, context.now)?;
     tally.hold(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), reason);
-    if stored.decision.as_deref() != Some(decision.as_str()) {
+    if !known {
         record::decided(space, context, stored, "held", reason)?;
     }
     Ok(decision)
@@ -206,11 +207,13 @@ fn out_of_scope(
     *tally.out_of_scope.entry(reason.code.clone()).or_default() += 1;
     let decision = format!("out of scope: {}: {}", reason.code, reason.detail);
     let action = context.configuration.leaving.action(&stored.entry.object_class, false);
-    space.clear_escrow(stored.key)?;
     if stored.link.is_some() || stored.uncertain {
         leave(space, context, stored, action, reason)?;
     } else {
         space.remove_plan(stored.key)?;
+        space.clear_escrow(stored.key)?;
+        // What was allotted to it, and never exported, is free for others.
+        space.remove_link(stored.key)?;
         if stored.decision.as_deref() != Some(decision.as_str()) {
             record::decided(space, context, stored, "skipped", &reason)?;
         }
@@ -236,12 +239,13 @@ fn leave(
     };
     let disabled = link.state == LinkState::Disabled;
     let operation = match action {
-        LeavingAction::Disable if disabled && !stored.gone => {
+        // Unless a request that enabled it again may have been carried out.
+        LeavingAction::Disable if disabled && !stored.gone && !stored.uncertain => {
             space.remove_plan(key)?;
-            return Ok(());
+            return Ok(space.clear_escrow(key)?);
         }
         // It is disabled already; all that is left is to forget it.
-        LeavingAction::Disable if disabled => OperationKind::Release,
+        LeavingAction::Disable if disabled && !stored.uncertain => OperationKind::Release,
         action => leaving_operation(action),
     };
     if !disabled && space.planned_operation(key)? != Some(operation) {

@@ -312,7 +312,8 @@ pub(crate) fn fail(
     space.remove_plan(key)?;
     space.mark_dirty(key)?;
     space.set_escrow(key, error, context.now)?;
-    if !unknown {
+    // What an earlier request of unknown outcome did was read for this attempt alone, so it is read again.
+    if !unknown && !stored.uncertain {
         space.clear_intent(key)?;
     }
     tally.fail(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), error);
@@ -384,6 +385,8 @@ pub(crate) async fn open_circles(
             let old = Some(TargetValue::Plain(Plain::Text(old.clone())));
             let changes = [AttributeChange { path: path.clone(), old, change }];
             let present = link.exported.keys().cloned().collect();
+            // The intent stays until the final value has gone out, so that a temporary one is never left behind.
+            store.with(move |space| Ok(space.set_intent(key, OperationKind::Update, clock::milliseconds())?)).await?;
             let update = Update { kind: &link.kind, id: &link.resource_id, present: &present, changes: &changes };
             match target.update(&update).await {
                 Ok(_) => {}

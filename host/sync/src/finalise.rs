@@ -57,6 +57,8 @@ fn finalise_one(
         let decision = hold(space, context, stored, &reason, tally)?;
         return Ok(space.evaluated(key, &decision, None)?);
     }
+    // The stored plan is written anew only where something in it changes here.
+    let rewritten = !planned.body.remote_references.is_empty();
     let writes = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
     if writes {
         resolve_references(space, stored, &mut planned.body)?;
@@ -74,8 +76,10 @@ fn finalise_one(
     }
     note_unique_values(space, facts, &planned)?;
     let phase = phase(planned.operation, &planned.body);
-    space.put_plan(&planned, &stored.entry.source_id, PlanState::Ready)?;
-    Ok(space.set_order(key, phase, 0)?)
+    if rewritten {
+        space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
+    }
+    Ok(space.make_ready(key, phase)?)
 }
 
 fn cannot_be_disabled(body: &PlannedBody, stored: &StoredEntry) -> Reason {
@@ -144,6 +148,13 @@ pub(crate) struct TargetFacts {
 }
 
 impl TargetFacts {
+    /// Before the target was ever asked: users have names of their own and can be disabled, as RFC 7643 has it.
+    pub fn unknown() -> Self {
+        let unique = "userName".parse().into_iter().collect();
+        let user = KindFacts { unique, can_be_disabled: true };
+        Self { kinds: BTreeMap::from([("User".to_owned(), user)]) }
+    }
+
     fn unique(&self, kind: &str) -> &[TargetPath] {
         self.kinds.get(kind).map_or(&[], |facts| &facts.unique)
     }

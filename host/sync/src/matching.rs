@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{self, StreamExt as _};
 use provisor_model::{OperationKind, Plain, Reason, ResourceId, SourceId, TargetPath, TargetValue};
 use provisor_space::{PlanState, Planned, PlannedBody, RemoteRow, Space, StoredEntry};
-use provisor_target::{RemoteResource, ScimTarget};
+use provisor_target::{RemoteResource, ScimTarget, TargetError};
 
 use crate::SyncError;
 use crate::context::{Context, Tally};
@@ -87,7 +87,17 @@ async fn list(
     let paths: Vec<TargetPath> = match_paths(context, kind);
     let mut listed = 0;
     let mut pages: u64 = 0;
-    while let Some(page) = listing.next_page().await? {
+    loop {
+        let page = match listing.next_page().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(true),
+            // Somebody else wrote in the meantime: what was listed is not to be relied on, so each object is queried.
+            Err(TargetError::ListingIncomplete { .. }) if target.abilities().filter => {
+                store.with(|space| Ok(space.clear_remote()?)).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
         pages += 1;
         listed += page.len() as u64;
         if pages == 1 && target.abilities().filter && !page.is_empty() {
@@ -103,7 +113,6 @@ async fn list(
         let (kind, paths, external_id) = (kind.to_owned(), paths.clone(), context.paths.external_id.clone());
         store.with(move |space| keep_listed(space, &kind, &paths, &external_id, page)).await?;
     }
-    Ok(true)
 }
 
 fn keep_listed(
@@ -161,12 +170,73 @@ async fn find_all(
     listed: bool,
 ) -> Result<Vec<Found>, SyncError> {
     let concurrency = context.configuration.target.concurrency.max(1);
-    let found: Vec<Result<Found, SyncError>> = stream::iter(page)
-        .map(|(planned, stored)| find(store, target, context, planned, stored, listed))
+    let candidates = candidates(store, context, page, listed).await?;
+    let found: Vec<Result<Found, SyncError>> = stream::iter(candidates)
+        .map(|(planned, stored, hits)| find(store, target, context, planned, stored, hits))
         .buffered(concurrency)
         .collect()
         .await;
     found.into_iter().collect()
+}
+
+/// What was found by one attribute.
+struct Hits {
+    path: TargetPath,
+    value: String,
+    resources: Vec<RemoteResource>,
+}
+
+/// Where the target was listed, the first attribute of each object that has hits in the listing, for a page at once;
+/// `None` in place of the hits where it was not listed.
+async fn candidates(
+    store: &Store,
+    context: &Context,
+    page: Vec<(Planned, StoredEntry)>,
+    listed: bool,
+) -> Result<Vec<(Planned, StoredEntry, Option<Option<Hits>>)>, SyncError> {
+    if !listed {
+        return Ok(page.into_iter().map(|(planned, stored)| (planned, stored, None)).collect());
+    }
+    let context = context.clone();
+    store
+        .with(move |space| {
+            page.into_iter()
+                .map(|(planned, stored)| {
+                    let hits = listed_hits(space, &context, &planned, &stored)?;
+                    Ok((planned, stored, Some(hits)))
+                })
+                .collect()
+        })
+        .await
+}
+
+fn listed_hits(
+    space: &Space,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+) -> Result<Option<Hits>, SyncError> {
+    for (path, value) in values_to_match(context, planned, stored) {
+        let key = comparable(&path, &context.paths.external_id, &value);
+        let rows = space.find_remote(&planned.body.kind, &path.as_str().to_ascii_lowercase(), &key)?;
+        if !rows.is_empty() {
+            let resources = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Some(Hits { path, value, resources }));
+        }
+    }
+    Ok(None)
+}
+
+/// The attributes by which this object's resource is looked for, in order, with the values it would have.
+fn values_to_match(context: &Context, planned: &Planned, stored: &StoredEntry) -> Vec<(TargetPath, String)> {
+    let usual = vec![context.paths.external_id.clone()];
+    let paths = context.configuration.matching.get(&stored.entry.object_class).unwrap_or(&usual);
+    let value = |path: &TargetPath| match planned.body.desired.get(path) {
+        _ if *path == context.paths.external_id => Some(stored.entry.anchor.to_string()),
+        Some(TargetValue::Plain(Plain::Text(text))) => Some(text.clone()),
+        _ => None,
+    };
+    paths.iter().filter_map(|path| Some((path.clone(), value(path)?))).collect()
 }
 
 async fn find(
@@ -175,46 +245,63 @@ async fn find(
     context: &Context,
     planned: Planned,
     stored: StoredEntry,
-    listed: bool,
+    listed: Option<Option<Hits>>,
 ) -> Result<Found, SyncError> {
-    let kind = planned.body.kind.clone();
+    let outcome = match ask(store, target, context, &planned, &stored, listed).await {
+        Ok(outcome) => outcome,
+        // What concerns this object alone holds this object alone.
+        Err(SyncError::Target(error)) if !error.concerns_whole_target() => {
+            Err(Reason::new("match-failed", format!("Whether the target has it could not be found out: {error}")))
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Found { planned, stored, outcome })
+}
+
+async fn ask(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+    listed: Option<Option<Hits>>,
+) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
+    let kind = &planned.body.kind;
     if let Some(id) = &planned.body.resource_id
-        && let Some(resource) = target.read(&kind, id).await?
+        && let Some(resource) = target.read(kind, id).await?
     {
-        return Ok(Found { planned, stored, outcome: Ok(Some(resource)) });
+        return Ok(Ok(Some(resource)));
     }
-    let anchor = stored.entry.anchor.to_string();
-    let usual = vec![context.paths.external_id.clone()];
-    let paths = context.configuration.matching.get(&stored.entry.object_class).unwrap_or(&usual);
-    for path in paths {
-        let is_anchor = *path == context.paths.external_id;
-        let value = match planned.body.desired.get(path) {
-            _ if is_anchor => anchor.clone(),
-            Some(TargetValue::Plain(Plain::Text(text))) => text.clone(),
-            _ => continue,
-        };
-        let hits = if listed {
-            let (kind, path) = (kind.clone(), path.clone());
-            let value = comparable(&path, &context.paths.external_id, &value);
-            let rows = store
-                .with(move |space| Ok(space.find_remote(&kind, &path.as_str().to_ascii_lowercase(), &value)?))
-                .await?;
-            rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?
-        } else {
-            target.find(&kind, path, &value).await?
-        };
-        let outcome = match hits.len() {
-            0 => continue,
-            1 => claim(store, &stored, &kind, path, is_anchor, hits).await?,
-            count => Err(several(path, &value, count, &hits)),
-        };
-        let outcome = match outcome {
-            Ok(Some(resource)) if listed && has_references(&planned) => Ok(target.read(&kind, &resource.id).await?),
-            outcome => outcome,
-        };
-        return Ok(Found { planned, stored, outcome });
+    let was_listed = listed.is_some();
+    let hits = match listed {
+        Some(hits) => hits,
+        None => query(target, context, planned, stored).await?,
+    };
+    let Some(Hits { path, value, resources }) = hits else { return Ok(Ok(None)) };
+    if resources.len() > 1 {
+        return Ok(Err(several(&path, &value, resources.len(), &resources)));
     }
-    Ok(Found { planned, stored, outcome: Ok(None) })
+    let claimed = claim(store, stored, kind, &path, path == context.paths.external_id, resources).await?;
+    match claimed {
+        // A listing leaves members out.
+        Ok(Some(resource)) if was_listed && has_references(planned) => Ok(Ok(target.read(kind, &resource.id).await?)),
+        claimed => Ok(claimed),
+    }
+}
+
+async fn query(
+    target: &ScimTarget,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+) -> Result<Option<Hits>, SyncError> {
+    for (path, value) in values_to_match(context, planned, stored) {
+        let resources = target.find(&planned.body.kind, &path, &value).await?;
+        if !resources.is_empty() {
+            return Ok(Some(Hits { path, value, resources }));
+        }
+    }
+    Ok(None)
 }
 
 fn has_references(planned: &Planned) -> bool {
@@ -272,6 +359,13 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
     let mut tally = Tally::default();
     space.atomically(|space| -> Result<(), SyncError> {
         for Found { mut planned, stored, outcome } in found {
+            let outcome = match outcome {
+                Ok(Some(found)) if space.planned_for_another(stored.key, &planned.body.kind, &found.id)? => {
+                    let detail = format!("Another entry of this cycle takes the resource {} already.", found.id);
+                    Err(Reason::new("belongs-to-another", detail))
+                }
+                outcome => outcome,
+            };
             match outcome {
                 Err(reason) => {
                     let decision = hold(space, context, &stored, &reason, &mut tally)?;

@@ -1,9 +1,8 @@
 //! One configuration at work: its connector space, its rules, its target, and the cycles over them.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use provisor_model::{Dn, TargetPath};
 use provisor_rules::{Chain, RulesHost};
@@ -121,16 +120,20 @@ impl Pipeline {
         let before = self.requests();
         let chain = self.bind().await?;
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(started)?)).await?;
+        let timer = StepTimer::new(&self.configuration.name);
         let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
+        timer.ended("import");
         let mut planning = self.plan(chain, cycle, started, &request, watch).await?;
         if let Some(words) = planning.objection.take() {
             return Err(SyncError::Safety(words));
         }
-        if self.has_plan().await? {
+        if self.has_work().await? {
             let target = self.target().await?;
             let Planning { context, circles, facts, .. } = &planning;
             export::open_circles(&self.store, &target, context, circles.clone(), facts).await?;
+            let timer = StepTimer::new(&self.configuration.name);
             planning.tally.merge(export::export(&self.store, &target, context).await?);
+            timer.ended("export");
         }
         let report = self.report(cycle, started, imported, planning, before).await?;
         let text = serde_json::to_string(&report).map_err(provisor_space::SpaceError::from)?;
@@ -200,17 +203,22 @@ impl Pipeline {
         watch: &CycleWatch,
     ) -> Result<Planning, SyncError> {
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let timer = StepTimer::new(&self.configuration.name);
         let mut tally = {
             let context = context.clone();
             self.store.with(move |space| evaluate_dirty(space, &context)).await?
         };
+        timer.ended("scope and map");
         let unmatched =
             self.store.with(|space| Ok(!space.plan_kinds(provisor_space::PlanState::Unmatched)?.is_empty())).await?;
         if unmatched {
             let target = self.target().await?;
+            let timer = StepTimer::new(&self.configuration.name);
             tally.merge(match_resources(&self.store, &target, &context).await?);
+            timer.ended("match");
         }
-        self.complete_plan(context, tally, request.allow_deletes).await
+        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts::unknown() };
+        self.complete_plan(context, tally, facts, request.allow_deletes).await
     }
 
     /// What all plans begin with: who is due, where the scope's units are, and whether everything is to be evaluated.
@@ -244,13 +252,14 @@ impl Pipeline {
 
     /// Makes the plan of the candidates, puts it in order, and lets safety look at it.
     pub(crate) async fn complete_plan(
-        &mut self,
+        &self,
         context: Context,
         mut tally: Tally,
+        facts: TargetFacts,
         allow_deletes: Option<u64>,
     ) -> Result<Planning, SyncError> {
-        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts { kinds: BTreeMap::new() } };
         let given = (context.clone(), facts.clone());
+        let timer = StepTimer::new(&self.configuration.name);
         let (tally, circles, objection) = self
             .store
             .with(move |space| {
@@ -262,11 +271,18 @@ impl Pipeline {
                 Ok((tally, circles, objection))
             })
             .await?;
+        timer.ended("plan");
         Ok(Planning { context, tally, objection, circles, facts })
     }
 
     pub(crate) async fn has_plan(&self) -> Result<bool, SyncError> {
         self.store.with(|space| Ok(!space.plan_counts()?.is_empty())).await
+    }
+
+    /// Whether there is anything to send: operations, or references that waited and whose target is there by now, such
+    /// as those of a cycle that ended before it came to them.
+    async fn has_work(&self) -> Result<bool, SyncError> {
+        self.store.with(|space| Ok(!space.plan_counts()?.is_empty() || !space.settleable(None, 1)?.is_empty())).await
     }
 
     /// The rules in force, loaded off the asynchronous threads.
@@ -342,13 +358,18 @@ impl Pipeline {
     }
 
     /// What is known of the target's kinds, without asking it where it was asked before.
-    async fn facts(&mut self) -> Result<TargetFacts, SyncError> {
-        let stored = self.store.with(|space| Ok(space.fact(MetaKey::TargetFacts)?)).await?;
-        if let Some(facts) = stored.and_then(|text| serde_json::from_slice(&text).ok()) {
+    pub(crate) async fn facts(&mut self) -> Result<TargetFacts, SyncError> {
+        if let Some(facts) = self.known_facts().await? {
             return Ok(facts);
         }
         let target = self.target().await?;
         Ok(target_facts(&target, &self.paths.active))
+    }
+
+    /// What was last known of the target's kinds.
+    pub(crate) async fn known_facts(&self) -> Result<Option<TargetFacts>, SyncError> {
+        let stored = self.store.with(|space| Ok(space.fact(MetaKey::TargetFacts)?)).await?;
+        Ok(stored.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
     fn requests(&self) -> RequestCounts {
@@ -369,6 +390,23 @@ impl Pipeline {
                 Ok(known != evaluated_under(&configuration, &chain, &units))
             })
             .await
+    }
+}
+
+/// Tells the log how long a step of a cycle took.
+struct StepTimer<'a> {
+    configuration: &'a str,
+    begin: Instant,
+}
+
+impl<'a> StepTimer<'a> {
+    fn new(configuration: &'a str) -> Self {
+        Self { configuration, begin: Instant::now() }
+    }
+
+    fn ended(self, step: &str) {
+        let milliseconds = self.begin.elapsed().as_millis();
+        tracing::debug!(configuration = self.configuration, step, %milliseconds, "A step of the cycle has ended.");
     }
 }
 

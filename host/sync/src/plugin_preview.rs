@@ -21,7 +21,8 @@ impl Pipeline {
     /// tells the differences, the first `first` of them in full. Nothing is changed anywhere.
     ///
     /// # Errors
-    /// When the new component does not pass the load gate, asks for more than was granted, or the space fails.
+    /// When the new component does not pass the load gate, or the space fails. That it asks for more than was granted is
+    /// among the warnings of the report.
     pub async fn preview_plugin(
         &mut self,
         plugin: &str,
@@ -74,6 +75,7 @@ fn compare(
         new_version: after.as_ref().map(|plugin| plugin.version.clone()).unwrap_or_default(),
         old_hash: before.map(|plugin| plugin.hash),
         new_hash: after.map(|plugin| plugin.hash).unwrap_or_default(),
+        warnings: new.chain.warnings().to_vec(),
         evaluated: 0,
         unchanged: 0,
         decisions: BTreeMap::new(),

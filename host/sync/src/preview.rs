@@ -8,6 +8,7 @@ use provisor_space::{PlanState, Planned, Space, StoredEntry};
 use crate::context::{Context, Tally};
 use crate::effective::{Reach, effective};
 use crate::evaluate::evaluate_dirty;
+use crate::finalise::TargetFacts;
 use crate::import::import;
 use crate::pipeline::{CycleRequest, Planning};
 use crate::record::shown;
@@ -53,7 +54,8 @@ impl Pipeline {
                     Ok(tally)
                 })
                 .await?;
-            self.complete_plan(context, tally, None).await?
+            let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
+            self.complete_plan(context, tally, facts, None).await?
         } else {
             let cycle_request = CycleRequest { initial: request.initial, allow_deletes: None };
             self.plan(chain, cycle, now, &cycle_request, watch).await?

@@ -11,6 +11,7 @@ use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
 use crate::evaluate::within_units;
 use crate::export::export;
+use crate::finalise::TargetFacts;
 use crate::matching::match_resources;
 use crate::plugin_preview::text;
 use crate::preview::changes_of;
@@ -65,7 +66,11 @@ impl Pipeline {
             let target = self.target().await?;
             tally.merge(match_resources(&self.store, &target, &context).await?);
         }
-        let planning = self.complete_plan(context.clone(), tally, Some(1)).await?;
+        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts::unknown() };
+        let planning = self.complete_plan(context.clone(), tally, facts, Some(1)).await?;
+        if let Some(words) = planning.objection {
+            return Err(SyncError::Safety(words));
+        }
         let mut tally = planning.tally;
         let described = {
             let context = context.clone();

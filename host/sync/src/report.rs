@@ -186,6 +186,8 @@ pub struct PluginPreview {
     pub old_hash: Option<String>,
     /// The content hash of the version that was tried.
     pub new_hash: String,
+    /// What a person should know, such as that it asks for more than it was granted.
+    pub warnings: Vec<String>,
     /// Entries that were evaluated under both.
     pub evaluated: u64,
     /// Entries that come out the same.

@@ -89,6 +89,10 @@ pub(crate) fn prepare(
                 });
             }
             (exported, waiting) = (wanted.attributes, wanted.waiting);
+            // What only the host set, to enable it again, is no rule's: the next update must not take it away.
+            if !body.contributions.contains_key(&context.paths.active) {
+                exported.remove(&context.paths.active);
+            }
             let present = body.baseline.keys().cloned().collect();
             if sent.is_empty() { Request::None } else { Request::Update { id, present, changes: sent } }
         }

@@ -26,17 +26,22 @@ pub(crate) fn objection(
     let count = |kind| counts.get(&kind).copied().unwrap_or(0);
     let (deletes, disables) = (count(OperationKind::Delete), count(OperationKind::Disable));
     let taken = deletes + disables;
+    // Counting the links is for plans that take something away; a cycle without changes costs the same at any size.
+    let least_members = configuration.safety.member_threshold.count.clamp(1, LEAST_MEMBERSHIPS);
+    if taken == 0 && references_removed < least_members {
+        return Ok(None);
+    }
     let linked = space.link_count()?;
     let limit = limit(configuration.safety.delete_threshold, linked, LEAST_OBJECTS);
     let name = &configuration.name;
-    if taken >= limit && allow_deletes.is_none_or(|allowed| taken > allowed) {
+    if taken > 0 && taken >= limit && allow_deletes.is_none_or(|allowed| taken > allowed) {
         return Ok(Some(format!(
             "{name} would delete {deletes} and disable {disables} of its {linked} linked objects; from {limit} on a cycle stops \
              before its first write. Nothing was changed at the target. See what it would do with \"provisor preview {name}\"; if \
              it is meant, go on once with \"provisor sync {name} --allow-deletes {taken}\""
         )));
     }
-    if references_removed >= LEAST_MEMBERSHIPS {
+    if references_removed >= least_members {
         let exported = space.exported_reference_count()?;
         let limit = self::limit(configuration.safety.member_threshold, exported, LEAST_MEMBERSHIPS);
         if references_removed >= limit && allow_deletes.is_none_or(|allowed| references_removed > allowed) {

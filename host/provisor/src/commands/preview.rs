@@ -99,6 +99,9 @@ pub fn show_plugin(preview: &PluginPreview) -> String {
         preview.evaluated.saturating_sub(preview.unchanged),
         preview.evaluated
     );
+    for warning in &preview.warnings {
+        text += &format!("  warning: {warning}\n");
+    }
     for (what, numbers) in
         [("decision", &preview.decisions), ("attribute", &preview.attributes), ("reason", &preview.reasons)]
     {

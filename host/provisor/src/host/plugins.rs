@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provisor_rules::RulesHost;
+use provisor_rules::{Binding, RulesHost};
 use provisor_sync::CycleWatch;
 use tokio::sync::mpsc;
 
@@ -44,7 +44,8 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, preview_updates: bool
                 preview(&shared, &registry, updated).await;
             }
             let rules = Arc::clone(&shared.rules);
-            match tokio::task::spawn_blocking(move || scan(&rules)).await {
+            let bound: Vec<_> = registry.runners().iter().map(|runner| runner.bindings()).collect();
+            match tokio::task::spawn_blocking(move || scan(&rules, &bound)).await {
                 Ok(Some(changed)) => {
                     for plugin in &changed {
                         log(plugin);
@@ -59,14 +60,22 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, preview_updates: bool
     });
 }
 
-/// Looks at the folder; where its plugins have changed, those that now stand otherwise.
-fn scan(rules: &RulesHost) -> Option<Vec<PluginLine>> {
+/// Looks at the folder; where its plugins have changed, those that now stand otherwise. Whether a configuration may use
+/// what is new, binding it tells.
+fn scan(rules: &RulesHost, bound: &[(String, Vec<Binding>)]) -> Option<Vec<PluginLine>> {
     let before = plugin_lines(rules);
     let same = |one: &PluginLine, other: &PluginLine| {
         (&one.name, &one.hash, &one.state, &one.reason) == (&other.name, &other.hash, &other.state, &other.reason)
     };
     let changed = |plugin: &PluginLine| !before.iter().any(|known| same(known, plugin));
-    rules.scan().then(|| plugin_lines(rules).into_iter().filter(changed).collect())
+    rules.scan().then(|| {
+        for (configuration, bindings) in bound {
+            if let Err(error) = rules.bind(configuration, bindings) {
+                tracing::error!(configuration, %error, "The changed plugins cannot be used.");
+            }
+        }
+        plugin_lines(rules).into_iter().filter(changed).collect()
+    })
 }
 
 fn log(plugin: &PluginLine) {

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provisor_rules::Binding;
 use provisor_sync::{Configuration, CycleOutcome, CycleWatch, Mode, Pipeline, Progress};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -105,6 +106,12 @@ impl Runner {
     /// Whether the configuration uses a plugin.
     pub fn uses(&self, plugin: &str) -> bool {
         self.configuration.borrow().rules.iter().any(|binding| binding.plugin == plugin)
+    }
+
+    /// Which plugins the configuration uses, and how.
+    pub fn bindings(&self) -> (String, Vec<Binding>) {
+        let configuration = self.configuration.borrow();
+        (configuration.name.clone(), configuration.rules.clone())
     }
 
     /// Has a request carried out once the running cycle has ended.

@@ -71,6 +71,7 @@ CREATE TABLE plan (
     body BLOB NOT NULL
 );
 CREATE INDEX plan_resource ON plan (resource_id) WHERE resource_id IS NOT NULL;
+CREATE INDEX plan_state ON plan (state, source_id);
 CREATE INDEX plan_order ON plan (state, phase, wave, source_id);
 
 -- Unique values that the plan frees or takes, to order what depends on one another.

@@ -3,6 +3,9 @@
 -- Entries that the running full import has named.
 CREATE TEMP TABLE seen (entry_id INTEGER PRIMARY KEY);
 
+-- Entries that stand elsewhere because a unit above them, named by the running import, was renamed.
+CREATE TEMP TABLE moved (entry_id INTEGER PRIMARY KEY, unit INTEGER NOT NULL);
+
 -- The target's resources, listed for matching.
 CREATE TEMP TABLE remote (kind TEXT NOT NULL, resource_id TEXT NOT NULL, external_id TEXT, document TEXT NOT NULL, PRIMARY KEY (kind, resource_id)) WITHOUT ROWID;
 CREATE TEMP TABLE remote_value (kind TEXT NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, resource_id TEXT NOT NULL, PRIMARY KEY (kind, path, value, resource_id)) WITHOUT ROWID;

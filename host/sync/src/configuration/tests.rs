@@ -320,9 +320,9 @@ fn the_file_name_is_the_name_of_the_configuration() {
         assert!(error.starts_with(&format!("{name}: the file's name is the configuration's")), "{error}");
     }
     assert_eq!(Configuration::read(&folder.write("lab-01.toml", SMALL)).unwrap().name, "lab-01");
-    assert!(Configuration::is_document(std::path::Path::new("x/lab-01.toml")));
-    assert!(!Configuration::is_document(std::path::Path::new("x/.lab-01.toml")));
-    assert!(!Configuration::is_document(std::path::Path::new("x/lab-01.toml~")));
+    assert!(Configuration::is_document(Path::new("x/lab-01.toml")));
+    assert!(!Configuration::is_document(Path::new("x/.lab-01.toml")));
+    assert!(!Configuration::is_document(Path::new("x/lab-01.toml~")));
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn the_host_document_has_defaults_beside_it() {
     assert_eq!(settings.socket(), here.join("data/provisor.sock"));
     let text = "data-folder = \"/var/lib/provisor\"\n[logging]\nformat = \"json\"\nlevel = \"debug\"\n";
     let settings = HostSettings::read(&folder.write("provisor.toml", text)).unwrap();
-    assert_eq!(settings.data_folder, std::path::Path::new("/var/lib/provisor"));
+    assert_eq!(settings.data_folder, Path::new("/var/lib/provisor"));
     assert_eq!(settings.logging, Logging { format: LogFormat::Json, level: LogLevel::Debug });
     let wrong = HostSettings::read(&folder.write("provisor.toml", "[logging]\nlevel = \"verbose\"\n")).unwrap_err();
     assert_eq!(

@@ -1,8 +1,11 @@
 //! A small directory in an LDIF file, a tenant, and the pipeline between them; with an oracle of its own.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -133,12 +136,16 @@ impl Directory {
 /// What the target is expected to hold of a person: user name, display name, title, active, and the manager's anchor.
 pub type ExpectedUser = (String, String, Option<String>, bool, Option<String>);
 
+/// What the target is expected to hold of a group: its name and its members' anchors.
+pub type ExpectedGroup = (String, BTreeSet<String>);
+
 /// The directory, the tenant and the pipeline between them.
 pub struct Lab {
     pub directory: Directory,
     pub tenant: Tenant,
     pub pipeline: Pipeline,
     pub folder: TempDir,
+    source: String,
     settings: String,
 }
 
@@ -152,6 +159,11 @@ impl Lab {
 
     /// A lab whose configuration ends with these settings.
     pub async fn with_settings(directory: Directory, settings: &str) -> Self {
+        Self::with_source(directory, "", settings).await
+    }
+
+    /// The same, with further settings of the source.
+    pub async fn with_source(directory: Directory, source: &str, settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("plugins")).unwrap();
         for plugin in ["people", "groups"] {
@@ -164,8 +176,8 @@ impl Lab {
         fs::write(&token, "t0ken\n").unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-        let pipeline = open(folder.path(), &document(folder.path(), &tenant, settings)).await;
-        Self { directory, tenant, pipeline, folder, settings: settings.to_owned() }
+        let pipeline = open(folder.path(), &document(folder.path(), &tenant, source, settings)).await;
+        Self { directory, tenant, pipeline, folder, source: source.to_owned(), settings: settings.to_owned() }
     }
 
     /// Runs a cycle over the directory as it stands.
@@ -187,19 +199,47 @@ impl Lab {
     /// Goes on with other settings, as a host does that takes up a changed document.
     pub async fn change_settings(&mut self, settings: &str) {
         self.settings = settings.to_owned();
-        let file = document(self.folder.path(), &self.tenant, settings);
+        let file = document(self.folder.path(), &self.tenant, &self.source, settings);
         self.pipeline.reconfigure(Configuration::read(Path::new(&file)).unwrap());
     }
 
     /// Begins anew with an empty data folder.
     pub async fn lose_data_folder(&mut self) {
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();
-        self.pipeline = open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.settings)).await;
+        self.pipeline =
+            open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.source, &self.settings)).await;
     }
 
     /// Begins anew with the data folder as it is, as a host does that was killed.
     pub async fn restart(&mut self) {
-        self.pipeline = open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.settings)).await;
+        self.pipeline =
+            open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.source, &self.settings)).await;
+    }
+
+    /// What somebody else does at the tenant, past the pipeline. Returns the head and body of the answer.
+    pub fn elsewhere(&self, method: &str, path: &str, body: &str) -> String {
+        let address = self.tenant.address();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let base = self.tenant.url();
+        let base = base.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap_or("");
+        let head = format!(
+            "{method} {}{path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer t0ken\r\nConnection: close\r\n\
+             Content-Type: application/scim+json\r\nContent-Length: {}\r\n\r\n",
+            base.trim_end_matches('/'),
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+        answer
+    }
+
+    /// What the tenant calls the user of this user name.
+    pub fn user_id(&self, name: &str) -> Option<String> {
+        let users = self.tenant.resources(Kind::User).unwrap();
+        let user = users.iter().find(|user| user.get("userName").and_then(Value::as_str) == Some(name))?;
+        user.get("id").and_then(Value::as_str).map(str::to_owned)
     }
 
     /// How many requests that write the tenant has seen.
@@ -208,7 +248,7 @@ impl Lab {
     }
 
     /// The tenant's users by externalId, and its groups by externalId with their members' externalIds.
-    pub fn held(&self) -> (BTreeMap<String, ExpectedUser>, BTreeMap<String, (String, BTreeSet<String>)>) {
+    pub fn held(&self) -> (BTreeMap<String, ExpectedUser>, BTreeMap<String, ExpectedGroup>) {
         let users = self.tenant.resources(Kind::User).unwrap();
         let groups = self.tenant.resources(Kind::Group).unwrap();
         let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -259,7 +299,7 @@ impl Lab {
         }
         expected.extend(disabled.iter().map(|(number, user)| (uuid(*number), user.clone())));
         assert_eq!(users, expected);
-        let expected: BTreeMap<String, (String, BTreeSet<String>)> = self
+        let expected: BTreeMap<String, ExpectedGroup> = self
             .directory
             .groups
             .iter()
@@ -274,11 +314,11 @@ impl Lab {
     }
 }
 
-fn document(folder: &Path, tenant: &Tenant, settings: &str) -> String {
+fn document(folder: &Path, tenant: &Tenant, source: &str, settings: &str) -> String {
     let file = folder.join("lab.toml");
     let url = tenant.url();
     let text = format!(
-        "[source]\nkind = \"ldif\"\nfile = \"lab.ldif\"\n[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{settings}"
+        "[source]\nkind = \"ldif\"\nfile = \"lab.ldif\"\n{source}[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{settings}"
     );
     fs::write(&file, text).unwrap();
     file.to_str().unwrap().to_owned()

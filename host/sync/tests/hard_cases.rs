@@ -1,0 +1,108 @@
+//! Cycles in which two things go wrong at once, or somebody else had a hand in it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "these are tests")]
+
+mod lab;
+
+use lab::{Directory, Lab, RULES, uuid};
+use provisor_model::{IdSyntax, SourceId, TargetPath, TargetValue};
+use provisor_space::{Space, Waiting};
+use provisor_sync::{CycleOutcome, CycleWatch, LogFilter, SyncError};
+use provisor_tenant::Kind;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_deleted_at_the_target_is_made_anew_with_their_memberships() {
+    let mut lab = Lab::new(Directory::of(1..=5).with_group(500, [2, 3, 4])).await;
+    lab.sync().await;
+    let id = lab.user_id("u3").unwrap();
+    lab.elsewhere("DELETE", &format!("/Users/{id}"), "");
+    lab.directory.person(3).title = "Director".into();
+    // One cycle may find out that the resource is gone, the next ones put everything right.
+    for _ in 0..3 {
+        lab.sync().await;
+    }
+    lab.assert_in_step();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_that_passes_to_a_new_entry_keeps_its_resource() {
+    let mut lab = Lab::with_source(Directory::of(1..=20), "anchor = \"uid\"\n", RULES).await;
+    lab.sync().await;
+    let id = lab.user_id("u7").unwrap();
+    // The directory was migrated: the same person, by the anchor, is a new object.
+    let person = lab.directory.people.remove(&7).unwrap();
+    lab.directory.people.insert(700, person);
+    for _ in 0..2 {
+        lab.sync().await;
+    }
+    assert_eq!(lab.user_id("u7"), Some(id), "the account was neither deleted nor made anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_that_a_crash_left_waiting_are_sent_by_the_next_cycle() {
+    let mut lab = Lab::new(Directory::of(1..=3)).await;
+    lab.sync().await;
+    // As a crash leaves it between the creation of the manager and the references that waited for it.
+    let manager: TargetPath = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager".parse().unwrap();
+    {
+        let mut space = Space::open(&lab.folder.path().join("data/lab.space")).unwrap();
+        let id = |number| SourceId::parse(IdSyntax::Uuid, &uuid(number)).unwrap();
+        let stored = space.entry_by_source_id(&id(2)).unwrap().unwrap();
+        let target = space.entry_by_source_id(&id(1)).unwrap().unwrap().key;
+        let mut link = stored.link.unwrap();
+        let path =
+            link.exported.iter().find(|(_, value)| matches!(value, TargetValue::Reference(_))).unwrap().0.clone();
+        assert!(path.as_str().starts_with(manager.as_str()), "{path}");
+        link.exported.remove(&path);
+        space.set_link(stored.key, &link).unwrap();
+        space.set_waiting(stored.key, &[Waiting { path, target, single: true }]).unwrap();
+    }
+    let report = lab.sync().await;
+    assert_eq!(report.waiting_references, 0, "{report:?}");
+    lab.assert_in_step();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_on_demand_loses_no_more_members_than_a_cycle_may_take() {
+    let mut lab = Lab::new(Directory::of(1..=120).with_group(500, 1..=120)).await;
+    lab.sync().await;
+    let before = lab.writes();
+    lab.directory.group(500).members.retain(|number| *number <= 20);
+    std::fs::write(lab.folder.path().join("lab.ldif"), lab.directory.to_ldif()).unwrap();
+    let outcome = lab.pipeline.provision(&uuid(500), &CycleWatch::new()).await;
+    assert!(matches!(&outcome, Err(SyncError::Safety(words)) if words.contains("100")), "{outcome:?}");
+    assert_eq!(lab.writes(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_entries_never_take_the_same_resource() {
+    let mut directory = Directory::of(1..=2);
+    directory.person(1).manager = None;
+    directory.person(2).manager = None;
+    directory.person(2).uid = "u1".into();
+    directory.person(2).unit = "guests".into();
+    let settings = format!("{RULES}[match]\nuser = [\"externalId\", \"userName\"]\n");
+    let mut lab = Lab::with_settings(directory, &settings).await;
+    let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u1"}"#;
+    lab.elsewhere("POST", "/Users", body);
+    let before = lab.writes();
+    let report = lab.sync().await;
+    assert_eq!(report.outcome, CycleOutcome::CompletedWithFailures, "{report:?}");
+    assert_eq!(lab.tenant.count(Kind::User).unwrap(), 1);
+    assert_eq!(lab.writes() - before, 1, "only one of the two may write to it: {report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_held_for_the_same_reason_again_is_logged_once() {
+    let settings = format!("{RULES}[scope]\norganizational-units = [\"ou=people,dc=lab,dc=test\"]\n");
+    let all = "[scope]\norganizational-units = [\"ou=people,dc=lab,dc=test\", \"ou=groups,dc=lab,dc=test\"]\n";
+    let mut lab = Lab::with_settings(Directory::of(1..=3).with_group(500, [1]), &format!("{RULES}{all}")).await;
+    lab.sync().await;
+    // A group cannot be disabled, and nothing else was chosen for it.
+    lab.change_settings(&settings).await;
+    for _ in 0..4 {
+        let report = lab.sync().await;
+        assert_eq!(report.held, 1, "{report:?}");
+    }
+    let filter = LogFilter { status: Some("held".into()), limit: 100, ..LogFilter::default() };
+    assert_eq!(lab.pipeline.log(filter).await.unwrap().len(), 1);
+}
