@@ -125,6 +125,7 @@ impl Space {
                 gone = absent.len() as u64;
             }
             space.settle_names()?;
+            space.pass_links_on()?;
             space.set_fact(MetaKey::Watermark, Some(end.watermark))?;
             space.set_fact(MetaKey::Reads, Some(&serde_json::to_vec(end.reads)?))?;
             space.connection.execute_batch("DELETE FROM temp.seen")?;
@@ -307,13 +308,14 @@ impl Space {
 
     /// Resolves the references whose name, or whose object, came with this import.
     fn settle_names(&mut self) -> Result<(), SpaceError> {
-        // Who is to be evaluated again is noted first, while it still shows which references were open.
+        // A name means who has it now, also where it meant somebody else before. Who is to be evaluated again is noted
+        // first, while it still shows which references change.
         self.connection.execute_batch(
             "UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (
-                 SELECT r.referrer FROM unsettled_name u JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NULL
-                 JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0);
+                 SELECT r.referrer FROM unsettled_name u JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0
+                 JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id);
              UPDATE reference SET target = (SELECT e.id FROM entry e WHERE e.dn_key = reference.dn_key AND e.gone = 0 LIMIT 1)
-                 WHERE target IS NULL AND dn_key IN (SELECT dn_key FROM unsettled_name);
+                 WHERE dn_key IN (SELECT u.dn_key FROM unsettled_name u JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0);
              DELETE FROM unsettled_name;",
         )?;
         Ok(())

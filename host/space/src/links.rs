@@ -87,6 +87,59 @@ impl Space {
         Ok(())
     }
 
+    /// Forgets the link of an entry whose resource is no longer at the target. Who refers to it no longer has that
+    /// reference there either, and is evaluated again.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn forget_resource(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        let Some(id) = self.entry(key)?.map(|stored| stored.entry.source_id) else { return Ok(()) };
+        let referrers: Vec<i64> = self
+            .connection
+            .prepare_cached("SELECT DISTINCT referrer FROM reference WHERE target = ?1")?
+            .query_map([key.0], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        for referrer in referrers.into_iter().map(EntryKey) {
+            let Some(mut link) = self.link(referrer)? else { continue };
+            for value in link.exported.values_mut() {
+                if let TargetValue::References(ids) = value {
+                    ids.remove(&id);
+                }
+            }
+            link.exported.retain(|_, value| !matches!(value, TargetValue::Reference(there) if *there == id));
+            self.set_link(referrer, &link)?;
+            self.mark_dirty(referrer)?;
+        }
+        self.remove_link(key)
+    }
+
+    /// Gives the resource of an entry that is gone to the one that has its anchor now: to the target they are the same.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn pass_links_on(&mut self) -> Result<(), SpaceError> {
+        let heirs: Vec<(i64, i64)> = self
+            .connection
+            .prepare_cached(
+                "SELECT g.id, n.id FROM entry g JOIN link l ON l.entry_id = g.id AND l.anchor = g.anchor \
+                 JOIN entry n ON n.anchor = g.anchor AND n.gone = 0 LEFT JOIN link own ON own.entry_id = n.id \
+                 WHERE g.gone = 1 AND own.entry_id IS NULL",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (gone, heir) in heirs {
+            for table in ["link", "unique_value", "intent"] {
+                self.connection.execute(
+                    &format!("UPDATE OR IGNORE {table} SET entry_id = ?2 WHERE entry_id = ?1"),
+                    [gone, heir],
+                )?;
+            }
+            self.mark_dirty(EntryKey(heir))?;
+            self.forget_entry(EntryKey(gone))?;
+        }
+        Ok(())
+    }
+
     /// The link of an entry.
     ///
     /// # Errors

@@ -57,6 +57,8 @@ pub struct PlannedBody {
     pub notes: Vec<String>,
     /// Whether the externalId of a joined resource is still to be set.
     pub set_external_id: bool,
+    /// What stands in the way while the resource is there.
+    pub obstacle: Option<Reason>,
 }
 
 /// An operation of the plan.
@@ -121,6 +123,17 @@ impl Space {
             .connection
             .prepare_cached("SELECT 1 FROM plan WHERE resource_id = ?1 AND kind = ?2 AND entry_id <> ?3")?;
         Ok(statement.exists(params![id.as_str(), kind, key.0])?)
+    }
+
+    /// The operation that is planned for an entry.
+    ///
+    /// # Errors
+    /// When the database fails or the row is damaged.
+    pub fn planned(&self, key: EntryKey) -> Result<Option<Planned>, SpaceError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT entry_id, operation, body FROM plan WHERE entry_id = ?1")?;
+        let rows = statement.query([key.0])?;
+        Ok(self.read_plan(rows)?.into_iter().next().map(|(planned, _)| planned))
     }
 
     /// Operations in this state, in source-id order, those behind `after` first, with their entries.

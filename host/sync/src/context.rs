@@ -52,6 +52,8 @@ pub(crate) struct Tally {
     pub failures: Vec<ObjectFailure>,
     /// References taken from resources although their target stays.
     pub references_removed: u64,
+    /// Resources that rules switch off by `active`, though their entries stay.
+    pub disabled_by_rules: u64,
 }
 
 impl Tally {
@@ -79,6 +81,7 @@ impl Tally {
         self.evaluated += other.evaluated;
         self.failed += other.failed;
         self.references_removed += other.references_removed;
+        self.disabled_by_rules += other.disabled_by_rules;
         for (mine, theirs) in [
             (&mut self.out_of_scope, other.out_of_scope),
             (&mut self.held, other.held),

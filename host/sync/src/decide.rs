@@ -49,13 +49,17 @@ pub(crate) fn decide(
             let reason = Reason::new(reason.code, format!("{plugin} {version}: {}", reason.detail));
             hold(space, context, stored, &reason, tally)?
         }
-        Verdict::Decided(Outcome::Provision(draft)) => match obstacle(space, context, stored, &draft.kind)? {
-            Some(reason) => hold(space, context, stored, &reason, tally)?,
-            None => match resolve(space, stored.key, draft)? {
-                Ok(desired) => provision(space, context, stored, desired)?,
-                Err(reason) => hold(space, context, stored, &reason, tally)?,
-            },
-        },
+        Verdict::Decided(Outcome::Provision(draft)) => {
+            if let Some(reason) = shared_anchor(space, stored)? {
+                hold(space, context, stored, &reason, tally)?
+            } else {
+                let kind = draft.kind.clone();
+                match resolve(space, stored.key, draft)? {
+                    Ok(desired) => provision(space, context, stored, desired, obstacle(context, stored, &kind))?,
+                    Err(reason) => hold(space, context, stored, &reason, tally)?,
+                }
+            }
+        }
     };
     Ok(space.evaluated(stored.key, &decision, valid_until)?)
 }
@@ -80,22 +84,27 @@ pub(crate) fn hold(
     Ok(decision)
 }
 
-/// What stands in the way of provisioning an entry at all.
-fn obstacle(space: &Space, context: &Context, stored: &StoredEntry, kind: &str) -> Result<Option<Reason>, SyncError> {
+/// Whether another entry of the source has the same anchor.
+fn shared_anchor(space: &Space, stored: &StoredEntry) -> Result<Option<Reason>, SyncError> {
     let entry = &stored.entry;
-    if let Some(rival) = space.anchor_rival(stored.key, entry)? {
+    Ok(space.anchor_rival(stored.key, entry)?.map(|rival| {
         let detail =
             format!("The anchor {} is also that of {rival}. Give each entry an anchor of its own.", entry.anchor);
-        return Ok(Some(Reason::new("anchor-shared", detail)));
-    }
-    let Some(link) = &stored.link else { return Ok(None) };
+        Reason::new("anchor-shared", detail)
+    }))
+}
+
+/// Why the resource that is linked cannot be this entry's any more. The entry is held while the resource is there.
+fn obstacle(context: &Context, stored: &StoredEntry, kind: &str) -> Option<Reason> {
+    let entry = &stored.entry;
+    let link = stored.link.as_ref()?;
     if link.anchor != entry.anchor {
         let detail = format!(
             "The anchor was {} when the resource {} was linked and is {} now. Restore the old value, or delete the \
              resource to have it made anew.",
             link.anchor, link.resource_id, entry.anchor
         );
-        return Ok(Some(Reason::new("anchor-changed", detail)));
+        return Some(Reason::new("anchor-changed", detail));
     }
     if link.kind != kind {
         let detail = format!(
@@ -103,9 +112,9 @@ fn obstacle(space: &Space, context: &Context, stored: &StoredEntry, kind: &str) 
              anew, or change the rules.",
             context.configuration.name, link.resource_id, link.kind
         );
-        return Ok(Some(Reason::new("kind-changed", detail)));
+        return Some(Reason::new("kind-changed", detail));
     }
-    Ok(None)
+    None
 }
 
 fn provision(
@@ -113,6 +122,7 @@ fn provision(
     context: &Context,
     stored: &StoredEntry,
     mut desired: Desired,
+    obstacle: Option<Reason>,
 ) -> Result<String, SyncError> {
     let decision = "provision".to_owned();
     let key = stored.key;
@@ -134,8 +144,10 @@ fn provision(
     let mut body = body_of(desired, Some(link));
     // What a joined or created resource got once is not looked at again.
     body.on_create.clear();
+    body.obstacle = obstacle;
+    let asked = stored.uncertain || body.obstacle.is_some();
     let planned = |operation, body| Planned { key, operation, body };
-    if stored.uncertain {
+    if asked {
         space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Unmatched)?;
     } else if references {
         space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Candidate)?;

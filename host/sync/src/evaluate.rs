@@ -4,7 +4,7 @@ use std::thread;
 
 use provisor_model::{Dn, DnKey, Entry};
 use provisor_rules::{Evaluation, Evaluator};
-use provisor_space::{Space, StoredEntry};
+use provisor_space::{MetaKey, Space, StoredEntry};
 
 use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
@@ -25,6 +25,13 @@ pub(crate) fn scope_units(space: &mut Space, configuration: &Configuration) -> R
     let configured: Vec<DnKey> = configuration.scope.organizational_units.iter().map(Dn::key).collect();
     space.keep_scope_units(&configured)?;
     let mut units = Vec::new();
+    if !configured.is_empty() && space.fact(MetaKey::Watermark)?.is_none() {
+        let name = &configuration.name;
+        return Err(SyncError::Settings(format!(
+            "{name} has not read its source yet, so where the units of its scope are is not known. Run \"provisor preview {name}\" or \
+             \"provisor sync {name}\" first"
+        )));
+    }
     for (unit, key) in configuration.scope.organizational_units.iter().zip(&configured) {
         units.push(space.scope_unit(key)?.ok_or_else(|| {
             SyncError::Settings(format!(

@@ -12,7 +12,7 @@ use crate::context::{Context, Tally};
 use crate::finalise::{REMOVALS, TargetFacts};
 use crate::matching::{baseline, resolve_references};
 use crate::record::{self, Record, shown};
-use crate::request::{Prepared, Reply, keep_done, prepare, send};
+use crate::request::{Prepared, Reply, Request, keep_done, prepare, send};
 use crate::store::Store;
 use crate::watch::Step;
 use crate::{SyncError, clock, settle};
@@ -262,6 +262,9 @@ fn keep_one(
             Ok(())
         }
         Reply::Unfinished { resource_id, error } => {
+            if let Some(other) = taken_meanwhile(space, &prepared, Some(&resource_id))? {
+                return fail(space, context, &prepared, &other, false, tally);
+            }
             if prepared.planned.operation == OperationKind::Create {
                 // What is known to be there; the rest is found out by reading it before the next attempt.
                 let mut exported = prepared.exported.clone();
@@ -279,7 +282,7 @@ fn keep_one(
         }
         Reply::Failed(error) => {
             if matches!(error, TargetError::NotFound { .. }) && prepared.planned.operation != OperationKind::Create {
-                space.remove_link(prepared.planned.key)?;
+                space.forget_resource(prepared.planned.key)?;
             }
             fail(space, context, &prepared, &error.to_string(), error.outcome_unknown(), tally)
         }
@@ -345,7 +348,9 @@ fn log(
         steps.push(("match", "An existing resource was found and linked.".to_owned()));
     }
     steps.push(("plan", format!("{} with {} changed attributes.", planned.operation, changes.len())));
-    steps.push(("export", error.clone().unwrap_or_else(|| "The target accepted it.".to_owned())));
+    let done =
+        if matches!(prepared.request, Request::None) { "Nothing had to be sent." } else { "The target accepted it." };
+    steps.push(("export", error.clone().unwrap_or_else(|| done.to_owned())));
     let operation = planned.operation.as_str();
     let resource_id = resource_id.or(body.resource_id.as_ref().map(|id| id.as_str()));
     let record = Record {
@@ -377,9 +382,13 @@ pub(crate) async fn open_circles(
         if context.watch.stopping() {
             return Ok(());
         }
-        let Some(link) = store.with(move |space| Ok(space.link(key)?)).await? else { continue };
+        let found = store.with(move |space| Ok(space.link(key)?.zip(space.planned(key)?))).await?;
+        let Some((mut link, planned)) = found else { continue };
         for path in facts.kinds.get(&link.kind).map(|facts| facts.unique.clone()).unwrap_or_default() {
             let Some(TargetValue::Plain(Plain::Text(old))) = link.exported.get(&path) else { continue };
+            if planned.body.desired.get(&path) == link.exported.get(&path) {
+                continue;
+            }
             let temporary = Plain::Text(format!("swap-{}-{old}", key.number()));
             let change = Change::Set(TargetValue::Plain(temporary.clone()));
             let old = Some(TargetValue::Plain(Plain::Text(old.clone())));
@@ -397,9 +406,9 @@ pub(crate) async fn open_circles(
                     continue;
                 }
             }
-            let mut link = link.clone();
             link.exported.insert(path, TargetValue::Plain(temporary));
-            store.with(move |space| Ok(space.set_link(key, &link)?)).await?;
+            let kept = link.clone();
+            store.with(move |space| Ok(space.set_link(key, &kept)?)).await?;
         }
     }
     Ok(())

@@ -72,6 +72,7 @@ fn finalise_one(
                 return Ok(space.clear_escrow(key)?);
             }
             tally.references_removed += removed_but_staying(space, &changes)?;
+            tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
         }
     }
     note_unique_values(space, facts, &planned)?;
@@ -92,6 +93,14 @@ fn cannot_be_disabled(body: &PlannedBody, stored: &StoredEntry) -> Reason {
         body.kind
     );
     Reason::new("cannot-be-disabled", detail)
+}
+
+/// Whether a rule sets `active` to false that was true.
+fn turns_off(changes: &[AttributeChange<SourceId>], active: &TargetPath) -> bool {
+    let flag = |on| TargetValue::Plain(Plain::Boolean(on));
+    changes.iter().any(|change| {
+        change.path == *active && change.old == Some(flag(true)) && change.change == Change::Set(flag(false))
+    })
 }
 
 /// How many references are taken away whose own resource stays in use: a membership that somebody loses.

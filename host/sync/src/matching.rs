@@ -364,6 +364,7 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
                     let detail = format!("Another entry of this cycle takes the resource {} already.", found.id);
                     Err(Reason::new("belongs-to-another", detail))
                 }
+                Ok(Some(_)) if planned.body.obstacle.is_some() => planned.body.obstacle.take().map_or(Ok(None), Err),
                 outcome => outcome,
             };
             match outcome {
@@ -407,7 +408,8 @@ fn leave_unfound(space: &mut Space, stored: &StoredEntry, planned: &mut Planned)
         OperationKind::Create | OperationKind::Join => Ok(true),
         // The resource was linked and is no longer there: it is made anew.
         OperationKind::Update => {
-            space.remove_link(stored.key)?;
+            space.forget_resource(stored.key)?;
+            planned.body.obstacle = None;
             planned.operation = OperationKind::Create;
             planned.body.resource_id = None;
             planned.body.baseline.clear();

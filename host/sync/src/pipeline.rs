@@ -115,10 +115,39 @@ impl Pipeline {
         outcome
     }
 
+    /// Links lead to one target. Under another address, once that has answered, resources are found again by
+    /// externalId, so nothing of the old target's is ever sent to the new one.
+    pub(crate) async fn adopt_target(&mut self) -> Result<(), SyncError> {
+        let url = self.configuration.target.url.clone().into_bytes();
+        let known = self.store.with(|space| Ok(space.fact(MetaKey::Target)?)).await?;
+        if known.is_none_or(|known| known == url) {
+            return Ok(());
+        }
+        let options = self.configuration.target_options()?;
+        ScimTarget::connect(options).await?;
+        let name = self.name().to_owned();
+        tracing::warn!(configuration = name, "The target's address has changed; its resources are matched anew.");
+        self.target = None;
+        self.store
+            .with(move |space| {
+                space.atomically(|space| -> Result<(), SyncError> {
+                    space.forget_links()?;
+                    space.set_fact(MetaKey::Target, None)?;
+                    space.set_fact(MetaKey::TargetFacts, None)?;
+                    space.mark_all_dirty()?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+
     async fn cycle(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
         let started = clock::milliseconds();
         let before = self.requests();
+        // A secret that cannot be had is told at once, not only when there is something to write.
+        self.configuration.target_options()?;
         let chain = self.bind().await?;
+        self.adopt_target().await?;
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(started)?)).await?;
         let timer = StepTimer::new(&self.configuration.name);
         let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
@@ -236,7 +265,6 @@ impl Pipeline {
             .with(move |space| {
                 space.atomically(|space| -> Result<Context, SyncError> {
                     space.mark_due(now / 1000)?;
-                    forget_other_target(space, &configuration)?;
                     let units = scope_units(space, &configuration)?;
                     let under = evaluated_under(&configuration, &chain, &units);
                     if everything || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice()) {
@@ -266,8 +294,7 @@ impl Pipeline {
                 let (context, facts) = given;
                 finalise(space, &context, &facts, &mut tally)?;
                 let circles = order(space)?;
-                let removed = tally.references_removed;
-                let objection = safety::objection(space, &context.configuration, allow_deletes, removed)?;
+                let objection = safety::objection(space, &context.configuration, allow_deletes, &tally)?;
                 Ok((tally, circles, objection))
             })
             .await?;
@@ -408,23 +435,6 @@ impl<'a> StepTimer<'a> {
         let milliseconds = self.begin.elapsed().as_millis();
         tracing::debug!(configuration = self.configuration, step, %milliseconds, "A step of the cycle has ended.");
     }
-}
-
-/// Links lead to one target. Under another address they are found again by externalId, so nothing of the old target's
-/// is ever sent to the new one.
-fn forget_other_target(space: &mut Space, configuration: &Configuration) -> Result<(), SyncError> {
-    let known = space.fact(MetaKey::Target)?;
-    if known.is_some_and(|known| known != configuration.target.url.as_bytes()) {
-        tracing::warn!(
-            configuration = configuration.name,
-            "The target's address has changed; its resources are matched anew."
-        );
-        space.forget_links()?;
-        space.set_fact(MetaKey::Target, None)?;
-        space.set_fact(MetaKey::TargetFacts, None)?;
-        space.mark_all_dirty()?;
-    }
-    Ok(())
 }
 
 /// What all evaluations depend on besides the entries.

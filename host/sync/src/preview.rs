@@ -40,6 +40,7 @@ impl Pipeline {
         let chain = self.bind().await?;
         let warnings = chain.warnings().to_vec();
         if !request.stored {
+            self.adopt_target().await?;
             import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
         }
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;

@@ -32,6 +32,7 @@ impl Pipeline {
     pub async fn provision(&mut self, object: &str, watch: &CycleWatch) -> Result<ProvisionReport, SyncError> {
         let now = clock::milliseconds();
         let chain = self.bind().await?;
+        self.adopt_target().await?;
         let (entry, schema) = self.read_one(object, &chain.reads()).await?;
         let mut report = ProvisionReport {
             configuration: self.name().to_owned(),

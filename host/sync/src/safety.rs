@@ -4,6 +4,7 @@ use provisor_model::OperationKind;
 use provisor_space::Space;
 
 use crate::configuration::Threshold;
+use crate::context::Tally;
 use crate::{Configuration, SyncError};
 
 /// The fewest objects for which a share means anything.
@@ -20,11 +21,12 @@ pub(crate) fn objection(
     space: &Space,
     configuration: &Configuration,
     allow_deletes: Option<u64>,
-    references_removed: u64,
+    tally: &Tally,
 ) -> Result<Option<String>, SyncError> {
     let counts = space.plan_counts()?;
     let count = |kind| counts.get(&kind).copied().unwrap_or(0);
-    let (deletes, disables) = (count(OperationKind::Delete), count(OperationKind::Disable));
+    let references_removed = tally.references_removed;
+    let (deletes, disables) = (count(OperationKind::Delete), count(OperationKind::Disable) + tally.disabled_by_rules);
     let taken = deletes + disables;
     // Counting the links is for plans that take something away; a cycle without changes costs the same at any size.
     let least_members = configuration.safety.member_threshold.count.clamp(1, LEAST_MEMBERSHIPS);

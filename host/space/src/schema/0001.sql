@@ -19,6 +19,7 @@ CREATE TABLE entry (
 );
 CREATE INDEX entry_dn ON entry (dn_key);
 CREATE INDEX entry_anchor ON entry (anchor);
+CREATE INDEX entry_gone ON entry (anchor) WHERE gone = 1;
 CREATE INDEX entry_dirty ON entry (source_id) WHERE dirty = 1;
 CREATE INDEX entry_valid ON entry (valid_until) WHERE valid_until IS NOT NULL;
 
@@ -31,7 +32,7 @@ CREATE TABLE reference (
     PRIMARY KEY (referrer, attribute, dn_key)
 ) WITHOUT ROWID;
 CREATE INDEX reference_target ON reference (target) WHERE target IS NOT NULL;
-CREATE INDEX reference_open ON reference (dn_key) WHERE target IS NULL;
+CREATE INDEX reference_name ON reference (dn_key);
 
 -- Names whose references are to be resolved when the running import completes.
 CREATE TABLE unsettled_name (dn_key BLOB PRIMARY KEY) WITHOUT ROWID;
