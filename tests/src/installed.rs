@@ -33,10 +33,15 @@ pub fn plugin(name: &str) -> Result<PathBuf> {
     existing(file, "run `cargo xtask plugins`")
 }
 
+/// An example's component, such as `unique-user-names`.
+pub fn example(name: &str) -> Result<PathBuf> {
+    let file = workspace_root().join("target/plugins-test").join(format!("{name}.wasm"));
+    existing(file, "run `cargo xtask plugins`")
+}
+
 /// The plugin that misbehaves as its configuration says.
 pub fn test_guest() -> Result<PathBuf> {
-    let file = workspace_root().join("target/plugins-test/provisor-test-guest.wasm");
-    existing(file, "run `cargo xtask plugins`")
+    example("provisor-test-guest")
 }
 
 /// The `provisor` program that was built with the running test.

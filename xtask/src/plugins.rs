@@ -11,20 +11,21 @@ use crate::guest::Toolchain;
 use crate::progress::{Progress, say};
 use crate::{process, workspace};
 
-/// The plugin that misbehaves on demand, for the tests of the plugin host.
-const TEST_GUEST: &str = "host/rules/tests/guest";
+/// What only tests load: the plugin that misbehaves on demand, and an example.
+const FOR_TESTS: [&str; 2] = ["host/rules/tests/guest", "examples/unique-user-names"];
 
 /// The rule that the demo shows and has edited.
 const DEMO_RULE: &str = "examples/three-labs/rule";
 
-/// Builds every crate below plugins/ and the demo's rule into target/plugins, and the test guest into a folder of its own, so that no binary carries it.
+/// Builds every crate below plugins/ and the demo's rule into target/plugins, and what only tests load into a folder of its own, so that no binary carries it.
 pub fn build_all(progress: &mut Progress) -> Result<()> {
     let mut first_party = crates_below(&workspace::root().join("plugins"))?;
     first_party.push(workspace::root().join(DEMO_RULE));
     progress.step("plugins", || {
         let toolchain = Toolchain::find()?;
         build_each(&toolchain, &first_party, &workspace::target("plugins"))?;
-        build(&toolchain, &workspace::root().join(TEST_GUEST), &workspace::target("plugins-test"))
+        let for_tests = FOR_TESTS.map(|folder| workspace::root().join(folder));
+        build_each(&toolchain, &for_tests, &workspace::target("plugins-test"))
     })
 }
 

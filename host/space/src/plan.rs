@@ -49,7 +49,7 @@ pub struct PlannedBody {
     pub on_create: BTreeMap<TargetPath, TargetValue<SourceId>>,
     /// Which plugin set what.
     pub contributions: BTreeMap<TargetPath, String>,
-    /// Candidates of `first-unique` that have not been tried yet.
+    /// All candidates of `first-unique`, in order.
     pub alternatives: BTreeMap<TargetPath, Vec<String>>,
     /// Why, where it is not the entry's attributes alone.
     pub reason: Option<Reason>,

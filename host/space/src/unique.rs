@@ -17,10 +17,10 @@ impl Space {
         Ok(statement.query_row(key, |row| row.get(0).map(EntryKey)).optional()?)
     }
 
-    /// Allots a value to an entry, in place of the one it had.
+    /// Allots a value to an entry, in place of the one it had, and of who had it.
     ///
     /// # Errors
-    /// When the database fails, or another entry has the value.
+    /// When the database fails.
     pub fn allot_unique(&mut self, key: EntryKey, path: &TargetPath, value: &str) -> Result<(), SpaceError> {
         let path = path.as_str().to_ascii_lowercase();
         let value = value.to_lowercase();
@@ -28,7 +28,7 @@ impl Space {
             .prepare_cached("DELETE FROM unique_value WHERE entry_id = ?1 AND path = ?2 AND value <> ?3")?
             .execute(params![key.0, path, value])?;
         self.connection
-            .prepare_cached("INSERT OR IGNORE INTO unique_value (path, value, entry_id) VALUES (?1, ?2, ?3)")?
+            .prepare_cached("INSERT OR REPLACE INTO unique_value (path, value, entry_id) VALUES (?1, ?2, ?3)")?
             .execute(params![path, value, key.0])?;
         Ok(())
     }

@@ -200,16 +200,17 @@ async fn next_alternative(store: &Store, mut planned: Planned) -> Result<Option<
         .with(move |space| {
             let key = planned.key;
             let body = &mut planned.body;
-            for (path, candidates) in &mut body.alternatives {
-                while !candidates.is_empty() {
-                    let candidate = candidates.remove(0);
-                    if space.unique_holder(path, &candidate)?.is_some_and(|holder| holder != key) {
+            for (path, candidates) in &body.alternatives {
+                let place = if body.on_create.contains_key(path) { &mut body.on_create } else { &mut body.desired };
+                let is_present =
+                    |candidate: &String| place.get(path) == Some(&TargetValue::Plain(Plain::Text(candidate.clone())));
+                let Some(present) = candidates.iter().position(is_present) else { continue };
+                for candidate in candidates.iter().skip(present + 1) {
+                    if space.unique_holder(path, candidate)?.is_some_and(|holder| holder != key) {
                         continue;
                     }
-                    space.allot_unique(key, path, &candidate)?;
-                    let value = TargetValue::Plain(Plain::Text(candidate));
-                    let place = if body.on_create.contains_key(path) { &mut body.on_create } else { &mut body.desired };
-                    place.insert(path.clone(), value);
+                    space.allot_unique(key, path, candidate)?;
+                    place.insert(path.clone(), TargetValue::Plain(Plain::Text(candidate.clone())));
                     return Ok(Some(planned));
                 }
             }

@@ -373,7 +373,10 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
                     space.evaluated(stored.key, &decision, None)?;
                     continue;
                 }
-                Ok(Some(resource)) => take(&stored, &mut planned, &resource),
+                Ok(Some(resource)) => {
+                    take(&stored, &mut planned, &resource);
+                    keep_unique_values(space, &mut planned)?;
+                }
                 Ok(None) => {
                     if !leave_unfound(space, &stored, &mut planned)? {
                         continue;
@@ -400,6 +403,20 @@ fn take(stored: &StoredEntry, planned: &mut Planned, resource: &RemoteResource) 
     if stored.uncertain {
         body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
     }
+}
+
+/// A resource keeps the unique value that it has, while that is among the candidates.
+fn keep_unique_values(space: &mut Space, planned: &mut Planned) -> Result<(), SyncError> {
+    let PlannedBody { baseline, desired, alternatives, .. } = &mut planned.body;
+    for (path, candidates) in alternatives.iter() {
+        if let Some(TargetValue::Plain(Plain::Text(present))) = baseline.get(path)
+            && candidates.contains(present)
+        {
+            space.allot_unique(planned.key, path, present)?;
+            desired.insert(path.clone(), TargetValue::Plain(Plain::Text(present.clone())));
+        }
+    }
+    Ok(())
 }
 
 /// The operation for an object whose resource was not found; false where nothing is left to do.

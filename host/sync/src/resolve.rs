@@ -15,7 +15,7 @@ pub(crate) struct Desired {
     /// What is set besides when the resource is created.
     pub on_create: BTreeMap<TargetPath, TargetValue<SourceId>>,
     pub contributions: BTreeMap<TargetPath, String>,
-    /// Candidates of `first-unique` behind the chosen one.
+    /// All candidates of `first-unique`, in order.
     pub alternatives: BTreeMap<TargetPath, Vec<String>>,
 }
 
@@ -63,9 +63,9 @@ fn resolve_value(
             let targets: BTreeSet<SourceId> = space.references_of(key, &attribute)?.into_iter().collect();
             Some(TargetValue::References(targets))
         }
-        DraftValue::FirstUnique(candidates) => match choose(space, key, path, candidates)? {
-            Some((chosen, rest)) => {
-                alternatives.insert(path.clone(), rest);
+        DraftValue::FirstUnique(candidates) => match choose(space, key, path, &candidates)? {
+            Some(chosen) => {
+                alternatives.insert(path.clone(), candidates);
                 Some(TargetValue::Plain(Plain::Text(chosen)))
             }
             None => {
@@ -77,28 +77,25 @@ fn resolve_value(
     Ok(Ok(value))
 }
 
-/// The value that the entry has already, while it is among the candidates, else the first that nobody has; with the
-/// candidates behind it.
+/// The value that the entry has already, while it is among the candidates, else the first that nobody has.
 fn choose(
     space: &mut Space,
     key: EntryKey,
     path: &TargetPath,
-    candidates: Vec<String>,
-) -> Result<Option<(String, Vec<String>)>, SyncError> {
-    let mut first_free = None;
-    for (place, candidate) in candidates.iter().enumerate() {
+    candidates: &[String],
+) -> Result<Option<String>, SyncError> {
+    let mut free = None;
+    for candidate in candidates {
         match space.unique_holder(path, candidate)? {
             Some(holder) if holder == key => {
-                first_free = Some(place);
+                free = Some(candidate);
                 break;
             }
-            None if first_free.is_none() => first_free = Some(place),
+            None if free.is_none() => free = Some(candidate),
             _ => {}
         }
     }
-    let Some(place) = first_free else { return Ok(None) };
-    let mut behind = candidates.into_iter().skip(place);
-    let Some(chosen) = behind.next() else { return Ok(None) };
-    space.allot_unique(key, path, &chosen)?;
-    Ok(Some((chosen, behind.collect())))
+    let Some(chosen) = free else { return Ok(None) };
+    space.allot_unique(key, path, chosen)?;
+    Ok(Some(chosen.clone()))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{Running, World, built_plugin, wait_until};
 use nix::sys::signal::Signal;
-use provisor_tenant::{Latency, Misbehaviour, TenantOptions};
+use provisor_tenant::{Latency, Misbehaviour, TenantOptions, Victims};
 use serde_json::Value as Json;
 
 const SOON: &str = "interval = \"1s\"";
@@ -121,6 +121,51 @@ fn a_changed_plugin_is_taken_up_and_a_broken_one_changes_nothing_but_the_status(
     assert_eq!(world.json(&["sync", "hr"]).0, 0, "the last good one is in force");
     world.write("plugins/extra.wasm", &whole);
     wait_until("the whole plugin is back", || plugin("extra")["state"] == "active", || host.log());
+}
+
+/// The people plugin with another word for a second mail address: what a rebuilt rule is to the host.
+fn rebuilt_people() -> Vec<u8> {
+    let mut octets = built_plugin("people");
+    let (word, other) = (b"workprimaryother", b"workprimaryOther");
+    let place = octets.windows(word.len()).position(|window| window == word).expect("the plugin names the type");
+    octets[place..place + other.len()].copy_from_slice(other);
+    octets
+}
+
+#[test]
+fn a_rule_replaced_in_mid_cycle_decides_from_the_next_cycle_on() {
+    const PEOPLE: usize = 60;
+    let latency = Latency { fixed: Duration::from_millis(60), jitter: Duration::ZERO };
+    let slow = Misbehaviour { applies_to: Victims::Creates, latency: Some(latency), ..Misbehaviour::default() };
+    let world = World::with_tenant(TenantOptions { misbehaviour: Some(slow), ..TenantOptions::default() });
+    let mut ldif = "version: 1\n".to_owned();
+    for number in 1..=PEOPLE {
+        ldif += &format!(
+            "\ndn: uid=u{number},dc=lab\nobjectClass: inetOrgPerson\nuid: u{number}\ncn: P\nsn: P\nmail: a{number}@lab.test\n\
+             mail: b{number}@lab.test\nentryUUID: 00000000-0000-4000-8000-{number:012x}\n"
+        );
+    }
+    world.write("people.ldif", ldif);
+    world.write("plugins/people.wasm", built_plugin("people"));
+    world.configure("hr", LATER, "");
+    let host = world.start();
+    wait_until("the cycle writes", || !world.user_names().is_empty(), || host.log());
+    world.write("plugins/people.wasm", rebuilt_people());
+    assert!(world.user_names().len() < PEOPLE, "the first cycle is still running");
+    let types = || {
+        let users = world.tenant.resources(provisor_tenant::Kind::User).unwrap();
+        let text = |user: &Json| user["emails"].to_string();
+        (users.len(), users.iter().filter(|user| text(user).contains("\"Other\"")).count())
+    };
+    wait_until("the new rule decides about everybody", || types() == (PEOPLE, PEOPLE), || host.log());
+    let (_, log) = world.json(&["log", "hr", "--operation", "create", "--limit", "1000"]);
+    let records = log["records"].as_array().unwrap();
+    assert_eq!(records.len(), PEOPLE);
+    for record in records {
+        assert_eq!(record["cycle"], records[0]["cycle"], "one cycle made everybody");
+        assert!(record["changes"].to_string().contains("type: other"), "by the rule it began with: {record}");
+    }
+    assert_eq!(host.end_by(Signal::SIGTERM).0, 0);
 }
 
 #[test]

@@ -166,6 +166,8 @@ impl Lab {
     pub async fn with_source(directory: Directory, source: &str, settings: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("plugins")).unwrap();
+        let example = provisor_tests::installed::example("unique-user-names").expect("the examples are built");
+        fs::copy(example, folder.path().join("plugins/unique-user-names.wasm")).unwrap();
         for plugin in ["people", "groups"] {
             let built = provisor_tests::installed::plugin(plugin).expect("the first-party plugins are built");
             fs::copy(built, folder.path().join(format!("plugins/{plugin}.wasm"))).unwrap();
