@@ -2,32 +2,11 @@
 // Helpers of an integration test may fail it in the plainest way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
-
 use provisor_tenant::{Kind, Tenant, TenantOptions};
-
-/// The program `scim2` of the PyPI package scim2-cli: named by the environment, else where the set-up puts it.
-fn scim2() -> OsString {
-    if let Some(named) = std::env::var_os("PROVISOR_SCIM2") {
-        return named;
-    }
-    // Tests run from target/PROFILE/deps, wherever the target folder is.
-    let here = std::env::current_exe().unwrap();
-    let target = here.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    let target = target.map_or_else(|| PathBuf::from("target"), Path::to_path_buf);
-    let program = target.join("test-servers/venv/bin/scim2");
-    assert!(
-        program.exists(),
-        "{} is missing: run `cargo xtask test`, which installs it, or name a scim2 in PROVISOR_SCIM2",
-        program.display()
-    );
-    program.into_os_string()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_suite_of_scim2_tester_passes() {
-    let program = scim2();
+    let program = provisor_tests::installed::venv_program("scim2").unwrap();
     let options = TenantOptions { token: Some("conformance".to_owned()), ..TenantOptions::default() };
     let tenant = Tenant::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap();
     let output = tokio::process::Command::new(&program)
