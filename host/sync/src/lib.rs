@@ -4,6 +4,7 @@ mod clock;
 mod configuration;
 mod context;
 mod decide;
+mod destination;
 mod effective;
 mod error;
 mod evaluate;

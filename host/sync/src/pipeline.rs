@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use provisor_model::{Dn, TargetPath};
+use provisor_model::Dn;
 use provisor_rules::{Chain, RulesHost};
 use provisor_space::{CycleNumber, MetaKey, Space};
 use provisor_target::{RequestCounts, ScimTarget};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::context::{Context, Paths, Tally};
 use crate::evaluate::{evaluate_dirty, scope_units};
-use crate::finalise::{KindFacts, TargetFacts, finalise, order};
+use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
 use crate::matching::match_resources;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
@@ -38,7 +38,7 @@ pub struct Pipeline {
     pub(crate) rules: Arc<RulesHost>,
     pub(crate) store: Store,
     pub(crate) paths: Paths,
-    target: Option<ScimTarget>,
+    pub(crate) target: Option<ScimTarget>,
 }
 
 /// What is asked of a cycle.
@@ -113,32 +113,6 @@ impl Pipeline {
                 .await?;
         }
         outcome
-    }
-
-    /// Links lead to one target. Under another address, once that has answered, resources are found again by
-    /// externalId, so nothing of the old target's is ever sent to the new one.
-    pub(crate) async fn adopt_target(&mut self) -> Result<(), SyncError> {
-        let url = self.configuration.target.url.clone().into_bytes();
-        let known = self.store.with(|space| Ok(space.fact(MetaKey::Target)?)).await?;
-        if known.is_none_or(|known| known == url) {
-            return Ok(());
-        }
-        let options = self.configuration.target_options()?;
-        ScimTarget::connect(options).await?;
-        let name = self.name().to_owned();
-        tracing::warn!(configuration = name, "The target's address has changed; its resources are matched anew.");
-        self.target = None;
-        self.store
-            .with(move |space| {
-                space.atomically(|space| -> Result<(), SyncError> {
-                    space.forget_links()?;
-                    space.set_fact(MetaKey::Target, None)?;
-                    space.set_fact(MetaKey::TargetFacts, None)?;
-                    space.mark_all_dirty()?;
-                    Ok(())
-                })
-            })
-            .await
     }
 
     async fn cycle(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
@@ -334,75 +308,6 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The target, connected.
-    pub(crate) async fn target(&mut self) -> Result<ScimTarget, SyncError> {
-        if let Some(target) = &self.target {
-            return Ok(target.clone());
-        }
-        let target = ScimTarget::connect(self.configuration.target_options()?).await?;
-        let chain = self.bind().await?;
-        self.check_paths(&target, &chain)?;
-        let facts = target_facts(&target, &self.paths.active);
-        let (text, identity) = (
-            serde_json::to_vec(&facts).map_err(provisor_space::SpaceError::from)?,
-            self.configuration.target.url.clone().into_bytes(),
-        );
-        self.store
-            .with(move |space| {
-                space.set_fact(MetaKey::TargetFacts, Some(&text))?;
-                Ok(space.set_fact(MetaKey::Target, Some(&identity))?)
-            })
-            .await?;
-        self.target = Some(target.clone());
-        Ok(target)
-    }
-
-    /// Every attribute that rules set must be one that the target has.
-    fn check_paths(&self, target: &ScimTarget, chain: &Chain) -> Result<(), SyncError> {
-        let kinds: Vec<&str> =
-            self.configuration.object_classes.words().into_iter().filter_map(|class| chain.kind_of(class)).collect();
-        for kind in &kinds {
-            if target.abilities().resource_type(kind).is_none() {
-                return Err(SyncError::Settings(format!(
-                    "{}: the rules make resources of the type \"{kind}\", which {} does not announce. Change the rules, or use \
-                     another target",
-                    self.configuration.file.display(),
-                    self.configuration.target.url
-                )));
-            }
-        }
-        for path in chain.write_paths() {
-            let refusals: Vec<String> = kinds.iter().filter_map(|kind| target.check_path(kind, path).err()).collect();
-            if !kinds.is_empty() && refusals.len() == kinds.len() {
-                let reason = refusals.into_iter().next().unwrap_or_default();
-                return Err(SyncError::Settings(format!(
-                    "{}: the rules set \"{path}\", but {reason}. Switch that field off in the rule's config, or use another rule",
-                    self.configuration.file.display()
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// What is known of the target's kinds, without asking it where it was asked before.
-    pub(crate) async fn facts(&mut self) -> Result<TargetFacts, SyncError> {
-        if let Some(facts) = self.known_facts().await? {
-            return Ok(facts);
-        }
-        let target = self.target().await?;
-        Ok(target_facts(&target, &self.paths.active))
-    }
-
-    /// What was last known of the target's kinds.
-    pub(crate) async fn known_facts(&self) -> Result<Option<TargetFacts>, SyncError> {
-        let stored = self.store.with(|space| Ok(space.fact(MetaKey::TargetFacts)?)).await?;
-        Ok(stored.and_then(|text| serde_json::from_slice(&text).ok()))
-    }
-
-    fn requests(&self) -> RequestCounts {
-        self.target.as_ref().map_or_else(RequestCounts::default, ScimTarget::requests)
-    }
-
     /// Whether the next cycle would evaluate with other rules than the last one did.
     ///
     /// # Errors
@@ -446,22 +351,4 @@ fn evaluated_under(configuration: &Configuration, chain: &Chain, units: &[Dn]) -
         digest.update(unit.key().octets());
     }
     digest.finalize().to_vec()
-}
-
-fn target_facts(target: &ScimTarget, active: &TargetPath) -> TargetFacts {
-    let kinds = target
-        .abilities()
-        .resource_types
-        .keys()
-        .map(|kind| {
-            let announced = target.abilities().announces_schemas();
-            let can_be_disabled = if announced {
-                target.abilities().attribute(kind, active).is_some()
-            } else {
-                kind.eq_ignore_ascii_case("User")
-            };
-            (kind.clone(), KindFacts { unique: target.unique_paths(kind), can_be_disabled })
-        })
-        .collect();
-    TargetFacts { kinds }
 }

@@ -1,0 +1,98 @@
+//! Listing the target once, where that is cheaper than a query for each object.
+
+use provisor_model::{Plain, TargetPath, TargetValue};
+use provisor_space::{RemoteRow, Space};
+use provisor_target::{RemoteResource, ScimTarget, TargetError};
+
+use crate::SyncError;
+use crate::context::Context;
+use crate::store::Store;
+use crate::watch::Step;
+
+/// Lists the target where that is cheaper than a query for each of `count` objects, or the only way. Returns whether
+/// it was listed.
+pub(super) async fn list(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    kind: &str,
+    count: u64,
+) -> Result<bool, SyncError> {
+    let mut listing = target.list(kind).without_members();
+    let paths: Vec<TargetPath> = match_paths(context, kind);
+    let mut listed = 0;
+    let mut pages: u64 = 0;
+    loop {
+        let page = match listing.next_page().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(true),
+            // Somebody else wrote in the meantime: what was listed is not to be relied on, so each object is queried.
+            Err(TargetError::ListingIncomplete { .. }) if target.abilities().filter => {
+                store.with(|space| Ok(space.clear_remote()?)).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        pages += 1;
+        listed += page.len() as u64;
+        if pages == 1 && target.abilities().filter && !page.is_empty() {
+            let total = listing.total().unwrap_or(page.len()) as u64;
+            if total.div_ceil(page.len() as u64) > count {
+                return Ok(false);
+            }
+        }
+        if context.watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        context.watch.report(Step::Match, listed, listing.total().map(|total| total as u64));
+        let (kind, paths, external_id) = (kind.to_owned(), paths.clone(), context.paths.external_id.clone());
+        store.with(move |space| keep_listed(space, &kind, &paths, &external_id, page)).await?;
+    }
+}
+
+fn keep_listed(
+    space: &mut Space,
+    kind: &str,
+    paths: &[TargetPath],
+    external_id: &TargetPath,
+    page: Vec<RemoteResource>,
+) -> Result<(), SyncError> {
+    space.atomically(|space| {
+        for resource in page {
+            let like = TargetValue::Plain(Plain::Text(String::new()));
+            let values: Vec<(String, String)> = paths
+                .iter()
+                .filter_map(|path| {
+                    let text = match resource.attribute(path, &like)? {
+                        TargetValue::Plain(Plain::Text(text)) => text,
+                        _ => return None,
+                    };
+                    Some((path.as_str().to_ascii_lowercase(), comparable(path, external_id, &text)))
+                })
+                .collect();
+            let row = RemoteRow {
+                resource_id: resource.id.clone(),
+                external_id: resource.external_id.clone(),
+                document: resource.document.to_string(),
+            };
+            space.add_remote(kind, &row, &values)?;
+        }
+        Ok(())
+    })
+}
+
+/// Anchors are compared exactly, names without regard to case.
+pub(super) fn comparable(path: &TargetPath, external_id: &TargetPath, text: &str) -> String {
+    if path == external_id { text.to_owned() } else { text.to_lowercase() }
+}
+
+/// The attributes by which resources of this kind may be matched.
+fn match_paths(context: &Context, kind: &str) -> Vec<TargetPath> {
+    let mut paths = vec![context.paths.external_id.clone()];
+    for (class, listed) in &context.configuration.matching {
+        if context.chain.kind_of(class) == Some(kind) {
+            paths.extend(listed.iter().filter(|path| **path != context.paths.external_id).cloned());
+        }
+    }
+    paths
+}

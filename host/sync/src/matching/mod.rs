@@ -1,0 +1,162 @@
+//! Finding the resources that are already there: by anchor, then by the attributes that the configuration lists.
+
+mod baseline;
+mod listing;
+mod search;
+
+use provisor_model::{OperationKind, Plain, Reason, SourceId, TargetValue};
+use provisor_space::{PlanState, Planned, PlannedBody, Space, StoredEntry};
+use provisor_target::{RemoteResource, ScimTarget};
+
+pub(crate) use self::baseline::{baseline, resolve_references};
+
+use self::listing::list;
+use self::search::{Found, find_all};
+use crate::SyncError;
+use crate::context::{Context, Tally};
+use crate::decide::hold;
+use crate::store::Store;
+use crate::watch::Step;
+
+/// How many objects are matched at once.
+const PAGE: usize = 500;
+
+/// Up to so many objects, a listing of the target is never cheaper than a query for each.
+const ALWAYS_QUERIED: u64 = 25;
+
+/// Finds the resources of everything in the plan that is unmatched, and makes candidates of it.
+pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context: &Context) -> Result<Tally, SyncError> {
+    let mut tally = Tally::default();
+    let kinds = store.with(|space| Ok(space.plan_kinds(PlanState::Unmatched)?)).await?;
+    // What refers to others comes behind them, so that its references can be told.
+    let mut kinds: Vec<(String, u64)> = kinds.into_iter().collect();
+    kinds.sort_by_key(|(kind, _)| kind.eq_ignore_ascii_case("Group"));
+    let mut done = 0;
+    for (kind, count) in kinds {
+        let listed = count > ALWAYS_QUERIED && list(store, target, context, &kind, count).await?;
+        let mut after: Option<SourceId> = None;
+        loop {
+            if context.watch.stopping() {
+                return Err(SyncError::Interrupted);
+            }
+            let page = page_of(store, &kind, after.take()).await?;
+            let Some((_, last)) = page.last() else { break };
+            after = Some(last.entry.source_id.clone());
+            done += page.len() as u64;
+            context.watch.report(Step::Match, done, None);
+            let found = find_all(store, target, context, page, listed).await?;
+            let context = context.clone();
+            tally.merge(store.with(move |space| settle(space, &context, found)).await?);
+        }
+        store.with(|space| Ok(space.clear_remote()?)).await?;
+    }
+    Ok(tally)
+}
+
+async fn page_of(store: &Store, kind: &str, after: Option<SourceId>) -> Result<Vec<(Planned, StoredEntry)>, SyncError> {
+    let kind = kind.to_owned();
+    store
+        .with(move |space| {
+            let mut page = space.plan_page(PlanState::Unmatched, after.as_ref(), PAGE)?;
+            // Pages are read without regard to kind; the last row decides where the next begins, so it stays.
+            let mut after = page.last().map(|(_, stored)| stored.entry.source_id.clone());
+            page.retain(|(planned, _)| planned.body.kind == kind);
+            while page.is_empty() && after.is_some() {
+                let next = space.plan_page(PlanState::Unmatched, after.as_ref(), PAGE)?;
+                after = next.last().map(|(_, stored)| stored.entry.source_id.clone());
+                page = next.into_iter().filter(|(planned, _)| planned.body.kind == kind).collect();
+            }
+            Ok(page)
+        })
+        .await
+}
+
+/// Writes what was found into the plan.
+fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tally, SyncError> {
+    let mut tally = Tally::default();
+    space.atomically(|space| -> Result<(), SyncError> {
+        for Found { mut planned, stored, outcome } in found {
+            let outcome = match outcome {
+                Ok(Some(found)) if space.planned_for_another(stored.key, &planned.body.kind, &found.id)? => {
+                    let detail = format!("Another entry of this cycle takes the resource {} already.", found.id);
+                    Err(Reason::new("belongs-to-another", detail))
+                }
+                Ok(Some(_)) if planned.body.obstacle.is_some() => planned.body.obstacle.take().map_or(Ok(None), Err),
+                outcome => outcome,
+            };
+            match outcome {
+                Err(reason) => {
+                    let decision = hold(space, context, &stored, &reason, &mut tally)?;
+                    space.evaluated(stored.key, &decision, None)?;
+                    continue;
+                }
+                Ok(Some(resource)) => {
+                    take(&stored, &mut planned, &resource);
+                    keep_unique_values(space, &mut planned)?;
+                }
+                Ok(None) => {
+                    if !leave_unfound(space, &stored, &mut planned)? {
+                        continue;
+                    }
+                }
+            }
+            space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
+        }
+        Ok(())
+    })?;
+    Ok(tally)
+}
+
+/// Plans with the resource as it was just read.
+fn take(stored: &StoredEntry, planned: &mut Planned, resource: &RemoteResource) {
+    let body = &mut planned.body;
+    if planned.operation == OperationKind::Create {
+        planned.operation = OperationKind::Join;
+        body.on_create.clear();
+    }
+    body.resource_id = Some(resource.id.clone());
+    body.set_external_id = resource.external_id.as_deref() != Some(stored.entry.anchor.to_string().as_str());
+    (body.baseline, body.remote_references) = baseline(&body.desired, &body.baseline, resource);
+    if stored.uncertain {
+        body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
+    }
+}
+
+/// A resource keeps the unique value that it has, while that is among the candidates.
+fn keep_unique_values(space: &mut Space, planned: &mut Planned) -> Result<(), SyncError> {
+    let PlannedBody { baseline, desired, alternatives, .. } = &mut planned.body;
+    for (path, candidates) in alternatives.iter() {
+        if let Some(TargetValue::Plain(Plain::Text(present))) = baseline.get(path)
+            && candidates.contains(present)
+        {
+            space.allot_unique(planned.key, path, present)?;
+            desired.insert(path.clone(), TargetValue::Plain(Plain::Text(present.clone())));
+        }
+    }
+    Ok(())
+}
+
+/// The operation for an object whose resource was not found; false where nothing is left to do.
+fn leave_unfound(space: &mut Space, stored: &StoredEntry, planned: &mut Planned) -> Result<bool, SyncError> {
+    match planned.operation {
+        OperationKind::Create | OperationKind::Join => Ok(true),
+        // The resource was linked and is no longer there: it is made anew.
+        OperationKind::Update => {
+            space.forget_resource(stored.key)?;
+            planned.body.obstacle = None;
+            planned.operation = OperationKind::Create;
+            planned.body.resource_id = None;
+            planned.body.baseline.clear();
+            Ok(true)
+        }
+        OperationKind::Delete | OperationKind::Disable | OperationKind::Release => {
+            space.clear_intent(stored.key)?;
+            space.remove_plan(stored.key)?;
+            space.remove_link(stored.key)?;
+            if stored.gone {
+                space.forget_entry(stored.key)?;
+            }
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Looking one object's resource up: by its id, in the listing, or by a query.
+
+use futures_util::stream::{self, StreamExt as _};
+use provisor_model::{Plain, Reason, TargetPath, TargetValue};
+use provisor_space::{Planned, RemoteRow, Space, StoredEntry};
+use provisor_target::{RemoteResource, ScimTarget};
+
+use super::listing::comparable;
+use crate::SyncError;
+use crate::context::Context;
+use crate::store::Store;
+
+/// What was found for one planned object.
+pub(super) struct Found {
+    pub planned: Planned,
+    pub stored: StoredEntry,
+    pub outcome: Result<Option<RemoteResource>, Reason>,
+}
+
+pub(super) async fn find_all(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    page: Vec<(Planned, StoredEntry)>,
+    listed: bool,
+) -> Result<Vec<Found>, SyncError> {
+    let concurrency = context.configuration.target.concurrency.max(1);
+    let candidates = candidates(store, context, page, listed).await?;
+    let found: Vec<Result<Found, SyncError>> = stream::iter(candidates)
+        .map(|(planned, stored, hits)| find(store, target, context, planned, stored, hits))
+        .buffered(concurrency)
+        .collect()
+        .await;
+    found.into_iter().collect()
+}
+
+/// What was found by one attribute.
+struct Hits {
+    path: TargetPath,
+    value: String,
+    resources: Vec<RemoteResource>,
+}
+
+/// Where the target was listed, the first attribute of each object that has hits in the listing, for a page at once;
+/// `None` in place of the hits where it was not listed.
+async fn candidates(
+    store: &Store,
+    context: &Context,
+    page: Vec<(Planned, StoredEntry)>,
+    listed: bool,
+) -> Result<Vec<(Planned, StoredEntry, Option<Option<Hits>>)>, SyncError> {
+    if !listed {
+        return Ok(page.into_iter().map(|(planned, stored)| (planned, stored, None)).collect());
+    }
+    let context = context.clone();
+    store
+        .with(move |space| {
+            page.into_iter()
+                .map(|(planned, stored)| {
+                    let hits = listed_hits(space, &context, &planned, &stored)?;
+                    Ok((planned, stored, Some(hits)))
+                })
+                .collect()
+        })
+        .await
+}
+
+fn listed_hits(
+    space: &Space,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+) -> Result<Option<Hits>, SyncError> {
+    for (path, value) in values_to_match(context, planned, stored) {
+        let key = comparable(&path, &context.paths.external_id, &value);
+        let rows = space.find_remote(&planned.body.kind, &path.as_str().to_ascii_lowercase(), &key)?;
+        if !rows.is_empty() {
+            let resources = rows.into_iter().map(from_row).collect::<Result<Vec<_>, _>>()?;
+            return Ok(Some(Hits { path, value, resources }));
+        }
+    }
+    Ok(None)
+}
+
+/// The attributes by which this object's resource is looked for, in order, with the values it would have.
+fn values_to_match(context: &Context, planned: &Planned, stored: &StoredEntry) -> Vec<(TargetPath, String)> {
+    let usual = vec![context.paths.external_id.clone()];
+    let paths = context.configuration.matching.get(&stored.entry.object_class).unwrap_or(&usual);
+    let value = |path: &TargetPath| match planned.body.desired.get(path) {
+        _ if *path == context.paths.external_id => Some(stored.entry.anchor.to_string()),
+        Some(TargetValue::Plain(Plain::Text(text))) => Some(text.clone()),
+        _ => None,
+    };
+    paths.iter().filter_map(|path| Some((path.clone(), value(path)?))).collect()
+}
+
+async fn find(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    planned: Planned,
+    stored: StoredEntry,
+    listed: Option<Option<Hits>>,
+) -> Result<Found, SyncError> {
+    let outcome = match ask(store, target, context, &planned, &stored, listed).await {
+        Ok(outcome) => outcome,
+        // What concerns this object alone holds this object alone.
+        Err(SyncError::Target(error)) if !error.concerns_whole_target() => {
+            Err(Reason::new("match-failed", format!("Whether the target has it could not be found out: {error}")))
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Found { planned, stored, outcome })
+}
+
+async fn ask(
+    store: &Store,
+    target: &ScimTarget,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+    listed: Option<Option<Hits>>,
+) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
+    let kind = &planned.body.kind;
+    if let Some(id) = &planned.body.resource_id
+        && let Some(resource) = target.read(kind, id).await?
+    {
+        return Ok(Ok(Some(resource)));
+    }
+    let was_listed = listed.is_some();
+    let hits = match listed {
+        Some(hits) => hits,
+        None => query(target, context, planned, stored).await?,
+    };
+    let Some(Hits { path, value, resources }) = hits else { return Ok(Ok(None)) };
+    if resources.len() > 1 {
+        return Ok(Err(several(&path, &value, resources.len(), &resources)));
+    }
+    let claimed = claim(store, stored, kind, &path, path == context.paths.external_id, resources).await?;
+    match claimed {
+        // A listing leaves members out.
+        Ok(Some(resource)) if was_listed && has_references(planned) => Ok(Ok(target.read(kind, &resource.id).await?)),
+        claimed => Ok(claimed),
+    }
+}
+
+async fn query(
+    target: &ScimTarget,
+    context: &Context,
+    planned: &Planned,
+    stored: &StoredEntry,
+) -> Result<Option<Hits>, SyncError> {
+    for (path, value) in values_to_match(context, planned, stored) {
+        let resources = target.find(&planned.body.kind, &path, &value).await?;
+        if !resources.is_empty() {
+            return Ok(Some(Hits { path, value, resources }));
+        }
+    }
+    Ok(None)
+}
+
+fn has_references(planned: &Planned) -> bool {
+    planned.body.desired.values().any(|value| matches!(value, TargetValue::References(_)))
+}
+
+fn from_row(row: RemoteRow) -> Result<RemoteResource, SyncError> {
+    let document = serde_json::from_str(&row.document).map_err(provisor_space::SpaceError::from)?;
+    Ok(RemoteResource { id: row.resource_id, external_id: row.external_id, document })
+}
+
+fn several(path: &TargetPath, value: &str, count: usize, hits: &[RemoteResource]) -> Reason {
+    let ids: Vec<&str> = hits.iter().take(5).map(|hit| hit.id.as_str()).collect();
+    let detail = format!(
+        "{count} resources of the target have {path} \"{value}\": {}. Nothing was written. Remove or correct all but one of them.",
+        ids.join(", ")
+    );
+    Reason::new("several-matches", detail)
+}
+
+/// Whether the one resource that was found may be taken.
+async fn claim(
+    store: &Store,
+    stored: &StoredEntry,
+    kind: &str,
+    path: &TargetPath,
+    is_anchor: bool,
+    mut hits: Vec<RemoteResource>,
+) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
+    let Some(resource) = hits.pop() else { return Ok(Ok(None)) };
+    let anchor = stored.entry.anchor.to_string();
+    if !is_anchor
+        && let Some(other) = resource.external_id.as_deref().filter(|other| !other.is_empty() && **other != *anchor)
+    {
+        let detail = format!(
+            "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
+             written. If both are the same person, clear its externalId at the target; else change one of the two values.",
+            resource.id
+        );
+        return Ok(Err(Reason::new("belongs-to-another", detail)));
+    }
+    let (kind, id) = (kind.to_owned(), resource.id.clone());
+    let owner = store.with(move |space| Ok(space.owner_of(&kind, &id)?)).await?;
+    Ok(match owner {
+        Some((key, _, dn)) if key != stored.key => {
+            let detail = format!("The resource {} is linked to {dn} already. Nothing was written.", resource.id);
+            Err(Reason::new("belongs-to-another", detail))
+        }
+        _ => Ok(Some(resource)),
+    })
+}
