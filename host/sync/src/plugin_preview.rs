@@ -75,7 +75,8 @@ fn compare(
         new_version: after.as_ref().map(|plugin| plugin.version.clone()).unwrap_or_default(),
         old_hash: before.map(|plugin| plugin.hash),
         new_hash: after.map(|plugin| plugin.hash).unwrap_or_default(),
-        warnings: new.chain.warnings().to_vec(),
+        // What the rules in force are warned of too is no news.
+        warnings: new.chain.warnings().iter().filter(|new| !old.chain.warnings().contains(new)).cloned().collect(),
         evaluated: 0,
         unchanged: 0,
         decisions: BTreeMap::new(),
