@@ -32,7 +32,10 @@ impl Space {
     pub fn begin_cycle(&mut self, now: i64) -> Result<CycleNumber, SpaceError> {
         self.connection.prepare_cached("INSERT INTO cycle (started) VALUES (?1)")?.execute([now])?;
         let number = self.connection.last_insert_rowid();
-        self.connection.prepare_cached("DELETE FROM cycle WHERE id <= ?1")?.execute([number - KEPT_CYCLES])?;
+        self.connection.prepare_cached(
+            // The last report is kept, however many cycles came to none since.
+            "DELETE FROM cycle WHERE id <= ?1 AND id <> (SELECT coalesce(max(id), 0) FROM cycle WHERE report IS NOT NULL)",
+        )?.execute([number - KEPT_CYCLES])?;
         Ok(CycleNumber(number))
     }
 

@@ -226,6 +226,15 @@ impl Space {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Makes a candidate of an operation whose resource is not at the target.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn make_candidate(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("UPDATE plan SET state = 1 WHERE entry_id = ?1")?.execute([key.0])?;
+        Ok(())
+    }
+
     /// Makes an operation ready to be carried out in this phase.
     ///
     /// # Errors

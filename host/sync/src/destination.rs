@@ -8,6 +8,13 @@ use provisor_target::{RequestCounts, ScimTarget};
 use crate::finalise::{KindFacts, TargetFacts};
 use crate::{Pipeline, SyncError};
 
+/// A target in use.
+pub(crate) struct Connected {
+    target: ScimTarget,
+    /// The rules whose attributes the target was found to have.
+    checked_for: [u8; 32],
+}
+
 impl Pipeline {
     /// Links lead to one target. Under another address, once that has answered, resources are found again by
     /// externalId, so nothing of the old target's is ever sent to the new one.
@@ -35,14 +42,18 @@ impl Pipeline {
             .await
     }
 
-    /// The target, connected.
-    pub(crate) async fn target(&mut self) -> Result<ScimTarget, SyncError> {
-        if let Some(target) = &self.target {
-            return Ok(target.clone());
+    /// The target, connected, and found to have what these rules set.
+    pub(crate) async fn target(&mut self, chain: &Chain) -> Result<ScimTarget, SyncError> {
+        if let Some(Connected { target, checked_for }) = &mut self.target {
+            let target = target.clone();
+            if *checked_for != chain.hash() {
+                *checked_for = chain.hash();
+                self.check_paths(&target, chain).inspect_err(|_| self.target = None)?;
+            }
+            return Ok(target);
         }
         let target = ScimTarget::connect(self.configuration.target_options()?).await?;
-        let chain = self.bind().await?;
-        self.check_paths(&target, &chain)?;
+        self.check_paths(&target, chain)?;
         let facts = target_facts(&target, &self.paths.active);
         let (text, identity) = (
             serde_json::to_vec(&facts).map_err(provisor_space::SpaceError::from)?,
@@ -54,7 +65,7 @@ impl Pipeline {
                 Ok(space.set_fact(MetaKey::Target, Some(&identity))?)
             })
             .await?;
-        self.target = Some(target.clone());
+        self.target = Some(Connected { target: target.clone(), checked_for: chain.hash() });
         Ok(target)
     }
 
@@ -86,11 +97,11 @@ impl Pipeline {
     }
 
     /// What is known of the target's kinds, without asking it where it was asked before.
-    pub(crate) async fn facts(&mut self) -> Result<TargetFacts, SyncError> {
+    pub(crate) async fn facts(&mut self, chain: &Chain) -> Result<TargetFacts, SyncError> {
         if let Some(facts) = self.known_facts().await? {
             return Ok(facts);
         }
-        let target = self.target().await?;
+        let target = self.target(chain).await?;
         Ok(target_facts(&target, &self.paths.active))
     }
 
@@ -101,7 +112,7 @@ impl Pipeline {
     }
 
     pub(crate) fn requests(&self) -> RequestCounts {
-        self.target.as_ref().map_or_else(RequestCounts::default, ScimTarget::requests)
+        self.target.as_ref().map_or_else(RequestCounts::default, |connected| connected.target.requests())
     }
 }
 

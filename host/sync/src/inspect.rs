@@ -60,8 +60,8 @@ impl Pipeline {
                 let found = ScimTarget::check(options).await;
                 let reachable = found.iter().all(|line| !line.is_failure());
                 lines.extend(prefixed("target", found));
-                if reachable && chain.is_some() {
-                    lines.push(match self.target().await {
+                if let Some(chain) = chain.filter(|_| reachable) {
+                    lines.push(match self.target(&chain).await {
                         Ok(_) => {
                             CheckLine::ok("target attributes", "the target has every attribute that the rules set")
                         }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use provisor_model::Dn;
 use provisor_rules::{Chain, RulesHost};
 use provisor_space::{CycleNumber, MetaKey, Space};
-use provisor_target::{RequestCounts, ScimTarget};
+use provisor_target::RequestCounts;
 use sha2::{Digest as _, Sha256};
 
 use crate::context::{Context, Paths, Tally};
+use crate::destination::Connected;
 use crate::evaluate::{evaluate_dirty, scope_units};
 use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
@@ -38,7 +39,7 @@ pub struct Pipeline {
     pub(crate) rules: Arc<RulesHost>,
     pub(crate) store: Store,
     pub(crate) paths: Paths,
-    pub(crate) target: Option<ScimTarget>,
+    pub(crate) target: Option<Connected>,
 }
 
 /// What is asked of a cycle.
@@ -131,8 +132,8 @@ impl Pipeline {
             return Err(SyncError::Safety(words));
         }
         if self.has_work().await? {
-            let target = self.target().await?;
             let Planning { context, circles, facts, .. } = &planning;
+            let target = self.target(&context.chain).await?;
             export::open_circles(&self.store, &target, context, circles.clone(), facts).await?;
             let timer = StepTimer::new(&self.configuration.name);
             planning.tally.merge(export::export(&self.store, &target, context).await?);
@@ -215,12 +216,12 @@ impl Pipeline {
         let unmatched =
             self.store.with(|space| Ok(!space.plan_kinds(provisor_space::PlanState::Unmatched)?.is_empty())).await?;
         if unmatched {
-            let target = self.target().await?;
+            let target = self.target(&context.chain).await?;
             let timer = StepTimer::new(&self.configuration.name);
             tally.merge(match_resources(&self.store, &target, &context).await?);
             timer.ended("match");
         }
-        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts::unknown() };
+        let facts = if self.has_plan().await? { self.facts(&context.chain).await? } else { TargetFacts::unknown() };
         self.complete_plan(context, tally, facts, request.allow_deletes).await
     }
 

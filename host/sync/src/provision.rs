@@ -64,10 +64,10 @@ impl Pipeline {
     ) -> Result<(), SyncError> {
         let unmatched = self.store.with(|space| Ok(!space.plan_kinds(PlanState::Unmatched)?.is_empty())).await?;
         if unmatched {
-            let target = self.target().await?;
+            let target = self.target(&context.chain).await?;
             tally.merge(match_resources(&self.store, &target, &context).await?);
         }
-        let facts = if self.has_plan().await? { self.facts().await? } else { TargetFacts::unknown() };
+        let facts = if self.has_plan().await? { self.facts(&context.chain).await? } else { TargetFacts::unknown() };
         let planning = self.complete_plan(context.clone(), tally, facts, Some(1)).await?;
         if let Some(words) = planning.objection {
             return Err(SyncError::Safety(words));
@@ -86,7 +86,7 @@ impl Pipeline {
             None => report.steps.push(step("plan", "skipped", "There is nothing to do.", Vec::new())),
         }
         if operation.is_some() {
-            let target = self.target().await?;
+            let target = self.target(&context.chain).await?;
             let before = target.requests();
             tally.merge(export(&self.store, &target, &context).await?);
             let after = target.requests();

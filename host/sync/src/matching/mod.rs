@@ -94,6 +94,11 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
                     take(&stored, &mut planned, &resource);
                     keep_unique_values(space, &mut planned)?;
                 }
+                // Nothing has been found out that the stored plan does not say.
+                Ok(None) if planned.operation == OperationKind::Create => {
+                    space.make_candidate(stored.key)?;
+                    continue;
+                }
                 Ok(None) => {
                     if !leave_unfound(space, &stored, &mut planned)? {
                         continue;
