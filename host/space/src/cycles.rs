@@ -50,6 +50,16 @@ impl Space {
         Ok(())
     }
 
+    /// When the newest cycle before this one began, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn previous_start(&self, number: CycleNumber) -> Result<Option<i64>, SpaceError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT started FROM cycle WHERE id < ?1 ORDER BY id DESC LIMIT 1")?;
+        Ok(statement.query_row([number.0], |row| row.get(0)).optional()?)
+    }
+
     /// The last cycle that ended with a report.
     ///
     /// # Errors

@@ -21,6 +21,9 @@ use crate::store::Store;
 use crate::watch::CycleWatch;
 use crate::{Configuration, SyncError, clock, export, safety};
 
+/// How far the clock may go back, in milliseconds, before everything is evaluated anew.
+const CLOCK_SLACK: i64 = 60_000;
+
 /// How long a cycle that was asked to pause may take to do so.
 const PAUSE: Duration = Duration::from_secs(6);
 
@@ -242,7 +245,12 @@ impl Pipeline {
                     space.mark_due(now / 1000)?;
                     let units = scope_units(space, &configuration)?;
                     let under = evaluated_under(&configuration, &chain, &units);
-                    if everything || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice()) {
+                    // Under a clock that was set back, what was decided by time does not hold.
+                    let set_back = space.previous_start(cycle)?.is_some_and(|before| before > now + CLOCK_SLACK);
+                    if everything
+                        || set_back
+                        || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice())
+                    {
                         space.mark_all_dirty()?;
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
