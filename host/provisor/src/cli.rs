@@ -109,11 +109,11 @@ pub struct Log {
     /// Only of this object: its distinguished name, source id or resource id.
     #[arg(long, value_name = "OBJECT")]
     pub object: Option<String>,
-    /// Only this operation: create, join, update, disable, delete, release.
-    #[arg(long, value_name = "OPERATION")]
+    /// Only this operation; "none" is for what was only decided.
+    #[arg(long, value_name = "OPERATION", value_parser = ["create", "join", "update", "disable", "delete", "release", "references", "none"])]
     pub operation: Option<String>,
-    /// Only this status: success, failure, held, skipped.
-    #[arg(long, value_name = "STATUS")]
+    /// Only this status.
+    #[arg(long, value_name = "STATUS", value_parser = ["success", "failure", "held", "skipped"])]
     pub status: Option<String>,
     /// Only of this cycle.
     #[arg(long, value_name = "NUMBER")]

@@ -1,5 +1,7 @@
 //! Why a cycle, a preview or an evaluation on demand came to no good end.
 
+use std::path::PathBuf;
+
 use provisor_directory::DirectoryError;
 use provisor_rules::{ChainStopped, RulesError};
 use provisor_space::SpaceError;
@@ -16,12 +18,20 @@ pub enum SyncError {
     /// The settings and the rules do not go together.
     #[error("{0}")]
     Settings(String),
+    /// An organisational unit of the scope is not in the source as it was last read.
+    #[error("{0}")]
+    Scope(String),
     /// The source directory cannot be read.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     /// The rules cannot be loaded.
-    #[error(transparent)]
-    Rules(#[from] RulesError),
+    #[error("{}: {error}", file.display())]
+    Rules {
+        /// The configuration that binds them.
+        file: PathBuf,
+        /// Why.
+        error: RulesError,
+    },
     /// A rule with `on-fault = "stop"` failed.
     #[error(transparent)]
     Stopped(#[from] ChainStopped),
@@ -59,12 +69,18 @@ pub enum ExitClass {
 }
 
 impl SyncError {
+    /// Whether what was read may have been less than there is, so that the next cycle must not go on from there but
+    /// read everything: rights that were taken away and given back change no entry, and no increment tells.
+    pub(crate) fn distrusts_what_was_read(&self) -> bool {
+        matches!(self, Self::Safety(_) | Self::Scope(_))
+    }
+
     /// What kind of exit status this leads to.
     pub fn exit_class(&self) -> ExitClass {
         match self {
             Self::Configuration(_)
             | Self::Settings(_)
-            | Self::Rules(_)
+            | Self::Rules { .. }
             | Self::Target(TargetError::Configuration(_)) => ExitClass::Configuration,
             Self::Safety(_) => ExitClass::SafetyStop,
             _ => ExitClass::Failed,

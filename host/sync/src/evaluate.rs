@@ -25,7 +25,7 @@ pub(crate) fn scope_units(space: &mut Space, configuration: &Configuration) -> R
     let configured: Vec<DnKey> = configuration.scope.organizational_units.iter().map(Dn::key).collect();
     space.keep_scope_units(&configured)?;
     let mut units = Vec::new();
-    if !configured.is_empty() && space.fact(MetaKey::Watermark)?.is_none() {
+    if !configured.is_empty() && space.fact(MetaKey::Reads)?.is_none() {
         let name = &configuration.name;
         return Err(SyncError::Settings(format!(
             "{name} has not read its source yet, so where the units of its scope are is not known. Run \"provisor preview {name}\" or \
@@ -34,9 +34,10 @@ pub(crate) fn scope_units(space: &mut Space, configuration: &Configuration) -> R
     }
     for (unit, key) in configuration.scope.organizational_units.iter().zip(&configured) {
         units.push(space.scope_unit(key)?.ok_or_else(|| {
-            SyncError::Settings(format!(
+            SyncError::Scope(format!(
                 "{}: the organisational unit \"{unit}\" of [scope] is not in the source. Nothing was changed at the \
-                 target. Correct its name, or take it out of the list if it was deleted on purpose",
+                 target. Check its name, and that the account may read it; the next cycle reads everything. Take it out of \
+                 the list only if it was deleted on purpose",
                 configuration.file.display()
             ))
         })?);

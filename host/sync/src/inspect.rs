@@ -1,5 +1,8 @@
 //! Looking at a configuration: its checks, its status and its provisioning log.
 
+use std::collections::BTreeSet;
+
+use provisor_directory::{Directory, ObjectQuery};
 use provisor_model::CheckLine;
 use provisor_space::{LogFilter, MetaKey};
 use provisor_target::ScimTarget;
@@ -29,6 +32,7 @@ impl Pipeline {
             Err(error) => lines.push(CheckLine::failed("source", error.to_string())),
             Ok(directory) => {
                 lines.extend(prefixed("source", directory.check().await));
+                lines.extend(self.check_units(&directory).await);
                 if let (Some(chain), Ok(schema)) = (&chain, directory.schema().await) {
                     let unknown: Vec<String> =
                         chain.reads().iter().filter(|name| !schema.knows(name)).map(ToString::to_string).collect();
@@ -73,6 +77,25 @@ impl Pipeline {
         lines
     }
 
+    /// Whether the organisational units of the scope are in the source.
+    async fn check_units(&self, directory: &Directory) -> Vec<CheckLine> {
+        let mut lines = Vec::new();
+        for unit in &self.configuration.scope.organizational_units {
+            let found = directory.read_object(ObjectQuery::Dn(unit.clone()), &BTreeSet::new()).await;
+            let what = "scope";
+            lines.push(match found {
+                Ok(found) if found.is_empty() => {
+                    let advice = "is not in the source by this name. Where it was renamed since the first cycle, it is followed; \
+                                  else correct the name, or the account's right to read it";
+                    CheckLine::warning(what, format!("{unit} {advice}"))
+                }
+                Ok(_) => CheckLine::ok(what, format!("{unit} is there")),
+                Err(error) => CheckLine::failed(what, error.to_string()),
+            });
+        }
+        lines
+    }
+
     /// How the configuration stands.
     ///
     /// # Errors
@@ -100,7 +123,7 @@ impl Pipeline {
                     escrow: counts.escrow,
                     pending: counts.dirty + counts.planned,
                     waiting_references: counts.waiting,
-                    imported: space.fact(MetaKey::Watermark)?.is_some(),
+                    imported: space.fact(MetaKey::Reads)?.is_some(),
                     last_cycle: last.and_then(|report| serde_json::from_str::<CycleReport>(&report).ok()),
                     last_error: error,
                     store_octets: counts.octets,

@@ -19,7 +19,7 @@ use crate::matching::match_resources;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
 use crate::store::Store;
 use crate::watch::CycleWatch;
-use crate::{Configuration, SyncError, clock, export, safety};
+use crate::{Configuration, Mode, SyncError, clock, export, safety};
 
 /// How far the clock may go back, in milliseconds, before everything is evaluated anew.
 const CLOCK_SLACK: i64 = 60_000;
@@ -107,6 +107,9 @@ impl Pipeline {
             () = watch.stopped_for(PAUSE) => Err(SyncError::Interrupted),
         };
         let words = outcome.as_ref().err().map(ToString::to_string);
+        if outcome.as_ref().is_err_and(SyncError::distrusts_what_was_read) {
+            self.read_everything_next().await?;
+        }
         if matches!(outcome, Err(SyncError::Target(_))) {
             // The next cycle finds out anew what the target can do.
             self.target = None;
@@ -119,7 +122,20 @@ impl Pipeline {
         outcome
     }
 
+    /// Lets the next cycle read everything.
+    pub(crate) async fn read_everything_next(&self) -> Result<(), SyncError> {
+        self.store.with(|space| Ok(space.set_fact(MetaKey::Watermark, None)?)).await
+    }
+
     async fn cycle(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
+        if self.configuration.mode == Mode::Staging {
+            let name = self.name();
+            return Err(SyncError::Settings(format!(
+                "{name} is in staging, where nothing is ever written. See what it would do with \"provisor preview {name}\"; to \
+                 let it write, set enabled = true in {}",
+                self.configuration.file.display()
+            )));
+        }
         let started = clock::milliseconds();
         let before = self.requests();
         // A secret that cannot be had is told at once, not only when there is something to write.
@@ -298,9 +314,10 @@ impl Pipeline {
     /// The rules in force, loaded off the asynchronous threads.
     pub(crate) async fn bind(&self) -> Result<Arc<Chain>, SyncError> {
         let (rules, configuration) = (Arc::clone(&self.rules), Arc::clone(&self.configuration));
-        let chain = tokio::task::spawn_blocking(move || rules.bind(&configuration.name, &configuration.rules))
+        let bound = tokio::task::spawn_blocking(move || rules.bind(&configuration.name, &configuration.rules))
             .await
-            .map_err(|error| SyncError::Internal(error.to_string()))??;
+            .map_err(|error| SyncError::Internal(error.to_string()))?;
+        let chain = bound.map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })?;
         self.refuse_external_id(&chain)?;
         Ok(chain)
     }

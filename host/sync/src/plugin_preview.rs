@@ -37,7 +37,8 @@ impl Pipeline {
             rules.chain_with(&configuration.name, &configuration.rules, (&name, octets))
         })
         .await
-        .map_err(|error| SyncError::Internal(error.to_string()))??;
+        .map_err(|error| SyncError::Internal(error.to_string()))?
+        .map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })?;
         self.refuse_external_id(&new)?;
         let (configuration, plugin, watch) = (Arc::clone(&self.configuration), plugin.to_owned(), watch.clone());
         let paths = self.paths.clone();

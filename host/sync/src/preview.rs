@@ -62,6 +62,9 @@ impl Pipeline {
             self.plan(chain, cycle, now, &cycle_request, watch).await?
         };
         let Planning { context, tally, objection, .. } = planning;
+        if objection.is_some() && !request.stored {
+            self.read_everything_next().await?;
+        }
         self.store.with(move |space| describe(space, &context, tally, objection, warnings, request)).await
     }
 }

@@ -18,7 +18,7 @@ use crate::preview::changes_of;
 use crate::record::shown;
 use crate::report::{ProvisionReport, ProvisionStep};
 use crate::watch::CycleWatch;
-use crate::{Pipeline, SyncError, clock};
+use crate::{Mode, Pipeline, SyncError, clock};
 
 /// How many values of an attribute are shown.
 const SHOWN_VALUES: usize = 5;
@@ -85,7 +85,10 @@ impl Pipeline {
             Some((_, step)) => report.steps.push(step),
             None => report.steps.push(step("plan", "skipped", "There is nothing to do.", Vec::new())),
         }
-        if operation.is_some() {
+        if operation.is_some() && self.configuration.mode == Mode::Staging {
+            let words = "The configuration is in staging, where nothing is ever written.";
+            report.steps.push(step("export", "skipped", words, Vec::new()));
+        } else if operation.is_some() {
             let target = self.target(&context.chain).await?;
             let before = target.requests();
             tally.merge(export(&self.store, &target, &context).await?);
@@ -103,6 +106,7 @@ impl Pipeline {
         report.outcome = match operation {
             _ if tally.failed > 0 => "failed".to_owned(),
             _ if held => "held".to_owned(),
+            Some(_) if self.configuration.mode == Mode::Staging => "not written: staging".to_owned(),
             Some(operation) => done_word(operation).to_owned(),
             None if out => "out of scope".to_owned(),
             None => "nothing to do".to_owned(),

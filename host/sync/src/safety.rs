@@ -39,8 +39,8 @@ pub(crate) fn objection(
     if taken > 0 && taken >= limit && allow_deletes.is_none_or(|allowed| taken > allowed) {
         return Ok(Some(format!(
             "{name} would delete {deletes} and disable {disables} of its {linked} linked objects; from {limit} on a cycle stops \
-             before its first write. Nothing was changed at the target. See what it would do with \"provisor preview {name}\"; if \
-             it is meant, go on once with \"provisor sync {name} --allow-deletes {taken}\""
+             before its first write. Nothing was changed at the target. The next cycle reads everything anew, in case less could be read than there is. See what it would do with \
+             \"provisor preview {name}\"; if it is meant, go on once with \"provisor sync {name} --allow-deletes {taken}\""
         )));
     }
     if references_removed >= least_members {

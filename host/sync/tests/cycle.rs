@@ -6,7 +6,7 @@ mod lab;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lab::{Directory, Lab, RULES, uuid};
-use provisor_sync::{CycleOutcome, CycleRequest, SyncError};
+use provisor_sync::{CycleKind, CycleOutcome, CycleRequest, SyncError};
 use provisor_tenant::{Cut, CutMoment, Kind, Latency, Misbehaviour, Occasion, RetryAfter, Throttle, Victims};
 
 fn staff() -> Directory {
@@ -157,6 +157,33 @@ async fn a_mass_deletion_stops_before_the_first_write() {
     assert!(matches!(error, SyncError::Safety(_)));
     lab.try_sync(CycleRequest { allow_deletes: Some(20), ..CycleRequest::default() }).await.unwrap();
     lab.assert_in_step();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_safety_stop_everything_is_read_before_anything_is_deleted() {
+    let mut lab = Lab::new(staff()).await;
+    lab.sync().await;
+    lab.directory.people.retain(|number, _| *number <= 40);
+    lab.try_sync(CycleRequest::default()).await.unwrap_err();
+    // The file is as it was at the stop; an increment would find nothing in it.
+    let report = lab.try_sync(CycleRequest { allow_deletes: Some(20), ..CycleRequest::default() }).await.unwrap();
+    assert_eq!((report.kind, report.imported.read), (CycleKind::Initial, 46), "{report:?}");
+    lab.assert_in_step();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_never_writes() {
+    let mut lab = Lab::new(staff()).await;
+    lab.change_settings(RULES).await;
+    let file = lab.folder.path().join("lab.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("enabled = \"staging\"\n{text}")).unwrap();
+    lab.pipeline.reconfigure(provisor_sync::Configuration::read(&file).unwrap());
+    assert!(matches!(lab.try_sync(CycleRequest::default()).await, Err(SyncError::Settings(_))));
+    assert_eq!(lab.preview().await.operations.get("create"), Some(&62));
+    let report = lab.pipeline.provision("u7", &provisor_sync::CycleWatch::new()).await.unwrap();
+    assert_eq!(report.outcome, "not written: staging");
+    assert_eq!(lab.writes(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,7 +21,14 @@ impl Client {
     pub async fn connect(socket: &Path) -> Result<Option<Self>, Failure> {
         match UnixStream::connect(socket).await {
             Ok(stream) => Ok(Some(Self(stream))),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::ConnectionRefused
+                ) =>
+            {
+                Ok(None)
+            }
             // A path too long for a socket: no host can listen there either.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
             Err(error) => Err(Failure::failed(format!(
