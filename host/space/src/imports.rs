@@ -209,6 +209,9 @@ impl Space {
         if known.dn_key != dn_key.octets() || known.gone {
             self.unsettle(dn_key.octets())?;
         }
+        if known.gone {
+            self.mark_referrers_dirty(known.key)?;
+        }
         self.store_references(known.key, entry, schema, true)?;
         self.index_entry(known.key, &entry.attributes)?;
         counts.changed += 1;
@@ -247,18 +250,17 @@ impl Space {
         Ok(())
     }
 
-    /// Marks an entry as no longer in the source; who names it is evaluated again.
+    /// Marks an entry as no longer in the source; who names it is evaluated again. Which references it had and was had by
+    /// is kept until it is forgotten, in case it comes back.
     fn mark_gone(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         for sql in [
             "UPDATE entry SET gone = 1, dirty = 1 WHERE id = ?1",
-            "UPDATE entry SET dirty = 1 WHERE id IN (SELECT referrer FROM reference WHERE target = ?1)",
             // The same name may come back as another object in the same import.
             "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
-            "UPDATE reference SET target = NULL WHERE target = ?1",
-            "DELETE FROM reference WHERE referrer = ?1",
         ] {
             self.connection.prepare_cached(sql)?.execute([key.0])?;
         }
+        self.mark_referrers_dirty(key)?;
         self.unindex_entry(key)
     }
 

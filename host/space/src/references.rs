@@ -43,7 +43,7 @@ impl Space {
     /// When the database fails or a row is damaged.
     pub fn references_of(&self, key: EntryKey, attribute: &AttributeName) -> Result<Vec<SourceId>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT e.source_id FROM reference r JOIN entry e ON e.id = r.target WHERE r.referrer = ?1 AND r.attribute = ?2",
+            "SELECT DISTINCT e.source_id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.attribute = ?2",
         )?;
         let mut rows = statement.query(params![key.0, attribute.to_key()])?;
         let mut found = Vec::new();
@@ -60,7 +60,7 @@ impl Space {
     /// When the database fails or a row is damaged.
     pub fn reference_by_dn(&self, key: EntryKey, dn: &DnKey) -> Result<Option<SourceId>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.source_id FROM reference r JOIN entry e ON e.id = r.target WHERE r.referrer = ?1 AND r.dn_key = ?2 \
+            "SELECT e.source_id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.dn_key = ?2 \
              UNION ALL SELECT source_id FROM entry WHERE dn_key = ?2 AND gone = 0 LIMIT 1",
         )?;
         let found: Option<Vec<u8>> = statement.query_row(params![key.0, dn.octets()], |row| row.get(0)).optional()?;

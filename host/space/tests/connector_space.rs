@@ -289,6 +289,20 @@ fn the_log_keeps_what_is_young_enough_and_no_more_than_so_many() {
 }
 
 #[test]
+fn references_come_back_with_an_entry_that_was_gone_for_a_while() {
+    let mut store = Store::new();
+    store.import(&[entry(1, "uid=a,dc=lab"), group(9, &["uid=a,dc=lab"])], true);
+    // Renamed, while the group goes on listing the old name.
+    let renamed = [entry(1, "uid=b,dc=lab"), group(9, &["uid=a,dc=lab"])];
+    store.import(&renamed, true);
+    assert_eq!(store.members(9), [id(1)].into());
+    store.import(&[group(9, &["uid=a,dc=lab"])], true);
+    assert_eq!(store.members(9), BTreeSet::new(), "who is gone is no member");
+    store.import(&renamed, true);
+    assert_eq!(store.members(9), [id(1)].into());
+}
+
+#[test]
 fn a_unique_value_has_one_holder_and_is_free_when_the_entry_is_forgotten() {
     let mut store = Store::new();
     store.import(&[entry(1, "uid=a,dc=lab"), entry(2, "uid=b,dc=lab")], false);
