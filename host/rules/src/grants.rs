@@ -24,6 +24,9 @@ pub(crate) struct Grant {
     pub(crate) contracts: Contracts,
     /// The component that last ran well.
     pub(crate) component: Hash,
+    /// Whether it came from the plugins folder, rather than with the program.
+    #[serde(default)]
+    pub(crate) from_file: bool,
 }
 
 /// The folders of grants and components.
@@ -126,7 +129,7 @@ mod tests {
 
     fn grant(component: Hash) -> Grant {
         let contracts = Contracts { filter: None, mapping: None };
-        Grant { plugin: "people".to_owned(), occurrence: 0, config: Json::Null, contracts, component }
+        Grant { plugin: "people".to_owned(), occurrence: 0, config: Json::Null, contracts, component, from_file: true }
     }
 
     #[test]

@@ -39,7 +39,13 @@ struct Met {
     configured: Configured,
     /// Why the file as it is, is not used.
     rejected: Option<String>,
+    /// Whether the component came from the folder, rather than with the program.
+    from_file: bool,
 }
+
+/// Why a plugin that the program carries is not used.
+const FILE_GONE: &str = "its file is gone from the plugins folder. Put it back; or, to use the one that the program \
+                         carries, take the rule out of the configuration and put it in again";
 
 impl RulesHost {
     /// Opens a host and looks at the folder for the first time.
@@ -105,6 +111,7 @@ impl RulesHost {
                 config: binding.config.clone(),
                 contracts: kept.map_or_else(|| met.configured.contracts.clone(), |grant| grant.contracts.clone()),
                 component: met.configured.loaded.hash,
+                from_file: met.from_file,
             });
             let active = Arc::clone(&met.configured.loaded);
             bound.push(Bound { plugin: binding.plugin.clone(), active, rejected: met.rejected });
@@ -283,11 +290,21 @@ impl Inner {
     /// Finds the component for a binding: the file as it is, or else the one that ran well before.
     fn meet(&self, binding: &Binding, grant: Option<&Grant>) -> Result<Met, RulesError> {
         let name = &binding.plugin;
-        let hash = self.state().files.get(name).and_then(|found| found.content.hash());
+        let (hash, from_file) = {
+            let state = self.state();
+            let found = state.files.get(name);
+            (found.and_then(|found| found.content.hash()), found.is_some_and(|found| found.path.is_some()))
+        };
         let configure = |loaded: &Arc<Loaded>| {
             Configured::new(self.ticking.engine(), loaded, &binding.config, &self.options.limits)
         };
+        // What the program carries does not slip into the place of a file that is gone.
+        let file_gone = !from_file
+            && grant.is_some_and(|grant| {
+                grant.from_file && grant.config == binding.config && Some(grant.component) != hash
+            });
         let refused = match self.load_present(name) {
+            Some(_) if file_gone => Some(FILE_GONE.to_owned()),
             None => None,
             Some(loaded) => match loaded.and_then(|loaded| configure(&loaded)) {
                 Err(reason) => Some(reason),
@@ -295,7 +312,7 @@ impl Inner {
                     let kept = grant.filter(|grant| grant.config == binding.config);
                     let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
                     if more.is_empty() {
-                        return Ok(Met { configured, rejected: None });
+                        return Ok(Met { configured, rejected: None, from_file });
                     }
                     Some(asks_for_more(&more))
                 }
@@ -307,7 +324,9 @@ impl Inner {
             configure(&loaded).ok()
         });
         match (last_good, refused) {
-            (Some(configured), rejected) => Ok(Met { configured, rejected }),
+            (Some(configured), rejected) => {
+                Ok(Met { configured, rejected, from_file: grant.is_some_and(|grant| grant.from_file) })
+            }
             (None, Some(reason)) => Err(plugin_error(name, hash, reason)),
             (None, None) => Err(self.no_such_plugin(name)),
         }

@@ -182,6 +182,35 @@ fn a_plugin_that_the_binary_carries_needs_no_file() {
 }
 
 #[test]
+fn what_the_binary_carries_does_not_slip_into_the_place_of_a_deleted_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let carried = ["people", "groups"].map(|name| (name, &*component(name).leak()));
+    let embedded: &'static [(&'static str, &'static [u8])] = carried.to_vec().leak();
+    let both = [binding("people", no_config()), binding("groups", no_config())];
+    let state = |host: &RulesHost| {
+        let statuses = host.status();
+        statuses.into_iter().find(|status| status.name == "people").map(|status| status.state).unwrap()
+    };
+    let host = RulesHost::open(options(folder.path(), embedded)).unwrap();
+    let file = options(folder.path(), embedded).plugins_folder.join("people.wasm");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, marked(component("people"))).unwrap();
+    host.scan();
+    let own = host.bind("lab", &both).unwrap().hash();
+    fs::remove_file(&file).unwrap();
+    host.scan();
+    assert_eq!(host.bind("lab", &both).unwrap().hash(), own, "the last good one stays");
+    assert!(matches!(state(&host), PluginState::Rejected { reason, .. } if reason.contains("gone")));
+    drop(host);
+    let host = RulesHost::open(options(folder.path(), embedded)).unwrap();
+    assert_eq!(host.bind("lab", &both).unwrap().hash(), own, "also after a restart");
+    // Taken out and put in again, the rule is the one that the program carries.
+    host.bind("lab", &both[1..]).unwrap();
+    assert_ne!(host.bind("lab", &both).unwrap().hash(), own);
+    assert_eq!(state(&host), PluginState::Active);
+}
+
+#[test]
 fn a_rename_over_a_plugin_is_seen_and_ready() {
     let lab = Lab::new(&["guest"]);
     let before = lab.bind(&[guest(no_config())]);
