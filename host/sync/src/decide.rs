@@ -146,18 +146,14 @@ fn provision(
     body.on_create.clear();
     body.obstacle = obstacle;
     let asked = stored.uncertain || body.obstacle.is_some();
-    let planned = |operation, body| Planned { key, operation, body };
-    if asked {
-        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Unmatched)?;
-    } else if references {
-        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Candidate)?;
-    } else if changes.is_empty() && link.state == LinkState::Active {
+    if !asked && !references && changes.is_empty() && link.state == LinkState::Active {
         space.remove_plan(key)?;
         space.set_waiting(key, &[])?;
         space.clear_escrow(key)?;
-    } else {
-        space.put_plan(&planned(OperationKind::Update, body), &stored.entry.source_id, PlanState::Candidate)?;
+        return Ok(decision);
     }
+    let state = if asked { PlanState::Unmatched } else { PlanState::Candidate };
+    space.put_plan(&Planned { key, operation: OperationKind::Update, body }, &stored.entry.source_id, state)?;
     Ok(decision)
 }
 
