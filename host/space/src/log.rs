@@ -1,6 +1,7 @@
 //! The provisioning log: a record for each object and cycle in which something was decided or done.
 
 use rusqlite::{ToSql, params};
+use serde::{Deserialize, Serialize};
 
 use crate::{CycleNumber, EntryKey, Space, SpaceError};
 
@@ -28,7 +29,7 @@ pub struct LogRow {
 }
 
 /// Which rows are wanted; the newest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogFilter {
     /// Only of the object with this name, source id or resource id.
     pub object: Option<String>,

@@ -1,18 +1,18 @@
 //! `provisor log`: the provisioning log.
 
-use provisor_sync::LogRecord;
+use provisor_sync::{LogFilter, LogRecord};
 
 use super::{Context, mismatch, show};
 use crate::cli;
 use crate::failure::{Failure, Status};
-use crate::operation::{Answer, LogQuery, LogReport, Request};
+use crate::operation::{Answer, LogReport, Request};
 use crate::output::clock;
 
 /// Shows the records that were asked for.
 pub async fn run(context: Context, log: cli::Log) -> Result<Status, Failure> {
     let cli::Log { name, object, operation, status, cycle, since, limit } = log;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let filter = LogQuery { object, operation, status, cycle, since, limit };
+    let filter = LogFilter { object, operation, status, cycle, since, limit };
     let Answer::Log(report) = context.perform(Request::Log { name, filter }).await? else { return Err(mismatch()) };
     context.output.print(&report, show_report)?;
     Ok(Status::Done)

@@ -29,32 +29,13 @@ pub enum Request {
     /// One object.
     Provision { name: String, object: String },
     /// Records of the provisioning log.
-    Log { name: String, filter: LogQuery },
+    Log { name: String, filter: LogFilter },
     /// A look at everything that one configuration, or each, depends on.
     Check { name: Option<String> },
     /// How all stands.
     Status,
     /// The plugins.
     Plugins,
-}
-
-/// Which records of the provisioning log are wanted.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct LogQuery {
-    pub object: Option<String>,
-    pub operation: Option<String>,
-    pub status: Option<String>,
-    pub cycle: Option<i64>,
-    /// In milliseconds since 1970.
-    pub since: Option<i64>,
-    pub limit: usize,
-}
-
-impl From<LogQuery> for LogFilter {
-    fn from(query: LogQuery) -> Self {
-        let LogQuery { object, operation, status, cycle, since, limit } = query;
-        Self { object, operation, status, cycle, since, limit }
-    }
 }
 
 impl Request {

@@ -44,7 +44,7 @@ pub async fn on_pipeline(pipeline: &mut Pipeline, request: Request, watch: &Cycl
         }
         Request::Provision { object, .. } => Answer::Provision(pipeline.provision(&object, watch).await?),
         Request::Log { name, filter } => {
-            Answer::Log(LogReport { configuration: name, records: pipeline.log(filter.into()).await? })
+            Answer::Log(LogReport { configuration: name, records: pipeline.log(filter).await? })
         }
         Request::Check { .. } | Request::Status | Request::Plugins => {
             return Err(Failure::failed(
