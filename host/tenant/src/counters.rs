@@ -2,8 +2,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::http;
+use serde_json::Value;
+
+use crate::access::TOKEN_PATH;
 
 /// The methods that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +39,10 @@ pub enum Route {
     Group,
     /// A search by POST.
     Search,
+    /// Many operations in one request.
+    Bulk,
+    /// The OAuth token endpoint.
+    Token,
     /// ServiceProviderConfig, ResourceTypes, Schemas.
     Discovery,
     /// Anything else.
@@ -42,8 +50,17 @@ pub enum Route {
 }
 
 const METHODS: [Method; 6] = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Other];
-const ROUTES: [Route; 7] =
-    [Route::Users, Route::User, Route::Groups, Route::Group, Route::Search, Route::Discovery, Route::Other];
+const ROUTES: [Route; 9] = [
+    Route::Users,
+    Route::User,
+    Route::Groups,
+    Route::Group,
+    Route::Search,
+    Route::Bulk,
+    Route::Token,
+    Route::Discovery,
+    Route::Other,
+];
 
 /// A request as it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,14 +82,19 @@ impl Request {
             http::Method::DELETE => Method::Delete,
             _ => Method::Other,
         };
+        if path == TOKEN_PATH {
+            return Self { method, route: Route::Token };
+        }
         let mut parts = path.strip_prefix(crate::server::ROOT).unwrap_or_default().trim_matches('/').split('/');
-        let route = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
-            (".search", None, None) | ("Users" | "Groups", Some(".search"), None) => Route::Search,
-            ("Users", None, None) => Route::Users,
-            ("Users", Some(_), None) => Route::User,
-            ("Groups", None, None) => Route::Groups,
-            ("Groups", Some(_), None) => Route::Group,
-            ("ServiceProviderConfig" | "ResourceTypes" | "Schemas", _, None) => Route::Discovery,
+        let first = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let route = match (first.as_str(), parts.next(), parts.next()) {
+            (".search", None, None) | ("users" | "groups", Some(".search"), None) => Route::Search,
+            ("users", None, None) => Route::Users,
+            ("users", Some(_), None) => Route::User,
+            ("groups", None, None) => Route::Groups,
+            ("groups", Some(_), None) => Route::Group,
+            ("bulk", None, None) => Route::Bulk,
+            ("serviceproviderconfig" | "resourcetypes" | "schemas", _, None) => Route::Discovery,
             _ => Route::Other,
         };
         Self { method, route }
@@ -81,6 +103,7 @@ impl Request {
     /// Whether the request means to change a resource.
     pub fn is_write(self) -> bool {
         self.is_create()
+            || (self.method == Method::Post && self.route == Route::Bulk)
             || (matches!(self.method, Method::Put | Method::Patch | Method::Delete)
                 && matches!(self.route, Route::User | Route::Group))
     }
@@ -96,6 +119,10 @@ impl Request {
 pub struct Counters {
     /// By method and path; what was never asked is not listed.
     pub requests: BTreeMap<Request, u64>,
+    /// How many requests were answered with which status; those whose connection was cut are not among them.
+    pub answers: BTreeMap<(Request, u16), u64>,
+    /// The operations within bulk requests.
+    pub bulk_operations: u64,
     /// The writes that made a difference: an update to what is there already makes none.
     pub changes: u64,
 }
@@ -109,6 +136,20 @@ impl Counters {
     /// The requests that meant to change a resource.
     pub fn writes(&self) -> u64 {
         self.requests.iter().filter(|(request, _)| request.is_write()).map(|(_, count)| count).sum()
+    }
+
+    /// The requests that were answered with a status.
+    pub fn answered(&self, status: u16) -> u64 {
+        self.sum(|_, one| one == status)
+    }
+
+    /// The requests that Microsoft Entra puts on its bill: those answered with 2xx or 404.
+    pub fn billed(&self) -> u64 {
+        self.sum(|request, status| request.route != Route::Token && (status / 100 == 2 || status == 404))
+    }
+
+    fn sum(&self, counts: impl Fn(Request, u16) -> bool) -> u64 {
+        self.answers.iter().filter(|((request, status), _)| counts(*request, *status)).map(|(_, count)| count).sum()
     }
 
     /// The requests of a method.
@@ -129,14 +170,56 @@ pub struct RequestRecord {
     pub method: String,
     /// Path and query.
     pub target: String,
+    /// When it came.
+    pub at: Instant,
+    /// Its If-Match header.
+    pub if_match: Option<String>,
+    /// The beginning of its body, up to 4096 bytes, with passwords left out; empty for a request for a token.
+    pub body: String,
     /// The status of the answer; none where the connection was cut.
     pub status: Option<u16>,
+}
+
+/// How much of a body the log keeps, in bytes.
+const SAMPLE: usize = 4096;
+
+/// The beginning of a body, with passwords left out.
+pub(crate) fn sample(body: &[u8]) -> String {
+    let mut parsed: Option<Value> = serde_json::from_slice(body).ok();
+    let text = match &mut parsed {
+        Some(value) => {
+            hide_passwords(value);
+            value.to_string()
+        }
+        None => String::from_utf8_lossy(body).into_owned(),
+    };
+    let end = text.floor_char_boundary(SAMPLE);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+fn hide_passwords(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(hide_passwords),
+        Value::Object(object) => {
+            let of_path = object.get("path").and_then(Value::as_str).is_some_and(|path| path.ends_with("password"));
+            for (name, value) in object {
+                if name.eq_ignore_ascii_case("password") || (of_path && name.eq_ignore_ascii_case("value")) {
+                    *value = "(hidden)".into();
+                } else {
+                    hide_passwords(value);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The counters at work.
 pub(crate) struct Ledger {
     cells: [[AtomicU64; ROUTES.len()]; METHODS.len()],
     changes: AtomicU64,
+    bulk_operations: AtomicU64,
+    answers: Mutex<BTreeMap<(Request, u16), u64>>,
     log: Mutex<VecDeque<RequestRecord>>,
     log_size: usize,
 }
@@ -147,6 +230,8 @@ impl Ledger {
         Self {
             cells: [const { [const { AtomicU64::new(0) }; ROUTES.len()] }; METHODS.len()],
             changes: AtomicU64::new(0),
+            bulk_operations: AtomicU64::new(0),
+            answers: Mutex::default(),
             log: Mutex::default(),
             log_size,
         }
@@ -160,6 +245,15 @@ impl Ledger {
 
     pub(crate) fn changed(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bulk_operation(&self) {
+        self.bulk_operations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered(&self, request: Request, status: u16) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        *answers.entry((request, status)).or_default() += 1;
     }
 
     pub(crate) fn logs(&self) -> bool {
@@ -188,6 +282,11 @@ impl Ledger {
                 }
             }
         }
-        Counters { requests, changes: self.changes.load(Ordering::Relaxed) }
+        Counters {
+            requests,
+            answers: self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            bulk_operations: self.bulk_operations.load(Ordering::Relaxed),
+            changes: self.changes.load(Ordering::Relaxed),
+        }
     }
 }

@@ -2,14 +2,16 @@
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The media type of every SCIM body (RFC 7644 section 8.1).
 pub(crate) const SCIM_JSON: &str = "application/scim+json";
 
-/// The error types of RFC 7644 section 3.12 that this server answers with.
+/// The error types of RFC 7644 section 3.12 and RFC 9865 section 4 that this server answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorType {
+    ExpiredCursor,
+    InvalidCursor,
     InvalidFilter,
     InvalidPath,
     InvalidSyntax,
@@ -22,6 +24,8 @@ pub(crate) enum ErrorType {
 impl ErrorType {
     fn name(self) -> &'static str {
         match self {
+            Self::ExpiredCursor => "expiredCursor",
+            Self::InvalidCursor => "invalidCursor",
             Self::InvalidFilter => "invalidFilter",
             Self::InvalidPath => "invalidPath",
             Self::InvalidSyntax => "invalidSyntax",
@@ -68,8 +72,9 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
+impl Refusal {
+    /// The body of the answer (RFC 7644 section 3.12).
+    pub(crate) fn body(&self) -> Value {
         let mut body = json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
             "status": self.status.as_str(),
@@ -78,7 +83,13 @@ impl IntoResponse for Refusal {
         if let (Some(kind), Some(body)) = (self.kind, body.as_object_mut()) {
             body.insert("scimType".to_owned(), kind.name().into());
         }
-        (self.status, [(header::CONTENT_TYPE, SCIM_JSON)], Json(body)).into_response()
+        body
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (self.status, [(header::CONTENT_TYPE, SCIM_JSON)], Json(self.body())).into_response()
     }
 }
 

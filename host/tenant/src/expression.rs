@@ -102,6 +102,19 @@ impl Expression {
         }
     }
 
+    /// The same filter for a service that finds nothing by some attributes.
+    pub(crate) fn blind(self, to: &[At]) -> Self {
+        let all = |terms: Vec<Self>| terms.into_iter().map(|term| term.blind(to)).collect();
+        let hit = |at: &At| to.iter().any(|one| one.covers(at));
+        match self {
+            Self::And(terms) => Self::And(all(terms)),
+            Self::Or(terms) => Self::Or(all(terms)),
+            Self::Not(term) => Self::Not(Box::new(term.blind(to))),
+            Self::Present(at) | Self::Compare(at, ..) | Self::Select(at, _) if hit(&at) => Self::Never,
+            other => other,
+        }
+    }
+
     /// The sub-attributes that this filter, on an element, fixes by equality: what an element created for it must hold.
     pub(crate) fn fixed(&self) -> Vec<(&'static str, Value)> {
         match self {

@@ -1,27 +1,43 @@
 //! A small real SCIM 2.0 directory (RFC 7643, RFC 7644): the demo's cloud, and the tests' faulty one.
 //!
-//! Users with the enterprise extension, groups, filters, PATCH, paging and bearer tokens, on SQLite. What it does not
-//! have (bulk, sorting, entity tags, passwords) it does not announce. It is strict: an attribute that no schema lists, a
-//! value of the wrong type or a reference to nobody is refused, so that a client's mistake is seen where it is made.
+//! Users with the enterprise extension, groups, filters, sorting, PATCH, bulk, entity tags, paging by index and by cursor
+//! (RFC 9865), bearer tokens, OAuth and Basic, on SQLite. What it does not have (passwords) it does not announce. It is
+//! strict: an attribute that no schema lists, a value of the wrong type or a reference to nobody is refused, so that a
+//! client's mistake is seen where it is made.
+//!
+//! Told to, it is another service: [`Quirks`] are what services in the field do otherwise than the standard says, a
+//! [`Personality`] is one of them as a whole, and [`Misbehaviour`] is what goes wrong for a while.
 //!
 //! It speaks plain HTTP and therefore listens on loopback addresses only.
+mod access;
+mod bulk;
 mod clock;
+mod conditions;
 mod counters;
+mod discovery;
 mod door;
+mod entra;
 mod error;
 mod expression;
 mod filter;
 mod handlers;
+mod listing;
+mod manners;
 mod misbehave;
+mod options;
 mod patch;
+mod personality;
+mod quirks;
 mod render;
 mod resource;
 mod schema;
 mod server;
+mod service;
 mod store;
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -29,13 +45,19 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use access::{BasicAuth, ClientCredentials, OAuth, RequiredHeader};
 pub use counters::{Counters, Method, Request, RequestRecord, Route};
 pub use misbehave::{Cut, CutMoment, Failure, Latency, Misbehaviour, Occasion, RetryAfter, Throttle, Victims};
+pub use options::TenantOptions;
+pub use personality::{Entra, Personality};
+pub use quirks::{PageDrift, Quirks, WriteLimit, WrongTotal};
 pub use schema::Kind;
 pub use store::Storage;
 
+use access::Access;
 use counters::Ledger;
 use door::{Door, Line};
+use manners::Manners;
 use misbehave::Faults;
 use schema::Catalogue;
 use server::App;
@@ -43,31 +65,6 @@ use store::Database;
 
 /// How long [`Tenant::stop`] waits for requests that are being served.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-
-/// How a tenant is set up. The default is in memory, open to everybody, and well-behaved.
-#[derive(Clone, Default)]
-pub struct TenantOptions {
-    /// The bearer token that every request must carry; none: no token is asked for.
-    pub token: Option<String>,
-    /// Where the resources are kept.
-    pub storage: Storage,
-    /// What it does wrong from the start.
-    pub misbehaviour: Option<Misbehaviour>,
-    /// How many of the last requests are kept for [`Tenant::request_log`]; 0: none.
-    pub request_log: usize,
-}
-
-impl fmt::Debug for TenantOptions {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TenantOptions")
-            .field("token", &self.token.as_ref().map(|_| "(hidden)"))
-            .field("storage", &self.storage)
-            .field("misbehaviour", &self.misbehaviour)
-            .field("request_log", &self.request_log)
-            .finish()
-    }
-}
 
 /// Why a tenant does not start, or cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +87,9 @@ pub enum TenantError {
     /// The database no longer answers.
     #[error("the database does not answer: {0}")]
     Database(String),
+    /// A quirk names an attribute that neither users nor groups have.
+    #[error("no resource here has the attribute {0:?}, which a quirk names")]
+    UnknownAttribute(String),
     /// The program itself is broken.
     #[error("the built-in schemas do not parse: {0}")]
     Schemas(&'static str),
@@ -130,9 +130,12 @@ impl Tenant {
         }
         listener.set_nonblocking(true).map_err(TenantError::Listen)?;
         let listener = tokio::net::TcpListener::from_std(listener).map_err(TenantError::Listen)?;
-        let catalogue = Catalogue::get().map_err(TenantError::Schemas)?;
         let base = format!("http://{address}{}", server::ROOT);
-        let TenantOptions { token, storage, misbehaviour, request_log } = options;
+        let TenantOptions { token, oauth, basic, header, storage, personality, quirks, misbehaviour, request_log } =
+            options;
+        let catalogue = if personality.entra().is_some() { Catalogue::entra() } else { Catalogue::get() };
+        let catalogue = catalogue.map_err(TenantError::Schemas)?;
+        let manners = Manners::new(catalogue, &personality, quirks).map_err(TenantError::UnknownAttribute)?;
         let opened = {
             let (storage, base) = (storage.clone(), base.clone());
             tokio::task::spawn_blocking(move || Database::open(&storage, base).map_err(|error| error.to_string())).await
@@ -144,9 +147,12 @@ impl Tenant {
             catalogue,
             database,
             base,
-            token,
+            access: Access::new(token, oauth, basic, header),
+            personality,
             ledger: Ledger::new(request_log),
             faults: RwLock::new(Arc::new(Faults::new(misbehaviour.unwrap_or_default()))),
+            manners: RwLock::new(Arc::new(manners)),
+            cursors: AtomicU64::new(0),
         });
         let (shutdown, stopping) = oneshot::channel();
         let service = server::router(Arc::clone(&app)).into_make_service_with_connect_info::<Line>();
@@ -198,6 +204,32 @@ impl Tenant {
         *self.app.faults.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(misbehaviour));
     }
 
+    /// Changes how the tenant differs from the standard, beside what its personality does, from the next request on.
+    ///
+    /// # Errors
+    /// A quirk names an attribute that neither users nor groups have.
+    pub fn set_quirks(&self, quirks: Quirks) -> Result<(), TenantError> {
+        let manners = Manners::new(self.app.catalogue, &self.app.personality, quirks);
+        let manners = manners.map_err(TenantError::UnknownAttribute)?;
+        *self.app.manners.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manners);
+        Ok(())
+    }
+
+    /// The address of the OAuth token endpoint, which is there if [`TenantOptions::oauth`] asked for it.
+    pub fn token_url(&self) -> String {
+        format!("http://{}{}", self.address, access::TOKEN_PATH)
+    }
+
+    /// Makes every token that was given out so far worthless.
+    pub fn revoke_tokens(&self) {
+        self.app.access.revoke();
+    }
+
+    /// Makes every cursor that was given out so far worthless: it answers 400 with `expiredCursor`.
+    pub fn expire_cursors(&self) {
+        self.app.cursors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many resources of a kind there are. Blocks shortly; asks the database, not the server, so nothing is counted.
     ///
     /// # Errors
@@ -207,13 +239,13 @@ impl Tenant {
         count.map_err(|refusal| TenantError::Database(refusal.detail))
     }
 
-    /// All resources of a kind as a client would read them, in the order of their creation. Blocks like
+    /// All resources of a kind in full, without quirks, in the order of their creation. Blocks like
     /// [`Tenant::count`].
     ///
     /// # Errors
     /// The database does not answer.
     pub fn resources(&self, kind: Kind) -> Result<Vec<Value>, TenantError> {
-        let resources = handlers::everything(&self.app, kind);
+        let resources = service::everything(&self.app, kind);
         Ok(resources.map_err(|refusal| TenantError::Database(refusal.detail))?.into_iter().map(Value::Object).collect())
     }
 }

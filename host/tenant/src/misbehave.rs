@@ -9,7 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::counters::Request;
+use crate::counters::{Request, Route};
 use crate::error::Refusal;
 
 /// What the tenant does wrong; by default nothing. For tests only.
@@ -46,6 +46,8 @@ pub enum Victims {
     Writes,
     /// POST of new resources.
     Creates,
+    /// Requests for an OAuth token.
+    Tokens,
 }
 
 /// When a fault occurs.
@@ -187,6 +189,7 @@ impl Faults {
             Victims::All => true,
             Victims::Writes => request.is_write(),
             Victims::Creates => request.is_create(),
+            Victims::Tokens => request.route == Route::Token,
         }
     }
 }
@@ -199,8 +202,9 @@ fn due(when: Occasion, count: &AtomicU64) -> bool {
     }
 }
 
-fn too_many_requests(retry_after: RetryAfter) -> Response {
-    let mut response = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Told to throttle.").into_response();
+pub(crate) fn too_many_requests(retry_after: RetryAfter) -> Response {
+    let mut response =
+        Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests: told to throttle.").into_response();
     let value = match retry_after {
         RetryAfter::Absent => None,
         RetryAfter::Seconds(seconds) => Some(HeaderValue::from(seconds)),

@@ -59,11 +59,27 @@ enum Op {
     Remove,
 }
 
+/// What is understood otherwise than the standard says.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Dialect {
+    /// Operations are named `Add`, `Replace`, `Remove` alone.
+    pub(crate) capitalized_ops: bool,
+    /// Members are removed by value alone, never by a filter.
+    pub(crate) by_value_only: bool,
+    /// A value in a removal of members is passed over.
+    pub(crate) by_value_empties: bool,
+}
+
 /// Reads the body of a PATCH.
 ///
 /// # Errors
 /// 400 with `invalidSyntax`, `invalidPath`, `invalidFilter`, `invalidValue`, `noTarget` or `mutability`.
-pub(crate) fn parse(catalogue: &'static Catalogue, kind: Kind, body: &Value) -> Result<Vec<Step>, Refusal> {
+pub(crate) fn parse(
+    catalogue: &'static Catalogue,
+    kind: Kind,
+    body: &Value,
+    dialect: Dialect,
+) -> Result<Vec<Step>, Refusal> {
     let Value::Object(message) = body else {
         return Err(syntax("A PATCH is a JSON object.".to_owned()));
     };
@@ -71,7 +87,7 @@ pub(crate) fn parse(catalogue: &'static Catalogue, kind: Kind, body: &Value) -> 
     let Some(Value::Array(operations)) = field(message, "Operations") else {
         return Err(syntax("\"Operations\" must be a list.".to_owned()));
     };
-    let reader = Reader { catalogue, kind };
+    let reader = Reader { catalogue, kind, dialect };
     let mut steps = Vec::with_capacity(operations.len());
     for operation in operations {
         reader.operation(operation, &mut steps)?;
@@ -82,6 +98,7 @@ pub(crate) fn parse(catalogue: &'static Catalogue, kind: Kind, body: &Value) -> 
 struct Reader {
     catalogue: &'static Catalogue,
     kind: Kind,
+    dialect: Dialect,
 }
 
 impl Reader {
@@ -96,6 +113,9 @@ impl Reader {
             "remove" => Op::Remove,
             _ => return Err(syntax(format!("\"op\" must be add, replace or remove, not {name:?}."))),
         };
+        if self.dialect.capitalized_ops && !matches!(name, "Add" | "Replace" | "Remove") {
+            return Err(syntax(format!("\"op\" must be Add, Replace or Remove, not {name:?}.")));
+        }
         let value = field(operation, "value");
         match field(operation, "path") {
             None | Some(Value::Null) => self.without_path(op, value, steps),
@@ -138,13 +158,29 @@ impl Reader {
                     return if explicit { Err(read_only(path)) } else { Ok(()) };
                 }
                 steps.push(if at.extension.is_none() && at.attribute.name == "members" {
-                    Step::Members(member_change(op, at, select, value, path)?)
+                    Step::Members(self.members(op, at, select, value, path)?)
                 } else {
                     Step::Edit(edit(op, at, select, value, path)?)
                 });
                 Ok(())
             }
         }
+    }
+
+    fn members(
+        &self,
+        op: Op,
+        at: At,
+        select: Option<Expression>,
+        value: Option<Value>,
+        path: &str,
+    ) -> Result<MemberChange, Refusal> {
+        let Dialect { by_value_only, by_value_empties, .. } = self.dialect;
+        if by_value_only && op == Op::Remove && (select.is_some() || value.as_ref().is_none_or(Value::is_null)) {
+            return Err(invalid_path("Members are removed by the path \"members\" with a value.".to_owned()));
+        }
+        let value = value.filter(|_| !(by_value_empties && op == Op::Remove));
+        member_change(op, at, select, value, path)
     }
 
     fn extension(

@@ -53,10 +53,12 @@ impl Projection {
         let mut resource = whole(record, base);
         if self.wanted.is_some() || !self.unwanted.is_empty() {
             self.prune(&mut resource, None);
-            if let Some(Value::Object(extension)) = resource.get_mut(ENTERPRISE) {
-                self.prune(extension, Some(ENTERPRISE));
-                if extension.is_empty() {
-                    resource.remove(ENTERPRISE);
+            for uri in self.catalogue.extensions(self.kind) {
+                if let Some(Value::Object(extension)) = resource.get_mut(*uri) {
+                    self.prune(extension, Some(uri));
+                    if extension.is_empty() {
+                        resource.remove(*uri);
+                    }
                 }
             }
         } else if self.kind == Kind::Group {
@@ -137,16 +139,15 @@ fn same(at: &At, extension: Option<&str>, attribute: &Attribute) -> bool {
 
 /// The resource with everything in it, what is only returned on request included: what filters are evaluated on.
 pub(crate) fn whole(record: Record, base: &str) -> Map<String, Value> {
+    let version = record.version();
     let Record { id, kind, created, modified, mut body, links, .. } = record;
-    let mut schemas = vec![kind.schema()];
-    if let Some(extension) = body.get_mut(ENTERPRISE) {
-        schemas.push(ENTERPRISE);
-        if let Some(Value::Object(manager)) = extension.get_mut("manager")
-            && let Some(id) = manager.get("value").and_then(Value::as_str)
-        {
-            let location = location(Kind::User, id, base);
-            manager.insert("$ref".to_owned(), location.into());
-        }
+    let mut schemas = vec![kind.schema().to_owned()];
+    schemas.extend(body.keys().filter(|name| name.contains(':')).cloned());
+    if let Some(Value::Object(manager)) = body.get_mut(ENTERPRISE).and_then(|extension| extension.get_mut("manager"))
+        && let Some(id) = manager.get("value").and_then(Value::as_str)
+    {
+        let location = location(Kind::User, id, base);
+        manager.insert("$ref".to_owned(), location.into());
     }
     body.insert("schemas".to_owned(), schemas.into());
     let meta = json!({
@@ -154,6 +155,7 @@ pub(crate) fn whole(record: Record, base: &str) -> Map<String, Value> {
         "created": clock::format(created),
         "lastModified": clock::format(modified),
         "location": location(kind, &id, base),
+        "version": version,
     });
     body.insert("meta".to_owned(), meta);
     body.insert("id".to_owned(), id.into());

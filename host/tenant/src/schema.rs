@@ -9,6 +9,11 @@ const RESOURCE_TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 /// The only extension here: what an organisation adds to a user (RFC 7643 section 4.3).
 pub(crate) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
+/// What Microsoft Entra adds to a user.
+pub(crate) const ENTRA_USER: &str = "urn:ietf:params:scim:schemas:extension:Microsoft:Entra:2.0:User";
+/// What Microsoft Entra adds to a group.
+pub(crate) const ENTRA_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Microsoft:Entra:2.0:Group";
+
 /// A kind of resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -53,13 +58,6 @@ impl Kind {
             Self::Group => "members",
         }
     }
-
-    fn extensions(self) -> &'static [&'static str] {
-        match self {
-            Self::User => &[ENTERPRISE],
-            Self::Group => &[],
-        }
-    }
 }
 
 /// The data types of RFC 7643 section 2.3 that occur here.
@@ -80,6 +78,7 @@ pub(crate) enum ValueType {
 pub(crate) enum Mutability {
     ReadOnly,
     ReadWrite,
+    WriteOnly,
     Immutable,
 }
 
@@ -89,6 +88,7 @@ pub(crate) enum Returned {
     Always,
     Default,
     Request,
+    Never,
 }
 
 /// An attribute's definition.
@@ -142,6 +142,13 @@ impl At {
         self.extension.is_none() && self.sub.is_none() && self.attribute.name == name
     }
 
+    /// Whether the other place is this one or a part of it.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.extension == other.extension
+            && self.attribute.name == other.attribute.name
+            && self.sub.is_none_or(|sub| other.sub.is_some_and(|part| part.name == sub.name))
+    }
+
     /// The definition that a value found here obeys.
     pub(crate) fn definition(&self) -> &'static Attribute {
         self.sub.unwrap_or(self.attribute)
@@ -156,22 +163,36 @@ pub(crate) enum Named {
     Extension(&'static str),
 }
 
-/// All schemas, read once from the published documents.
+/// All schemas of a service, read once from the published documents.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
+    entra: bool,
     documents: Vec<Value>,
     schemas: Vec<Schema>,
     common: Vec<Attribute>,
 }
 
-const DOCUMENTS: [&str; 6] = [
+/// The schemas of resources.
+const RESOURCES: [&str; 3] = [
     include_str!("schemas/user.json"),
     include_str!("schemas/group.json"),
     include_str!("schemas/enterprise-user.json"),
+];
+
+/// The schemas of resources that Microsoft Entra has besides.
+const ENTRA: [&str; 2] = [include_str!("schemas/entra-user.json"), include_str!("schemas/entra-group.json")];
+
+/// The schemas of discovery documents: they describe what the server itself writes, and nothing is ever held to them.
+const DISCOVERY: [&str; 3] = [
     include_str!("schemas/service-provider-config.json"),
     include_str!("schemas/resource-type.json"),
     include_str!("schemas/schema.json"),
 ];
+
+/// The attribute that Microsoft Entra wants of a new user and never shows (RFC 7643 section 4.1.1).
+const PASSWORD: &str = r#"{"name": "password", "type": "string", "multiValued": false,
+    "description": "The password of a new user.", "required": false, "caseExact": true, "mutability": "writeOnly",
+    "returned": "never", "uniqueness": "none"}"#;
 
 /// The attributes that every resource has (RFC 7643 section 3.1); no schema lists them.
 const COMMON: &str = r#"[
@@ -182,15 +203,18 @@ const COMMON: &str = r#"[
         {"name": "resourceType", "type": "string", "mutability": "readOnly", "returned": "default", "caseExact": true},
         {"name": "created", "type": "dateTime", "mutability": "readOnly", "returned": "default"},
         {"name": "lastModified", "type": "dateTime", "mutability": "readOnly", "returned": "default"},
-        {"name": "location", "type": "reference", "mutability": "readOnly", "returned": "default", "caseExact": true}
+        {"name": "location", "type": "reference", "mutability": "readOnly", "returned": "default", "caseExact": true},
+        {"name": "version", "type": "string", "mutability": "readOnly", "returned": "default", "caseExact": true}
     ]}
 ]"#;
 
 static CATALOGUE: LazyLock<Result<Catalogue, String>> =
-    LazyLock::new(|| Catalogue::parse().map_err(|error| error.to_string()));
+    LazyLock::new(|| Catalogue::parse(false).map_err(|error| error.to_string()));
+static ENTRA_CATALOGUE: LazyLock<Result<Catalogue, String>> =
+    LazyLock::new(|| Catalogue::parse(true).map_err(|error| error.to_string()));
 
 impl Catalogue {
-    /// The catalogue, which lives as long as the process.
+    /// The standard's catalogue, which lives as long as the process.
     ///
     /// # Errors
     /// The built-in documents do not parse: the build is broken.
@@ -198,11 +222,36 @@ impl Catalogue {
         CATALOGUE.as_ref().map_err(String::as_str)
     }
 
-    fn parse() -> serde_json::Result<Self> {
-        let documents = DOCUMENTS.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
-        // The discovery documents describe what the server itself writes; only the rest is ever held to its schema.
-        let schemas = DOCUMENTS[..3].iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
-        Ok(Self { documents, schemas, common: serde_json::from_str(COMMON)? })
+    /// The same for Microsoft Entra's.
+    ///
+    /// # Errors
+    /// As [`Catalogue::get`].
+    pub(crate) fn entra() -> Result<&'static Self, &'static str> {
+        ENTRA_CATALOGUE.as_ref().map_err(String::as_str)
+    }
+
+    fn parse(entra: bool) -> serde_json::Result<Self> {
+        let additions: &[&str] = if entra { &ENTRA } else { &[] };
+        let read = |text: &&str| serde_json::from_str::<Value>(text);
+        let mut documents = RESOURCES.iter().chain(additions).map(read).collect::<Result<Vec<_>, _>>()?;
+        if let (true, Some(Value::Array(user))) =
+            (entra, documents.first_mut().and_then(|user| user.get_mut("attributes")))
+        {
+            user.push(serde_json::from_str(PASSWORD)?);
+        }
+        let schemas = documents.iter().map(Schema::deserialize).collect::<Result<_, _>>()?;
+        documents.extend(DISCOVERY.iter().map(read).collect::<Result<Vec<_>, _>>()?);
+        Ok(Self { entra, documents, schemas, common: serde_json::from_str(COMMON)? })
+    }
+
+    /// The extensions of a kind.
+    pub(crate) fn extensions(&self, kind: Kind) -> &'static [&'static str] {
+        match (kind, self.entra) {
+            (Kind::User, false) => &[ENTERPRISE],
+            (Kind::User, true) => &[ENTERPRISE, ENTRA_USER],
+            (Kind::Group, false) => &[],
+            (Kind::Group, true) => &[ENTRA_GROUP],
+        }
     }
 
     /// The attributes of one schema; none for a URI that is not here.
@@ -213,7 +262,7 @@ impl Catalogue {
     /// What `text` names for resources of `kind`: `userName`, `name.givenName`, `URI:department`, or a bare extension
     /// URI. Letter case does not matter (RFC 7643 section 2.1).
     pub(crate) fn resolve(&'static self, kind: Kind, text: &str) -> Option<Named> {
-        for extension in kind.extensions() {
+        for extension in self.extensions(kind) {
             if let Some(rest) = strip_prefix(text, extension) {
                 return match rest.strip_prefix(':') {
                     None if rest.is_empty() => Some(Named::Extension(extension)),
@@ -245,9 +294,9 @@ impl Catalogue {
 }
 
 /// The discovery document of a kind (RFC 7643 section 6).
-pub(crate) fn resource_type(kind: Kind, base: &str) -> Value {
+pub(crate) fn resource_type(catalogue: &Catalogue, kind: Kind, base: &str) -> Value {
     let extensions: Vec<Value> =
-        kind.extensions().iter().map(|schema| json!({"schema": schema, "required": false})).collect();
+        catalogue.extensions(kind).iter().map(|schema| json!({"schema": schema, "required": false})).collect();
     let description = match kind {
         Kind::User => "A person's account.",
         Kind::Group => "A group of users and of other groups.",
@@ -261,32 +310,6 @@ pub(crate) fn resource_type(kind: Kind, base: &str) -> Value {
         "schema": kind.schema(),
         "schemaExtensions": extensions,
         "meta": {"resourceType": "ResourceType", "location": format!("{base}/ResourceTypes/{}", kind.name())},
-    })
-}
-
-/// What this server supports (RFC 7643 section 5); `bearer` tells whether it asks for a token.
-pub(crate) fn service_provider_config(base: &str, max_results: usize, bearer: bool) -> Value {
-    let schemes = if bearer {
-        vec![json!({
-            "type": "oauthbearertoken",
-            "name": "Bearer token",
-            "description": "A fixed token in the Authorization header (RFC 6750).",
-            "specUri": "https://www.rfc-editor.org/info/rfc6750",
-            "primary": true,
-        })]
-    } else {
-        Vec::new()
-    };
-    json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
-        "patch": {"supported": true},
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
-        "filter": {"supported": true, "maxResults": max_results},
-        "changePassword": {"supported": false},
-        "sort": {"supported": false},
-        "etag": {"supported": false},
-        "authenticationSchemes": schemes,
-        "meta": {"resourceType": "ServiceProviderConfig", "location": format!("{base}/ServiceProviderConfig")},
     })
 }
 

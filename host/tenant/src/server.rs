@@ -1,21 +1,26 @@
-//! The HTTP side: routes, the bearer token, counting, and the place where misbehaviour takes hold.
+//! The HTTP side: routes, who is let in, counting, and the place where misbehaviour takes hold.
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request as HttpRequest, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Router, http};
+use axum::{Json, Router, http};
 
-use crate::counters::{Ledger, Request, RequestRecord};
+use crate::access::{Access, TOKEN_PATH, TokenError};
+use crate::counters::{Ledger, Request, RequestRecord, Route, sample};
 use crate::door::Line;
 use crate::error::Refusal;
-use crate::handlers;
-use crate::misbehave::{Fate, Faults};
+use crate::manners::Manners;
+use crate::misbehave::{Fate, Faults, RetryAfter, too_many_requests};
+use crate::personality::Personality;
 use crate::schema::{Catalogue, Kind};
 use crate::store::Database;
+use crate::{discovery, handlers};
 
 /// Where the API lives.
 pub(crate) const ROOT: &str = "/scim/v2";
@@ -30,9 +35,13 @@ pub(crate) struct App {
     pub(crate) database: Database,
     /// The base URL.
     pub(crate) base: String,
-    pub(crate) token: Option<String>,
+    pub(crate) access: Access,
+    pub(crate) personality: Personality,
     pub(crate) ledger: Ledger,
     pub(crate) faults: RwLock<Arc<Faults>>,
+    pub(crate) manners: RwLock<Arc<Manners>>,
+    /// Moves when all cursors expire.
+    pub(crate) cursors: AtomicU64,
 }
 
 impl App {
@@ -40,48 +49,53 @@ impl App {
         Arc::clone(&self.faults.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.token else { return Ok(()) };
-        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let credentials =
-            sent.and_then(|sent| sent.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"));
-        match credentials {
-            Some((_, sent)) if same_secret(sent.trim().as_bytes(), token.as_bytes()) => Ok(()),
-            Some(_) => Err(Refusal::new(StatusCode::UNAUTHORIZED, "The bearer token is not the right one.")),
-            None => Err(Refusal::new(StatusCode::UNAUTHORIZED, "Send a bearer token in the Authorization header.")),
-        }
+    pub(crate) fn manners(&self) -> Arc<Manners> {
+        Arc::clone(&self.manners.read().unwrap_or_else(PoisonError::into_inner))
     }
-}
 
-/// Compares in a time that does not tell how much of the secret was right.
-fn same_secret(sent: &[u8], secret: &[u8]) -> bool {
-    sent.len() == secret.len() && sent.iter().zip(secret).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    /// The generation of the cursors that are valid.
+    pub(crate) fn cursors(&self) -> u64 {
+        self.cursors.load(Ordering::Relaxed)
+    }
 }
 
 /// The routes of the whole server.
 pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut root = Router::new().nest(ROOT, api(str::to_owned));
+    if app.personality.entra().is_some() {
+        root = root.nest(ROOT, api(str::to_lowercase));
+    }
+    if app.access.oauth.is_some() {
+        root = root.route(TOKEN_PATH, post(token));
+    }
+    root.fallback(nothing_here)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&app), gate))
+        .with_state(app)
+}
+
+/// The routes of the API, with the names of collections as `spelt`.
+fn api(spelt: impl Fn(&str) -> String) -> Router<Arc<App>> {
     let mut api = Router::new()
-        .route("/ServiceProviderConfig", get(handlers::service_provider_config))
-        .route("/ResourceTypes", get(handlers::resource_types))
-        .route("/ResourceTypes/{id}", get(handlers::resource_type))
-        .route("/Schemas", get(handlers::schemas))
-        .route("/Schemas/{id}", get(handlers::schema))
-        .route("/.search", post(handlers::search_all));
+        .route(&spelt("/ServiceProviderConfig"), get(discovery::service_provider_config))
+        .route(&spelt("/ResourceTypes"), get(discovery::resource_types))
+        .route(&spelt("/ResourceTypes/{id}"), get(discovery::resource_type))
+        .route(&spelt("/Schemas"), get(discovery::schemas))
+        .route(&spelt("/Schemas/{id}"), get(discovery::schema))
+        .route(&spelt("/Bulk"), post(handlers::bulk));
+    if spelt("A") == "A" {
+        api = api.route("/.search", post(handlers::search_all));
+    }
     for kind in Kind::ALL {
         let resources = Router::new()
             .route("/", get(handlers::list).post(handlers::create))
             .route("/.search", post(handlers::search))
             .route("/{id}", get(handlers::read).put(handlers::replace).patch(handlers::patch).delete(handlers::delete))
             .layer(axum::Extension(kind));
-        api = api.nest(kind.endpoint(), resources);
+        api = api.nest(&spelt(kind.endpoint()), resources);
     }
-    Router::new()
-        .nest(ROOT, api)
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn_with_state(Arc::clone(&app), gate))
-        .with_state(app)
+    api
 }
 
 async fn nothing_here(uri: http::Uri) -> Refusal {
@@ -90,6 +104,19 @@ async fn nothing_here(uri: http::Uri) -> Refusal {
 
 async fn not_allowed(method: http::Method, uri: http::Uri) -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible at {}.", uri.path()))
+}
+
+/// Gives out OAuth tokens (RFC 6749 section 5).
+async fn token(State(app): State<Arc<App>>, headers: HeaderMap, body: Bytes) -> Response {
+    let (status, body) = match app.access.token(&headers, &body) {
+        Ok(body) => (StatusCode::OK, body),
+        Err(TokenError { status, body }) => (status, body),
+    };
+    let mut response = (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"tokens\""));
+    }
+    response
 }
 
 /// What every request passes through first.
@@ -101,23 +128,28 @@ async fn gate(
 ) -> Response {
     let kind = Request::new(request.method(), request.uri().path());
     app.ledger.count(kind);
-    let logged = app.ledger.logs().then(|| RequestRecord {
-        method: request.method().to_string(),
-        target: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
-        status: None,
-    });
+    let (request, logged) = match app.ledger.logs() {
+        false => (Ok(request), None),
+        true => {
+            let (request, record) = recorded(kind, request).await;
+            (request, Some(record))
+        }
+    };
     let faults = app.faults();
     let delay = faults.delay(kind);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-    let (response, arrives) = match faults.fate(kind) {
-        Fate::Serve => (serve(&app, request, next).await, true),
-        Fate::Answer(response) => (*response, true),
-        Fate::CutBefore => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), false),
-        Fate::CutAfter => (serve(&app, request, next).await, false),
+    let (response, arrives) = match (faults.fate(kind), request) {
+        (Fate::Answer(response), _) => (*response, true),
+        (Fate::CutBefore, _) => (StatusCode::INTERNAL_SERVER_ERROR.into_response(), false),
+        (Fate::CutAfter, Ok(request)) => (serve(&app, kind, request, next).await, false),
+        (Fate::Serve, Ok(request)) => (serve(&app, kind, request, next).await, true),
+        (_, Err(refusal)) => (refusal.into_response(), true),
     };
-    if !arrives {
+    if arrives {
+        app.ledger.answered(kind, response.status().as_u16());
+    } else {
         line.cut();
     }
     if let Some(mut record) = logged {
@@ -127,11 +159,50 @@ async fn gate(
     response
 }
 
-async fn serve(app: &App, request: HttpRequest, next: Next) -> Response {
-    if let Err(refusal) = app.authorize(request.headers()) {
+/// Reads the body for the log, and puts it back.
+async fn recorded(kind: Request, request: HttpRequest) -> (Result<HttpRequest, Refusal>, RequestRecord) {
+    let at = Instant::now();
+    let (head, body) = request.into_parts();
+    let read = to_bytes(body, MAX_BODY).await;
+    let record = RequestRecord {
+        method: head.method.to_string(),
+        target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        at,
+        if_match: head.headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned),
+        body: match &read {
+            Ok(body) if kind.route != Route::Token => sample(body),
+            _ => String::new(),
+        },
+        status: None,
+    };
+    let request = match read {
+        Ok(body) => Ok(HttpRequest::from_parts(head, Body::from(body))),
+        Err(_) => Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("A body has at most {MAX_BODY} bytes."))),
+    };
+    (request, record)
+}
+
+async fn serve(app: &App, kind: Request, request: HttpRequest, next: Next) -> Response {
+    if kind.route != Route::Token
+        && let Err(refusal) = app.access.authorize(request.headers())
+    {
         let mut response = refusal.into_response();
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(app.access.challenge()));
         return response;
+    }
+    let manners = app.manners();
+    if kind.is_write()
+        && let Some(wait) = manners.write_must_wait()
+    {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        return too_many_requests(RetryAfter::Seconds(seconds));
+    }
+    let accepts_json = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.contains("application/json"));
+    if manners.entra.is_some_and(|entra| entra.needs_accept)
+        && kind.route != Route::Token
+        && !request.headers().get_all(header::ACCEPT).iter().any(accepts_json)
+    {
+        return Refusal::new(StatusCode::BAD_REQUEST, "The Accept header must name application/json.").into_response();
     }
     match tokio::time::timeout(DEADLINE, next.run(request)).await {
         Ok(response) => response,

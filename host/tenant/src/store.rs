@@ -1,5 +1,6 @@
 //! The resources in SQLite: the attributes of each as JSON, what is looked up in columns, memberships in a table of their own.
 mod query;
+mod sort;
 mod worker;
 
 use std::path::PathBuf;
@@ -9,9 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub(crate) use query::{Position, Selection};
 pub(crate) use worker::Database;
 
 use crate::clock;
+use crate::conditions::Conditions;
 use crate::error::{ErrorType, Refusal};
 use crate::expression::Expression;
 use crate::patch::{self, Body, MemberChange, Step};
@@ -99,6 +102,18 @@ pub(crate) struct Store {
     base: String,
 }
 
+impl Record {
+    /// The entity tag: every change of a resource moves its date.
+    pub(crate) fn version(&self) -> String {
+        format!("W/\"{:x}\"", self.modified)
+    }
+
+    /// Where it stands in lists of its kind.
+    pub(crate) fn position(&self) -> i64 {
+        self.seq
+    }
+}
+
 impl Store {
     /// Opens the storage and makes the tables of a new one.
     pub(crate) fn open(storage: &Storage, base: String) -> Result<Self, OpenError> {
@@ -148,25 +163,37 @@ impl Store {
         find(&self.connection, kind, id)
     }
 
-    pub(crate) fn replace(&mut self, kind: Kind, id: &str, draft: Draft) -> Result<Written, Refusal> {
+    /// Replaces what a client writes of a resource. `judge` may bend the new attributes, or refuse them.
+    pub(crate) fn replace(
+        &mut self,
+        kind: Kind,
+        id: &str,
+        conditions: &Conditions,
+        mut draft: Draft,
+        judge: impl FnOnce(&Body, &mut Body) -> Result<(), Refusal>,
+    ) -> Result<Written, Refusal> {
         let transaction = self.connection.transaction()?;
         let former = find(&transaction, kind, id)?;
+        conditions.check(&former.version())?;
+        judge(&former.body, &mut draft.body)?;
         let members = kind == Kind::Group && set_members(&transaction, former.seq, &draft.members)?;
         let written = update(&transaction, former, draft.body, members)?;
         transaction.commit()?;
         Ok(written)
     }
 
-    /// Takes the steps of a PATCH, all of them or none. `check` judges the result before it is kept.
+    /// Takes the steps of a PATCH, all of them or none. `judge` may bend the result, or refuse it.
     pub(crate) fn patch(
         &mut self,
         kind: Kind,
         id: &str,
+        conditions: &Conditions,
         steps: Vec<Step>,
-        check: impl FnOnce(&Body) -> Result<(), Refusal>,
+        judge: impl FnOnce(&Body, &mut Body) -> Result<(), Refusal>,
     ) -> Result<Written, Refusal> {
         let transaction = self.connection.transaction()?;
         let former = find(&transaction, kind, id)?;
+        conditions.check(&former.version())?;
         let mut body = former.body.clone();
         let mut members = false;
         for step in steps {
@@ -175,19 +202,27 @@ impl Store {
                 Step::Members(change) => members |= change_members(&transaction, former.seq, change, &self.base)?,
             }
         }
-        check(&body)?;
+        judge(&former.body, &mut body)?;
         let written = update(&transaction, former, body, members)?;
         transaction.commit()?;
         Ok(written)
     }
 
     /// Deletes a resource, and with it its memberships.
-    pub(crate) fn delete(&mut self, kind: Kind, id: &str) -> Result<(), Refusal> {
-        let mut statement = self.connection.prepare_cached("DELETE FROM resources WHERE id = ?1 AND kind = ?2")?;
-        match statement.execute(params![id, code(kind)])? {
-            0 => Err(Refusal::not_found(kind.name(), id)),
-            _ => Ok(()),
-        }
+    pub(crate) fn delete(&mut self, kind: Kind, id: &str, conditions: &Conditions) -> Result<(), Refusal> {
+        let transaction = self.connection.transaction()?;
+        let former = find(&transaction, kind, id)?;
+        conditions.check(&former.version())?;
+        // The groups that lose a member are others than before.
+        transaction
+            .prepare_cached(
+                "UPDATE resources SET modified = max(modified + 1, ?2)
+                 WHERE seq IN (SELECT holder FROM members WHERE member = ?1)",
+            )?
+            .execute([former.seq, clock::now()])?;
+        transaction.prepare_cached("DELETE FROM resources WHERE seq = ?1")?.execute([former.seq])?;
+        transaction.commit()?;
+        Ok(())
     }
 
     /// Puts the members or groups of a resource beside it.

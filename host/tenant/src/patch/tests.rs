@@ -5,7 +5,7 @@ use serde_json::json;
 fn patched(before: Value, operations: Value) -> Result<Value, Refusal> {
     let Value::Object(mut body) = before else { panic!("a resource is an object") };
     let message = json!({"schemas": [PATCH_OP], "Operations": operations});
-    for step in parse(Catalogue::get().unwrap(), Kind::User, &message)? {
+    for step in parse(Catalogue::get().unwrap(), Kind::User, &message, Dialect::default())? {
         match step {
             Step::Edit(edit) => apply(edit, &mut body)?,
             Step::Members(change) => panic!("a user has no members: {change:?}"),
@@ -20,7 +20,7 @@ fn refused(before: Value, operation: Value) -> ErrorType {
 
 fn member_change(operation: Value) -> Result<MemberChange, Refusal> {
     let message = json!({"schemas": [PATCH_OP], "Operations": [operation]});
-    match parse(Catalogue::get().unwrap(), Kind::Group, &message)?.pop() {
+    match parse(Catalogue::get().unwrap(), Kind::Group, &message, Dialect::default())?.pop() {
         Some(Step::Members(change)) => Ok(change),
         other => panic!("no change of members: {other:?}"),
     }

@@ -9,6 +9,45 @@ use crate::filter::Comparison;
 use crate::render;
 use crate::schema::{At, Kind};
 
+/// What is looked for among one kind, and by what it is sorted.
+#[derive(Clone, Debug)]
+pub(crate) struct Selection {
+    pub(crate) kind: Kind,
+    pub(crate) filter: Option<Expression>,
+    pub(crate) key: Option<At>,
+}
+
+/// Where a page begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Position {
+    /// After this many resources that meet the filter.
+    Skip(usize),
+    /// After the resource that stands here, whatever came or went before it.
+    After(i64),
+}
+
+impl From<usize> for Position {
+    fn from(skip: usize) -> Self {
+        Self::Skip(skip)
+    }
+}
+
+impl Position {
+    fn skip(self) -> usize {
+        match self {
+            Self::Skip(skip) => skip,
+            Self::After(_) => 0,
+        }
+    }
+
+    fn after(self) -> i64 {
+        match self {
+            Self::Skip(_) => 0,
+            Self::After(seq) => seq,
+        }
+    }
+}
+
 /// The part of a filter that SQL answers.
 struct Condition {
     sql: String,
@@ -19,21 +58,22 @@ struct Condition {
 
 impl Store {
     /// The resources of a kind that meet a filter, in the order of their creation: how many there are in all, and `take`
-    /// of them after the first `skip`.
+    /// of them from a position on.
     pub(crate) fn list(
         &self,
         kind: Kind,
         filter: Option<&Expression>,
-        skip: usize,
+        from: impl Into<Position>,
         take: usize,
         with_links: bool,
     ) -> Result<(usize, Vec<Record>), Refusal> {
+        let from = from.into();
         let condition = filter.and_then(|filter| condition(kind, filter));
         let (total, mut page) = match (filter, &condition) {
             (Some(filter), condition) if !condition.as_ref().is_some_and(|condition| condition.exact) => {
-                self.scan(kind, filter, condition.as_ref(), skip, take)?
+                self.scan(kind, filter, condition.as_ref(), from, take)?
             }
-            (_, condition) => self.page(kind, condition.as_ref(), skip, take)?,
+            (_, condition) => self.page(kind, condition.as_ref(), from, take)?,
         };
         if with_links {
             page.iter_mut().try_for_each(|record| self.load_links(record))?;
@@ -45,7 +85,7 @@ impl Store {
         &self,
         kind: Kind,
         condition: Option<&Condition>,
-        skip: usize,
+        from: Position,
         take: usize,
     ) -> Result<(usize, Vec<Record>), Refusal> {
         let (clause, mut parameters) = clause(kind, condition);
@@ -56,10 +96,11 @@ impl Store {
         if take == 0 {
             return Ok((usize::try_from(total).unwrap_or(0), Vec::new()));
         }
-        parameters.extend([take, skip].map(|number| Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX))));
-        let mut statement = self
-            .connection
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM resources {clause} ORDER BY seq LIMIT ? OFFSET ?"))?;
+        let number = |number: usize| Sql::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+        parameters.extend([Sql::Integer(from.after()), number(take), number(from.skip())]);
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM resources {clause} AND seq > ? ORDER BY seq LIMIT ? OFFSET ?"
+        ))?;
         let rows = statement.query_map(params_from_iter(&parameters), record)?;
         Ok((usize::try_from(total).unwrap_or(0), rows.collect::<rusqlite::Result<_>>()?))
     }
@@ -69,7 +110,7 @@ impl Store {
         kind: Kind,
         filter: &Expression,
         condition: Option<&Condition>,
-        skip: usize,
+        from: Position,
         take: usize,
     ) -> Result<(usize, Vec<Record>), Refusal> {
         let (clause, parameters) = clause(kind, condition);
@@ -82,7 +123,7 @@ impl Store {
             if !self.meets(filter, &found)? {
                 continue;
             }
-            if total >= skip && page.len() < take {
+            if total >= from.skip() && found.seq > from.after() && page.len() < take {
                 page.push(found);
             }
             total += 1;

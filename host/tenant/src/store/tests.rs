@@ -37,8 +37,8 @@ fn names(store: &Store, kind: Kind, filter: &str) -> Vec<String> {
 
 fn patch_group(store: &mut Store, id: &str, operations: Value) -> Result<Written, Refusal> {
     let message = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
-    let steps = patch::parse(Catalogue::get().unwrap(), Kind::Group, &message)?;
-    store.patch(Kind::Group, id, steps, |_| Ok(()))
+    let steps = patch::parse(Catalogue::get().unwrap(), Kind::Group, &message, patch::Dialect::default())?;
+    store.patch(Kind::Group, id, &Conditions::default(), steps, |_, _| Ok(()))
 }
 
 fn members(store: &Store, id: &str) -> Vec<String> {
@@ -76,10 +76,10 @@ fn a_deleted_user_leaves_its_groups() {
     let mut store = store();
     let (a, b) = (user(&mut store, "a"), user(&mut store, "b"));
     let id = group(&mut store, "g", &[&a, &b]);
-    store.delete(Kind::User, &a).unwrap();
+    store.delete(Kind::User, &a, &Conditions::default()).unwrap();
     assert_eq!(members(&store, &id), [b]);
-    assert_eq!(store.delete(Kind::User, &a).unwrap_err().status, StatusCode::NOT_FOUND);
-    assert_eq!(store.delete(Kind::User, &id).unwrap_err().status, StatusCode::NOT_FOUND);
+    assert_eq!(store.delete(Kind::User, &a, &Conditions::default()).unwrap_err().status, StatusCode::NOT_FOUND);
+    assert_eq!(store.delete(Kind::User, &id, &Conditions::default()).unwrap_err().status, StatusCode::NOT_FOUND);
 }
 
 #[test]
