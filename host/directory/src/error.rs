@@ -27,18 +27,24 @@ pub enum DirectoryError {
         /// What is wrong.
         fault: TlsFault,
     },
-    /// The server does not accept the name and password.
-    #[error(
-        "{url} refuses the bind of \"{bind_dn}\": {reason}. Check bind-dn and password, and that the account is not locked"
-    )]
+    /// The server does not accept us as whom we bind.
+    #[error("{url} refuses the bind of {who}: {reason}. {advice}")]
     Credentials {
         /// The server.
         url: String,
         /// Who was to be bound.
-        bind_dn: String,
+        who: String,
         /// The server's answer.
         reason: String,
+        /// What to look at.
+        advice: &'static str,
     },
+    /// None of several servers can be used.
+    #[error("None of the servers in url can be used: {}", Each(.0))]
+    NoServer(
+        /// What is wrong with each, in the order in which they were tried.
+        Vec<DirectoryError>,
+    ),
     /// The base does not exist, or may not be seen.
     #[error(
         "{url} has no entry \"{base}\", or hides it from the account. Check base, and the account's right to read it"
@@ -137,7 +143,22 @@ impl DirectoryError {
         match self {
             Self::Unreachable { .. } => true,
             Self::EndedEarly { transient, .. } | Self::File { transient, .. } => *transient,
+            Self::NoServer(errors) => errors.iter().any(Self::is_transient),
             _ => false,
+        }
+    }
+
+    /// Whether another server of the same directory may do what this one did not. What this host is told wrongly stays
+    /// wrong everywhere, and a password that is refused is not tried again: that locks accounts.
+    pub(crate) fn another_server_may_help(&self) -> bool {
+        !matches!(self, Self::Configuration(_) | Self::Credentials { .. } | Self::File { .. })
+    }
+
+    /// What it means that all of these servers failed: one's own words where it is the only one.
+    pub(crate) fn of_servers(mut errors: Vec<Self>) -> Self {
+        match errors.len() {
+            1 => errors.remove(0),
+            _ => Self::NoServer(errors),
         }
     }
 
@@ -154,6 +175,19 @@ impl DirectoryError {
     /// An error about one line of a file.
     pub(crate) fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
         Self::File { path: path.to_owned(), line: Some(line), reason: reason.into(), transient: false }
+    }
+}
+
+/// Errors in one line, numbered.
+struct Each<'a>(&'a [DirectoryError]);
+
+impl fmt::Display for Each<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, error) in self.0.iter().enumerate() {
+            let separator = if place == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{}) {error}", place + 1)?;
+        }
+        Ok(())
     }
 }
 

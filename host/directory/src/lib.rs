@@ -15,11 +15,13 @@ use std::collections::BTreeSet;
 
 use provisor_model::{AttributeName, CheckLine, Entry, Schema};
 
+pub use connection::{BindMethod, ConnectionOptions};
 pub use error::{DirectoryError, TlsFault};
 pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, ObjectQuery};
 pub use ldif::{Ldif, LdifOptions};
 pub use openldap::{OpenLdap, OpenLdapOptions};
 pub use options::SourceOptions;
+pub use tls::ClientIdentity;
 pub use watermark::Watermark;
 
 /// A source directory of one configuration.

@@ -1,21 +1,37 @@
 //! TLS towards a directory: whom to trust, and what a failed handshake means.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::CertificateDer;
+use provisor_model::Secret;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use crate::error::{DirectoryError, TlsFault, server_words};
 
-/// A configuration that trusts the authorities of this PEM file, or those of the system. It is made for each
-/// connection, so that a renewed file is taken up.
+/// What this host shows of itself where a server asks for a certificate: PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those of the authorities between it and one that the server trusts.
+    pub certificate: PathBuf,
+    /// Its private key, unencrypted.
+    pub key: PathBuf,
+}
+
+/// A configuration that trusts the authorities of this PEM file, or those of the system, and shows this certificate if
+/// it is asked for one. It is made for each connection, so that renewed files are taken up.
 ///
 /// # Errors
-/// When the file cannot be read or holds no certificate.
-pub(crate) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, DirectoryError> {
+/// When a file cannot be read or does not hold what it should.
+pub(crate) fn client_config(
+    ca: Option<&Path>,
+    identity: Option<&ClientIdentity>,
+) -> Result<Arc<ClientConfig>, DirectoryError> {
     let roots = match ca {
         Some(path) => roots_of_file(path)?,
         None => roots_of_system()?,
@@ -24,9 +40,54 @@ pub(crate) fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>, Dire
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| DirectoryError::Configuration(format!("TLS cannot be set up: {error}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            config.with_client_auth_cert(chain, key).map_err(|error| {
+                let reason = format!(
+                    "client-certificate cannot be used with client-key: {error}. Check that they belong together"
+                );
+                DirectoryError::file(&identity.certificate, reason)
+            })?
+        }
+    };
     Ok(Arc::new(config))
+}
+
+fn read_identity(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), DirectoryError> {
+    let ClientIdentity { certificate, key } = identity;
+    let pem = std::fs::read(certificate).map_err(|error| {
+        DirectoryError::file(certificate, format!("client-certificate cannot be read: {error}. Check the path"))
+    })?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| {
+            DirectoryError::file(certificate, format!("client-certificate holds what is no certificate: {error}"))
+        })?;
+    if chain.is_empty() {
+        return Err(DirectoryError::file(
+            certificate,
+            "client-certificate holds no certificate. It must be a PEM file",
+        ));
+    }
+    let pem = Secret::new(std::fs::read_to_string(key).map_err(|error| {
+        DirectoryError::file(key, format!("client-key cannot be read: {error}. Check the path, and this user's rights"))
+    })?);
+    let key = PrivateKeyDer::from_pem_slice(pem.reveal().as_bytes()).map_err(|_| {
+        let reason = "client-key holds no private key that can be used. It must be a PEM file with an unencrypted key";
+        DirectoryError::file(key, reason)
+    })?;
+    Ok((chain, key))
+}
+
+/// When a certificate expires, where that can be read.
+pub(crate) fn expiry(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 fn roots_of_file(path: &Path) -> Result<RootCertStore, DirectoryError> {
@@ -82,6 +143,21 @@ pub(crate) fn fault_of_rustls(error: &rustls::Error) -> TlsFault {
                 server_words(&other.to_string())
             )),
         },
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => TlsFault::Other(
+            "the server demands a certificate of this host. Set client-certificate and client-key".into(),
+        ),
+        rustls::Error::AlertReceived(
+            alert @ (AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied),
+        ) => TlsFault::Other(format!(
+            "the server does not accept the certificate of this host ({alert:?}). Check client-certificate: its dates, \
+             and whether the server trusts its authority"
+        )),
         rustls::Error::InvalidMessage(_) => {
             TlsFault::Other("the server does not speak TLS on this port. Check url: ldaps usually is port 636".into())
         }
@@ -98,9 +174,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ca.pem");
         std::fs::write(&path, "nothing").unwrap();
-        let error = client_config(Some(&path)).unwrap_err().to_string();
+        let error = client_config(Some(&path), None).unwrap_err().to_string();
         assert!(error.contains("ca.pem") && error.contains("no certificate"), "{error}");
-        let error = client_config(Some(&folder.path().join("missing.pem"))).unwrap_err().to_string();
+        let error = client_config(Some(&folder.path().join("missing.pem")), None).unwrap_err().to_string();
         assert!(error.contains("missing.pem"), "{error}");
     }
 }

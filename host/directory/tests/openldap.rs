@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use provisor_directory::{
-    Directory, DirectoryError, ImportRequest, Ldif, LdifOptions, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions,
-    TlsFault, Watermark,
+    BindMethod, ConnectionOptions, Directory, DirectoryError, ImportRequest, Ldif, LdifOptions, ObjectQuery, OpenLdap,
+    OpenLdapOptions, SourceOptions, TlsFault, Watermark,
 };
 use provisor_model::{AttributeSyntax, CheckOutcome, Secret, Value};
 use provisor_tests::certificates::Validity;
@@ -31,16 +31,24 @@ fn slapd(people: usize, change_log: ChangeLog) -> Slapd {
 
 fn options(slapd: &Slapd) -> OpenLdapOptions {
     OpenLdapOptions {
-        url: slapd.tls_url(),
-        start_tls: false,
-        ca: Some(slapd.ca_file()),
+        connection: connection(slapd),
         base: SUFFIX.parse().unwrap(),
-        bind_dn: SYNC_DN.into(),
-        password: Secret::new(SYNC_PASSWORD),
         page_size: 100,
-        timeout: Duration::from_secs(20),
         object: SourceOptions::default(),
     }
+}
+
+fn connection(slapd: &Slapd) -> ConnectionOptions {
+    ConnectionOptions {
+        ca: Some(slapd.ca_file()),
+        timeout: Duration::from_secs(20),
+        ..ConnectionOptions::simple(slapd.tls_url(), SYNC_DN, Secret::new(SYNC_PASSWORD))
+    }
+}
+
+/// The usual options, over another connection.
+fn over(connection: ConnectionOptions, slapd: &Slapd) -> OpenLdapOptions {
+    OpenLdapOptions { connection, ..options(slapd) }
 }
 
 fn directory(slapd: &Slapd) -> Directory {
@@ -238,7 +246,8 @@ async fn limits_that_end_a_search_are_errors_and_no_deletions() {
         let small_pages = OpenLdapOptions { page_size: 50, ..options(&slapd) };
         let full = everything(&OpenLdap::new(small_pages).unwrap().into(), ATTRIBUTES).await;
         let bind_dn = format!("uid=weak,ou=people,{SUFFIX}");
-        let weak = OpenLdapOptions { bind_dn, password: Secret::new("weak"), page_size, ..options(&slapd) };
+        let weak = ConnectionOptions { bind_dn, password: Secret::new("weak"), ..connection(&slapd) };
+        let weak = OpenLdapOptions { page_size, ..over(weak, &slapd) };
         let mut store = Store { watermark: None, ..full.clone() };
         let error = store.import(&OpenLdap::new(weak).unwrap().into(), ATTRIBUTES).await.unwrap_err();
         assert!(matches!(&error, DirectoryError::EndedEarly { transient: own, .. } if *own == transient), "{error}");
@@ -265,8 +274,13 @@ async fn a_referral_object_is_read_as_an_entry_and_followed_nowhere() {
 #[tokio::test]
 async fn an_account_that_sees_nothing_is_an_error() {
     let slapd = slapd(5, ChangeLog::SessionLog(1000));
-    let anonymous = OpenLdapOptions { bind_dn: String::new(), password: Secret::new(""), ..options(&slapd) };
-    let error = failure(anonymous).await;
+    let anonymous = ConnectionOptions {
+        bind: BindMethod::Anonymous,
+        bind_dn: String::new(),
+        password: Secret::new(""),
+        ..connection(&slapd)
+    };
+    let error = failure(over(anonymous, &slapd)).await;
     assert!(matches!(error, DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }), "{error}");
     let base = format!("ou=nowhere,{SUFFIX}").parse().unwrap();
     let error = failure(OpenLdapOptions { base, ..options(&slapd) }).await;
@@ -276,7 +290,8 @@ async fn an_account_that_sees_nothing_is_an_error() {
 #[tokio::test]
 async fn a_wrong_password_is_told_apart() {
     let slapd = slapd(5, ChangeLog::SessionLog(1000));
-    let error = failure(OpenLdapOptions { password: Secret::new("wr0ng!"), ..options(&slapd) }).await;
+    let error =
+        failure(over(ConnectionOptions { password: Secret::new("wr0ng!"), ..connection(&slapd) }, &slapd)).await;
     assert!(matches!(error, DirectoryError::Credentials { .. }), "{error}");
     assert!(!error.to_string().contains("wr0ng!") && !format!("{error:?}").contains("wr0ng!"));
     assert!(!error.is_transient());
@@ -293,10 +308,16 @@ async fn certificates_that_are_foreign_expired_or_for_another_name_are_told_apar
 
     let foreign = folder.join("foreign.pem");
     std::fs::write(&foreign, Authority::new("Another CA").unwrap().pem()).unwrap();
-    assert_eq!(tls(OpenLdapOptions { ca: Some(foreign.clone()), ..options(&slapd) }).await, TlsFault::UnknownIssuer);
+    assert_eq!(
+        tls(over(ConnectionOptions { ca: Some(foreign.clone()), ..connection(&slapd) }, &slapd)).await,
+        TlsFault::UnknownIssuer
+    );
     // An authority that only has the right one's name.
     std::fs::write(&foreign, Authority::new("Lab LDAP CA").unwrap().pem()).unwrap();
-    assert_eq!(tls(OpenLdapOptions { ca: Some(foreign), ..options(&slapd) }).await, TlsFault::UnknownIssuer);
+    assert_eq!(
+        tls(over(ConnectionOptions { ca: Some(foreign), ..connection(&slapd) }, &slapd)).await,
+        TlsFault::UnknownIssuer
+    );
 
     let expired = slapd.authority().issue(Validity::Expired).unwrap();
     std::fs::write(folder.join("server.pem"), &expired.certificate_pem).unwrap();
@@ -313,13 +334,13 @@ async fn certificates_that_are_foreign_expired_or_for_another_name_are_told_apar
     std::fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
     std::fs::write(folder.join("other.pem"), other.pem()).unwrap();
     slapd.restart().unwrap();
-    let fault = tls(OpenLdapOptions { ca: Some(folder.join("other.pem")), ..options(&slapd) }).await;
+    let fault = tls(over(ConnectionOptions { ca: Some(folder.join("other.pem")), ..connection(&slapd) }, &slapd)).await;
     assert!(matches!(&fault, TlsFault::WrongName(names) if names.contains("other.example")), "{fault:?}");
 
     // A port where nobody speaks TLS.
     let plain = slapd.url().replace("ldap://127.0.0.1", "ldaps://localhost");
     assert!(matches!(
-        failure(OpenLdapOptions { url: plain, ..options(&slapd) }).await,
+        failure(over(ConnectionOptions { urls: vec![plain], ..connection(&slapd) }, &slapd)).await,
         DirectoryError::Tls { .. } | DirectoryError::Unreachable { .. }
     ));
 }
@@ -327,12 +348,12 @@ async fn certificates_that_are_foreign_expired_or_for_another_name_are_told_apar
 #[tokio::test]
 async fn start_tls_secures_the_plain_port() {
     let slapd = slapd(5, ChangeLog::SessionLog(1000));
-    let secured = OpenLdapOptions { url: slapd.url(), start_tls: true, ..options(&slapd) };
-    let store = everything(&OpenLdap::new(secured.clone()).unwrap().into(), ATTRIBUTES).await;
+    let secured = ConnectionOptions { urls: vec![slapd.url()], start_tls: true, ..connection(&slapd) };
+    let store = everything(&OpenLdap::new(over(secured.clone(), &slapd)).unwrap().into(), ATTRIBUTES).await;
     assert_eq!(store.entries.len(), 10);
     let foreign = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(foreign.path(), Authority::new("Another CA").unwrap().pem()).unwrap();
-    let error = failure(OpenLdapOptions { ca: Some(foreign.path().to_owned()), ..secured }).await;
+    let error = failure(over(ConnectionOptions { ca: Some(foreign.path().to_owned()), ..secured }, &slapd)).await;
     assert!(matches!(error, DirectoryError::Tls { fault: TlsFault::UnknownIssuer, .. }), "{error}");
 }
 
@@ -435,9 +456,12 @@ async fn the_check_stops_at_what_is_wrong() {
     let slapd = slapd(5, ChangeLog::SessionLog(1000));
     let base = format!("ou=nowhere,{SUFFIX}").parse().unwrap();
     for (options, what) in [
-        (OpenLdapOptions { password: Secret::new("wrong"), ..options(&slapd) }, "bind"),
+        (over(ConnectionOptions { password: Secret::new("wrong"), ..connection(&slapd) }, &slapd), "bind"),
         (OpenLdapOptions { base, ..options(&slapd) }, "base"),
-        (OpenLdapOptions { url: "ldaps://127.0.0.1:1".into(), ..options(&slapd) }, "connection"),
+        (
+            over(ConnectionOptions { urls: vec!["ldaps://127.0.0.1:1".into()], ..connection(&slapd) }, &slapd),
+            "connection",
+        ),
     ] {
         let directory: Directory = OpenLdap::new(options).unwrap().into();
         let lines = directory.check().await;

@@ -10,7 +10,7 @@ use super::paged::Paged;
 use super::refresh::Refresh;
 use super::schema::ServerSchema;
 use super::{EVERYTHING, OpenLdap};
-use crate::connection::Connection;
+use crate::connection::{self, Connection};
 use crate::error::DirectoryError;
 use crate::import::ImportItem;
 use crate::reading::Reader;
@@ -25,28 +25,14 @@ pub(crate) async fn check(server: &OpenLdap) -> Vec<CheckLine> {
 }
 
 async fn look(server: &OpenLdap, lines: &mut Vec<CheckLine>) -> Result<(), (&'static str, DirectoryError)> {
-    let endpoint = &server.endpoint;
-    let mut connection = Connection::connect(endpoint).await.map_err(|error| match error {
-        error @ DirectoryError::Tls { .. } => ("certificate", error),
-        error => ("connection", error),
-    })?;
-    lines.push(CheckLine::ok("connection", format!("{} answers", endpoint.url)));
-    lines.push(if endpoint.secure {
-        CheckLine::ok("certificate", "the connection is secured, and the certificate is valid for its name")
-    } else {
-        CheckLine::warning("certificate", "the connection is not secured. Use ldaps:// or start-tls")
-    });
-
-    connection.bind(endpoint).await.map_err(|error| ("bind", error))?;
-    lines.push(if endpoint.bind_dn.is_empty() {
-        CheckLine::warning("bind", "no bind-dn is set: the server is read anonymously")
-    } else {
-        CheckLine::ok("bind", format!("bound as \"{}\"", endpoint.bind_dn))
-    });
+    let mut connection = connection::check(&server.endpoint, lines).await?;
 
     let base = read_one(&mut connection, &server.base, EVERYTHING, &["1.1"]).await.map_err(|error| ("base", error))?;
     if base.is_none() {
-        return Err(("base", DirectoryError::NoSuchBase { url: endpoint.url.clone(), base: server.base.clone() }));
+        return Err((
+            "base",
+            DirectoryError::NoSuchBase { url: connection.url().to_owned(), base: server.base.clone() },
+        ));
     }
     lines.push(CheckLine::ok("base", format!("\"{}\" exists", server.base)));
 

@@ -28,7 +28,11 @@ impl FewSearch<'_> {
         let mut found = Vec::new();
         while let Some(message) = results.next().await? {
             let message = message::read(message).map_err(|error| malformed(connection.url(), &error))?;
-            if let (Message::Entry(entry, _), true) = (message, found.len() < limit) {
+            if let Message::Entry(entry, _) = message {
+                // A server that pays no heed to the size limit could go on for ever.
+                if found.len() >= limit {
+                    return Ok(found);
+                }
                 found.push(entry);
             }
         }

@@ -190,7 +190,9 @@ impl OpenLdap {
 
     /// A digest over what decides which entries are read and how they look once they are.
     fn fingerprint(&self) -> String {
-        fingerprint(["openldap", &self.options.url, &self.base, &self.options.object.to_text()])
+        // The first server stands for the directory: others keep the same.
+        let url = self.options.connection.urls.first().map_or("", String::as_str);
+        fingerprint(["openldap", url, &self.base, &self.options.object.to_text()])
     }
 }
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a failure here ends a test")]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod double;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Watermark};

@@ -1,6 +1,6 @@
 //! From a configuration to what it names: the directory, the target, and what identifies both to the connector space.
 
-use provisor_directory::{Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{ConnectionOptions, Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::Secret;
 use provisor_target::ScimOptions;
 use serde_json::json;
@@ -24,7 +24,8 @@ impl Configuration {
         Ok(match &self.source {
             Source::Ldif(ldif) => Directory::Ldif(Ldif::new(ldif_options(ldif, object(&ldif.identity)))),
             Source::OpenLdap(server) => {
-                let password = server.password.read()?;
+                let password = server.password.as_ref().map(super::SecretSource::read).transpose()?;
+                let password = password.unwrap_or_else(|| Secret::new(""));
                 let options = open_ldap_options(server, password, object(&server.identity));
                 let server = OpenLdap::new(options)
                     .map_err(|error| ConfigurationError::new(&Place::of_file(&self.file), error.to_string()))?;
@@ -78,11 +79,9 @@ impl Configuration {
                 format!("{}{base} by {source_id}", file.display())
             }
             Source::OpenLdap(server) => {
-                let url = Url::parse(&server.url).ok();
-                let host = url.as_ref().and_then(Url::host_str).unwrap_or(&server.url).to_lowercase();
-                let secure = url.as_ref().is_some_and(|url| url.scheme() == "ldaps");
-                let port = url.and_then(|url| url.port()).unwrap_or(if secure { 636 } else { 389 });
-                format!("ldap {host}:{port} below {} by {source_id}", server.base.to_string().to_lowercase())
+                // The first server stands for the directory: others keep the same.
+                let first = server.urls.first().map_or("", String::as_str);
+                format!("ldap {} below {} by {source_id}", place(first), server.base.to_string().to_lowercase())
             }
         }
     }
@@ -98,20 +97,34 @@ impl Source {
     }
 }
 
+/// Host and port of a server, or the path of its socket.
+fn place(url: &str) -> String {
+    let parsed = Url::parse(url).ok();
+    match parsed.as_ref().and_then(|url| Some((url.scheme(), url.host_str()?, url.port()))) {
+        Some(("ldap", host, port)) => format!("{}:{}", host.to_lowercase(), port.unwrap_or(389)),
+        Some(("ldaps", host, port)) => format!("{}:{}", host.to_lowercase(), port.unwrap_or(636)),
+        _ => url.to_owned(),
+    }
+}
+
 fn ldif_options(ldif: &LdifSource, object: SourceOptions) -> LdifOptions {
     LdifOptions { file: ldif.file.clone(), base: ldif.base.clone(), binary: ldif.binary.clone(), object }
 }
 
 fn open_ldap_options(server: &OpenLdapSource, password: Secret, object: SourceOptions) -> OpenLdapOptions {
     OpenLdapOptions {
-        url: server.url.clone(),
-        start_tls: server.start_tls,
-        ca: server.ca.clone(),
+        connection: ConnectionOptions {
+            urls: server.urls.clone(),
+            start_tls: server.start_tls,
+            ca: server.ca.clone(),
+            client_identity: server.client_identity.clone(),
+            bind: server.bind,
+            bind_dn: server.bind_dn.as_ref().map(ToString::to_string).unwrap_or_default(),
+            password,
+            timeout: server.timeout,
+        },
         base: server.base.clone(),
-        bind_dn: server.bind_dn.to_string(),
-        password,
         page_size: server.page_size,
-        timeout: server.timeout,
         object,
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use provisor_directory::{BindMethod, ClientIdentity};
 use provisor_model::{AttributeName, Dn, ObjectClasses};
 
 use super::document::{Item, Section};
@@ -23,11 +24,18 @@ pub(super) const OPENLDAP_KEYS: &[&str] = &[
     "url",
     "start-tls",
     "ca",
+    "client-certificate",
+    "client-key",
+    "bind",
     "bind-dn",
     "password",
     "page-size",
     "timeout",
 ];
+
+/// What `source.bind` may be.
+const BIND_METHODS: &[(&str, BindMethod)] =
+    &[("simple", BindMethod::Simple), ("external", BindMethod::External), ("anonymous", BindMethod::Anonymous)];
 
 /// The keys of an LDIF file.
 pub(super) const LDIF_KEYS: &[&str] = &["kind", "base", "source-id", "anchor", "object-classes", "file", "binary"];
@@ -60,18 +68,23 @@ pub struct LdifSource {
 /// An OpenLDAP server.
 #[derive(Clone, Debug)]
 pub struct OpenLdapSource {
-    /// `ldap://host:port` or `ldaps://host:port`.
-    pub url: String,
+    /// The servers that keep the directory, in the order in which they are tried: `ldaps://host:port`,
+    /// `ldap://host:port` or `ldapi:///path/of/socket`; at least one.
+    pub urls: Vec<String>,
     /// Whether a plain connection is turned into a protected one before anything is sent.
     pub start_tls: bool,
     /// A PEM file with the authorities to trust, in place of the machine's own.
     pub ca: Option<PathBuf>,
+    /// What this host shows where a server asks for a certificate.
+    pub client_identity: Option<ClientIdentity>,
     /// The entry below which all is read.
     pub base: Dn,
-    /// Who reads.
-    pub bind_dn: Dn,
-    /// Its password.
-    pub password: SecretSource,
+    /// How this host says who it is.
+    pub bind: BindMethod,
+    /// Who reads; none where the bind needs no name.
+    pub bind_dn: Option<Dn>,
+    /// Its password; none where the bind needs none.
+    pub password: Option<SecretSource>,
     /// Entries asked for at once.
     pub page_size: u32,
     /// The longest wait for an answer.
@@ -107,24 +120,10 @@ pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses), Config
 }
 
 fn open_ldap(section: &Section<'_>) -> Result<OpenLdapSource, ConfigurationError> {
-    let example = "\"ldaps://ldap.example.com\"";
-    let url_item = section.require("url", example)?;
-    let url = address::server(&url_item, &["ldap", "ldaps"], "ldaps://ldap.example.com")?;
-    if !matches!(url.path(), "" | "/") {
-        return Err(
-            url_item.error("has a path behind the host. Put the base into \"base\" and leave host and port here")
-        );
-    }
-    let start_tls_item = section.get("start-tls");
-    let start_tls = start_tls_item.as_ref().map_or(Ok(false), Item::boolean)?;
-    if let Some(item) = start_tls_item.filter(|_| start_tls && url.scheme() == "ldaps") {
-        return Err(item.error("is for ldap:// only: ldaps:// is protected from the start. Take the line out"));
-    }
-    if url.scheme() == "ldap" && !start_tls && !address::is_loopback(&url) {
-        return Err(url_item.error(
-            "is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
-        ));
-    }
+    let start_tls = section.get("start-tls").map_or(Ok(false), |item| item.boolean())?;
+    let urls = server_urls(section, start_tls)?;
+    let bind = section.get("bind").map_or(Ok(BindMethod::Simple), |item| item.word(BIND_METHODS))?;
+    let (bind_dn, password) = account(section, bind)?;
     let seconds = Duration::from_secs;
     let identity = identity(section)?;
     if let Some(item) = section.get("source-id").filter(|_| identity.source_id != AttributeName::from("entryUUID")) {
@@ -133,16 +132,77 @@ fn open_ldap(section: &Section<'_>) -> Result<OpenLdapSource, ConfigurationError
         );
     }
     Ok(OpenLdapSource {
-        url: url.as_str().trim_end_matches('/').to_owned(),
+        urls,
         start_tls,
         ca: section.get("ca").map(|item| item.path()).transpose()?,
+        client_identity: client_identity(section)?,
         base: section.require("base", "\"dc=example,dc=com\"")?.parsed()?,
-        bind_dn: section.require("bind-dn", "\"cn=sync,ou=svc,dc=example,dc=com\"")?.parsed()?,
-        password: SecretSource::of(&section.require("password", "{ file = \"ldap.password\" }")?, "source.password")?,
+        bind,
+        bind_dn,
+        password,
         page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 10_000)).map(small)?,
         timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
         identity,
     })
+}
+
+/// `url`: one server, or several in the order in which they are tried.
+fn server_urls(section: &Section<'_>, start_tls: bool) -> Result<Vec<String>, ConfigurationError> {
+    let item = section.require("url", "\"ldaps://ldap.example.com\"")?;
+    let items = if item.is_text() { vec![item.clone()] } else { item.list()? };
+    if items.is_empty() {
+        return Err(item.error("is empty. Name a server"));
+    }
+    items.iter().map(|item| server_url(section, item, start_tls)).collect()
+}
+
+fn server_url(section: &Section<'_>, item: &Item<'_>, start_tls: bool) -> Result<String, ConfigurationError> {
+    // A socket's path is looked at by whoever connects: what is a host to other URLs may be the path here.
+    if item.filled_text()?.starts_with("ldapi:") {
+        return Ok(item.filled_text()?.to_owned());
+    }
+    let url = address::server(item, &["ldap", "ldaps", "ldapi"], "ldaps://ldap.example.com")?;
+    if !matches!(url.path(), "" | "/") {
+        return Err(item.error("has a path behind the host. Put the base into \"base\" and leave host and port here"));
+    }
+    if let Some(item) = section.get("start-tls").filter(|_| start_tls && url.scheme() == "ldaps") {
+        return Err(item.error("is for ldap:// only: ldaps:// is protected from the start. Take the line out"));
+    }
+    if url.scheme() == "ldap" && !start_tls && !address::is_loopback(&url) {
+        return Err(item.error(
+            "is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
+        ));
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// `bind-dn` and `password`: both for a simple bind, neither for the others.
+fn account(section: &Section<'_>, bind: BindMethod) -> Result<(Option<Dn>, Option<SecretSource>), ConfigurationError> {
+    if bind == BindMethod::Simple {
+        let dn = section.require("bind-dn", "\"cn=sync,ou=svc,dc=example,dc=com\"")?.parsed()?;
+        let password = section.require("password", "{ file = \"ldap.password\" }")?;
+        return Ok((Some(dn), Some(SecretSource::of(&password, "source.password")?)));
+    }
+    match section.get("bind-dn").or_else(|| section.get("password")) {
+        Some(item) => Err(item.error("is for bind = \"simple\" only. Take the line out")),
+        None => Ok((None, None)),
+    }
+}
+
+/// `client-certificate` and `client-key`: both or neither.
+fn client_identity(section: &Section<'_>) -> Result<Option<ClientIdentity>, ConfigurationError> {
+    match (section.get("client-certificate"), section.get("client-key")) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(ClientIdentity { certificate: certificate.path()?, key: key.path()? }))
+        }
+        (Some(item), None) => {
+            Err(item.error("needs client-key beside it: the file with the certificate's private key"))
+        }
+        (None, Some(item)) => {
+            Err(item.error("needs client-certificate beside it: the file with the key's certificate"))
+        }
+    }
 }
 
 fn ldif(section: &Section<'_>) -> Result<LdifSource, ConfigurationError> {

@@ -1,0 +1,132 @@
+//! The check of a connection: which servers answer, how they are secured, and as whom we are taken.
+
+use std::time::{Duration, SystemTime};
+
+use provisor_model::CheckLine;
+
+use super::Connection;
+use super::dial::TlsSession;
+use super::endpoint::{Bind, Endpoint, Server};
+use crate::error::DirectoryError;
+
+/// How long before its end a certificate is warned of.
+const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const DAY: u64 = 24 * 60 * 60;
+
+/// Looks at every server, and returns a bound connection to the first that can be used.
+///
+/// # Errors
+/// What stands in the way, and what was being looked at, where none can be used.
+pub(crate) async fn check(
+    endpoint: &Endpoint,
+    lines: &mut Vec<CheckLine>,
+) -> Result<Connection, (&'static str, DirectoryError)> {
+    let mut used: Option<Connection> = None;
+    let mut failed = Vec::new();
+    for server in &endpoint.servers {
+        match look(endpoint, server, used.is_some(), lines).await {
+            Ok(connection) if used.is_none() => used = Some(connection),
+            Ok(connection) => connection.close().await,
+            Err((what, error)) => failed.push((what, error)),
+        }
+    }
+    match (used, failed.len()) {
+        (Some(connection), _) => {
+            lines.extend(failed.into_iter().map(|(what, error)| CheckLine::warning(what, error.to_string())));
+            Ok(connection)
+        }
+        (None, 1) => Err(failed.remove(0)),
+        (None, _) => {
+            let what = failed.first().map_or("connection", |(what, _)| *what);
+            Err((what, DirectoryError::of_servers(failed.into_iter().map(|(_, error)| error).collect())))
+        }
+    }
+}
+
+/// Looks at one server.
+async fn look(
+    endpoint: &Endpoint,
+    server: &Server,
+    spare: bool,
+    lines: &mut Vec<CheckLine>,
+) -> Result<Connection, (&'static str, DirectoryError)> {
+    let mut connection = Connection::connect(endpoint, server).await.map_err(|error| match error {
+        error @ DirectoryError::Tls { .. } => ("certificate", error),
+        error => ("connection", error),
+    })?;
+    let mut found = vec![CheckLine::ok(
+        "connection",
+        format!("{} answers{}", server.url, if spare { ", and stands by" } else { "" }),
+    )];
+    found.push(security(server, connection.tls(), SystemTime::now()));
+    let bound = match connection.bind(endpoint).await {
+        // With TLS 1.3 a server says only now that it does not like our certificate.
+        Err(error @ DirectoryError::Tls { .. }) => Err(("certificate", error)),
+        Err(error) => Err(("bind", error)),
+        Ok(()) => identity(endpoint, &mut connection).await.map_err(|error| ("bind", error)),
+    };
+    lines.append(&mut found);
+    lines.push(bound?);
+    Ok(connection)
+}
+
+/// How a connection is secured, and for how long.
+fn security(server: &Server, tls: Option<&TlsSession>, now: SystemTime) -> CheckLine {
+    let Some(tls) = tls else {
+        return if server.is_secure() {
+            CheckLine::ok("certificate", "the server is reached by a socket of this machine, without TLS")
+        } else {
+            CheckLine::warning("certificate", "the connection is not secured. Use ldaps:// or start-tls")
+        };
+    };
+    let valid = format!("{}; the server's certificate is valid for its name", tls.version);
+    let Some(left) = tls.expires.map(|expires| expires.duration_since(now).unwrap_or_default()) else {
+        return CheckLine::ok("certificate", valid);
+    };
+    let days = left.as_secs() / DAY;
+    if left < EXPIRES_SOON {
+        let detail = format!("{valid}, but expires in {days} days. Renew it on the server");
+        CheckLine::warning("certificate", detail)
+    } else {
+        CheckLine::ok("certificate", format!("{valid}, and for {days} days more"))
+    }
+}
+
+/// As whom the server takes us.
+async fn identity(endpoint: &Endpoint, connection: &mut Connection) -> Result<CheckLine, DirectoryError> {
+    let told = connection.who_am_i().await?;
+    let told = told.as_deref().map(|id| id.strip_prefix("dn:").unwrap_or(id));
+    Ok(match (&endpoint.bind, told) {
+        (Bind::Anonymous, _) => CheckLine::warning("bind", "no account is set: the server is read anonymously"),
+        (_, Some("")) => CheckLine::warning(
+            "bind",
+            "the server accepts the bind, but takes this host for nobody. Map the account on the server",
+        ),
+        (_, Some(id)) => CheckLine::ok("bind", format!("bound as \"{id}\"")),
+        (Bind::Simple { dn, .. }, None) => CheckLine::ok("bind", format!("bound as \"{dn}\"")),
+        (Bind::External, None) => CheckLine::ok("bind", "bound by EXTERNAL; the server does not say as whom"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use provisor_model::{CheckOutcome, Secret};
+
+    use super::*;
+    use crate::connection::ConnectionOptions;
+
+    #[test]
+    fn a_certificate_that_ends_soon_is_warned_of() {
+        let options = ConnectionOptions::simple("ldaps://ldap.example", "cn=sync", Secret::new("secret"));
+        let server = options.endpoint().unwrap().servers.remove(0);
+        let now = SystemTime::now();
+        let line = |days: u64| {
+            let expires = Some(now + Duration::from_secs(days * DAY + 60));
+            security(&server, Some(&TlsSession { version: "TLS 1.3", expires }), now).outcome
+        };
+        assert!(matches!(line(29), CheckOutcome::Warning(text) if text.contains("in 29 days")));
+        assert!(matches!(line(30), CheckOutcome::Ok(text) if text.contains("30 days more")));
+        let unknown = security(&server, Some(&TlsSession { version: "TLS 1.2", expires: None }), now).outcome;
+        assert!(matches!(unknown, CheckOutcome::Ok(text) if text.starts_with("TLS 1.2")));
+    }
+}

@@ -1,0 +1,295 @@
+//! The LDAP connection: bound, with a deadline on all it waits for. The LDAP library stands behind a relay that lets
+//! through what is sound and no more than is read; whatever goes wrong ends the connection with an error.
+
+mod ber;
+mod check;
+mod dial;
+mod endpoint;
+mod fault;
+mod flow;
+mod grammar;
+mod options;
+mod relay;
+mod result;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use ldap3::controls::RawControl;
+use ldap3::exop::WhoAmI;
+use ldap3::result::Result as LibraryResult;
+use ldap3::{
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, ResultEntry, Scope, SearchOptions, SearchStream,
+    StdStream,
+};
+use tokio::task::JoinHandle;
+
+use crate::error::{DirectoryError, server_words};
+pub(crate) use check::check;
+use dial::TlsSession;
+pub(crate) use endpoint::Endpoint;
+use endpoint::{Bind, Server};
+use flow::Flow;
+pub use options::{BindMethod, ConnectionOptions};
+pub(crate) use result::{describe, result_error};
+
+/// How often a connection is tried before an error is reported, and the pause after the first failure; it doubles.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// How long a good-bye may take.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
+/// A search to make.
+#[derive(Debug)]
+pub(crate) struct Search<'a> {
+    pub base: &'a str,
+    pub scope: Scope,
+    pub filter: &'a str,
+    pub attributes: &'a [String],
+    pub controls: Vec<RawControl>,
+    /// The most entries that are wanted; 0 for all.
+    pub size_limit: i32,
+}
+
+/// A bound connection. It is closed when it is dropped.
+pub(crate) struct Connection {
+    ldap: Ldap,
+    driver: JoinHandle<()>,
+    relay: JoinHandle<()>,
+    flow: Arc<Flow>,
+    tls: Option<TlsSession>,
+    url: String,
+    timeout: Duration,
+}
+
+impl Connection {
+    /// Connects to the first server that can be used, secures the connection and binds; tries all of them again a few
+    /// times where none can be reached.
+    ///
+    /// # Errors
+    /// When it does not succeed: each reason apart.
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, DirectoryError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match Self::try_open(endpoint).await {
+                Err(error) if error.is_transient() => {
+                    tracing::debug!(%error, ?pause, "The directory cannot be reached; trying again.");
+                }
+                result => return result,
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Self::try_open(endpoint).await
+    }
+
+    /// Connects to the first server that can be used and binds; tries each server once.
+    pub async fn try_open(endpoint: &Endpoint) -> Result<Self, DirectoryError> {
+        let mut failed = Vec::new();
+        for (place, server) in endpoint.in_order() {
+            match Self::open_one(endpoint, server).await {
+                Ok(connection) => {
+                    for error in &failed {
+                        tracing::warn!(%error, used = server.url, "A directory server cannot be used; another one is.");
+                    }
+                    endpoint.answered(place);
+                    return Ok(connection);
+                }
+                Err(error) if error.another_server_may_help() => failed.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(DirectoryError::of_servers(failed))
+    }
+
+    async fn open_one(endpoint: &Endpoint, server: &Server) -> Result<Self, DirectoryError> {
+        let mut connection = Self::connect(endpoint, server).await?;
+        connection.bind(endpoint).await?;
+        Ok(connection)
+    }
+
+    /// Connects to one server and secures the connection, without a bind.
+    async fn connect(endpoint: &Endpoint, server: &Server) -> Result<Self, DirectoryError> {
+        let (url, timeout) = (&server.url, endpoint.timeout);
+        let dialled = tokio::time::timeout(timeout, dial::dial(endpoint, server)).await;
+        let (stream, tls) = dialled.unwrap_or_else(|_| Err(silent(url, timeout)))?;
+        let flow = Arc::new(Flow::default());
+        let unavailable = |reason: String| DirectoryError::Unreachable { url: url.clone(), reason };
+        let (library, relay) =
+            relay::start(stream, Arc::clone(&flow)).map_err(|error| unavailable(error.to_string()))?;
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(library));
+        // The library's own address, for a stream that is there already.
+        let opened = LdapConnAsync::with_settings(settings, "ldapi:///").await;
+        let (driver, ldap) = opened.map_err(|error| unavailable(error.to_string()))?;
+        // The relay lets nothing pass at which the library panics. If it did all the same, this task would end, and
+        // whoever waits for an answer find the connection closed.
+        let driver = tokio::spawn(async move {
+            if let Err(error) = driver.drive().await {
+                tracing::debug!(%error, "The LDAP library ended.");
+            }
+        });
+        Ok(Self { ldap, driver, relay, flow, tls, url: url.clone(), timeout })
+    }
+
+    /// Binds as the endpoint says.
+    async fn bind(&mut self, endpoint: &Endpoint) -> Result<(), DirectoryError> {
+        let (result, who) = match &endpoint.bind {
+            Bind::Anonymous => return Ok(()),
+            Bind::Simple { dn, password } => {
+                let bind = self.ldap.simple_bind(dn, password.reveal());
+                (guarded(&self.flow, &self.url, self.timeout, bind).await?, format!("\"{dn}\""))
+            }
+            Bind::External => {
+                let bind = self.ldap.sasl_external_bind();
+                (guarded(&self.flow, &self.url, self.timeout, bind).await?, "EXTERNAL".to_owned())
+            }
+        };
+        match result.rc {
+            0 => Ok(()),
+            7 | 8 | 13 | 32 | 34 | 48 | 49 | 53 => Err(DirectoryError::Credentials {
+                url: self.url.clone(),
+                who,
+                reason: describe(&result),
+                advice: match &endpoint.bind {
+                    Bind::External => {
+                        "Check that the server offers EXTERNAL, trusts the authority of client-certificate, and maps \
+                         its subject (or the socket's user) to an account"
+                    }
+                    _ => "Check bind-dn and password, and that the account is not locked",
+                },
+            }),
+            _ => Err(result_error(&self.url, "the bind", "", &result)),
+        }
+    }
+
+    /// As whom the server takes us (RFC 4532): an authorisation id, empty for nobody; none where it does not say.
+    ///
+    /// # Errors
+    /// When the connection fails.
+    async fn who_am_i(&mut self) -> Result<Option<String>, DirectoryError> {
+        let answer = self.ldap.extended(WhoAmI);
+        let answer = guarded(&self.flow, &self.url, self.timeout, answer).await?;
+        let id = answer.0.val.unwrap_or_default();
+        Ok(if answer.1.rc == 0 { Some(server_words(&String::from_utf8_lossy(&id))) } else { None })
+    }
+
+    /// Sends a search; what it finds is pulled from the results. The server is held back while nobody pulls.
+    pub async fn search(&mut self, search: Search<'_>) -> Result<Results, DirectoryError> {
+        let attributes: Vec<String> = search.attributes.to_vec();
+        self.ldap.with_controls(search.controls).with_search_options(SearchOptions::new().sizelimit(search.size_limit));
+        let stream = self.ldap.streaming_search(search.base, search.scope, search.filter, attributes);
+        let mut stream = guarded(&self.flow, &self.url, self.timeout, stream).await?;
+        let id = stream.ldap_handle().last_id();
+        Ok(Results { stream, id, flow: Arc::clone(&self.flow), url: self.url.clone(), timeout: self.timeout })
+    }
+
+    /// Says good-bye. The connection is closed also where the server does not listen any more.
+    pub async fn close(mut self) {
+        let good_bye = async {
+            let _ = AssertUnwindSafe(self.ldap.unbind()).catch_unwind().await;
+            let _ = (&mut self.relay).await;
+        };
+        let _ = tokio::time::timeout(GOOD_BYE, good_bye).await;
+    }
+
+    /// The server, for messages.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How the connection is secured, if by TLS.
+    fn tls(&self) -> Option<&TlsSession> {
+        self.tls.as_ref()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.relay.abort();
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connection").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// What a search finds, message by message. When it is dropped before its end, what still comes is thrown away.
+pub(crate) struct Results {
+    stream: SearchStream<'static, String, Vec<String>>,
+    id: i32,
+    flow: Arc<Flow>,
+    url: String,
+    timeout: Duration,
+}
+
+impl Results {
+    /// The next message; none when the server has said that the search is over.
+    pub async fn next(&mut self) -> Result<Option<ResultEntry>, DirectoryError> {
+        self.flow.wait(self.id);
+        match tokio::time::timeout(self.timeout, self.stream.next()).await {
+            Ok(next) => {
+                let next = next.map_err(|error| ended(&self.flow, &self.url, error))?;
+                if next.is_some() {
+                    self.flow.read(self.id);
+                }
+                Ok(next)
+            }
+            Err(_) => Err(silent(&self.url, self.timeout)),
+        }
+    }
+
+    /// How the server says that the search went; only after [`Self::next`] has given none.
+    pub async fn finish(mut self) -> LdapResult {
+        self.stream.finish().await
+    }
+}
+
+impl Drop for Results {
+    fn drop(&mut self) {
+        self.flow.give_up(self.id);
+    }
+}
+
+impl fmt::Debug for Results {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Results").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Waits for the library no longer than the deadline, and makes an error of its errors and its panics.
+async fn guarded<T>(
+    flow: &Flow,
+    url: &str,
+    deadline: Duration,
+    operation: impl Future<Output = LibraryResult<T>>,
+) -> Result<T, DirectoryError> {
+    match tokio::time::timeout(deadline, AssertUnwindSafe(operation).catch_unwind()).await {
+        Ok(Ok(result)) => result.map_err(|error| ended(flow, url, error)),
+        Ok(Err(_panic)) => {
+            Err(DirectoryError::Protocol { url: url.to_owned(), reason: "a malformed reply to an operation".into() })
+        }
+        Err(_) => Err(silent(url, deadline)),
+    }
+}
+
+fn silent(url: &str, deadline: Duration) -> DirectoryError {
+    let seconds = deadline.as_secs_f32().ceil();
+    DirectoryError::Unreachable { url: url.to_owned(), reason: format!("no answer within {seconds} s") }
+}
+
+/// What an error of the library means: the connection has ended, for the reason that the relay knows.
+fn ended(flow: &Flow, url: &str, error: LdapError) -> DirectoryError {
+    match (flow.ended(), error) {
+        (_, LdapError::FilterParsing) => DirectoryError::Configuration("The search filter is malformed".into()),
+        (Some(end), _) => end.into_error(url),
+        (None, error) => DirectoryError::Protocol { url: url.to_owned(), reason: server_words(&error.to_string()) },
+    }
+}
