@@ -27,6 +27,19 @@ pub fn venv_program(name: &str) -> Result<PathBuf> {
     existing(file, "run `cargo xtask setup`")
 }
 
+/// The folder into which npm installed the packages of a server below tests/servers, such as `scimmy`.
+pub fn npm_folder(server: &str) -> Result<PathBuf> {
+    let folder = workspace_root().join("target/test-servers").join(server);
+    existing(folder.join("installed"), "run `cargo xtask setup`")?;
+    Ok(folder)
+}
+
+/// A file of a server below tests/servers.
+#[must_use]
+pub fn server_file(name: &str) -> PathBuf {
+    workspace_root().join("tests/servers").join(name)
+}
+
 /// A first-party plugin's component, such as `people`.
 pub fn plugin(name: &str) -> Result<PathBuf> {
     let file = workspace_root().join("target/plugins").join(format!("{name}.wasm"));

@@ -7,13 +7,17 @@
 
 pub mod certificates;
 pub mod daemon;
+pub mod django_scim;
 pub mod installed;
 pub mod ldif;
 pub mod scim2_server;
+pub mod scimmy;
 pub mod slapd;
 pub mod wait;
 
 pub use certificates::{Authority, ServerCertificate, Validity};
+pub use django_scim::DjangoScim;
 pub use scim2_server::Scim2Server;
+pub use scimmy::Scimmy;
 pub use slapd::{ChangeLog, Slapd, SlapdOptions};
 pub use wait::{free_port, wait_until, wait_until_async};

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use provisor_tests::ldif::{Directory, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
-use provisor_tests::{Authority, ChangeLog, Scim2Server, Slapd, SlapdOptions, Validity, installed};
+use provisor_tests::{Authority, ChangeLog, DjangoScim, Scim2Server, Scimmy, Slapd, SlapdOptions, Validity, installed};
 
 const SMALL: Size = Size { people: 50, groups: 3, big: 40 };
 
@@ -141,4 +141,27 @@ fn the_scim_server_answers_its_token_alone() {
     assert!(String::from_utf8_lossy(&good.stdout).contains("ListResponse"));
     assert!(!String::from_utf8_lossy(&query("another").stdout).contains("ListResponse"));
     server.stop().unwrap();
+}
+
+/// What a service answers to a listing with this token.
+async fn status(url: &str, token: &str) -> u16 {
+    let _already = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(format!("{url}/Users")).bearer_auth(token).send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn the_other_scim_servers_answer_their_token_alone_and_are_gone_when_stopped() {
+    let (scimmy, django) = (Scimmy::start("secret-token").unwrap(), DjangoScim::start("secret-token").unwrap());
+    let urls = [scimmy.url(), django.url()];
+    for url in &urls {
+        assert_eq!(status(url, "secret-token").await, 200, "{url}");
+        assert_eq!(status(url, "another").await, 401, "{url}");
+    }
+    scimmy.stop().unwrap();
+    django.stop().unwrap();
+    for url in urls {
+        let port = url.trim_start_matches("http://127.0.0.1:").split('/').next().unwrap().parse().unwrap();
+        assert!(!provisor_tests::wait::port_answers(port), "{url}");
+    }
 }

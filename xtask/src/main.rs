@@ -39,7 +39,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER", requires = "paths")]
         into: Option<PathBuf>,
     },
-    /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers in a Python venv below target.
+    /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers from PyPI and npm below target.
     Setup,
     /// Set up, build the plugins and the binary, and run every test.
     Test {

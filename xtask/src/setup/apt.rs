@@ -1,4 +1,4 @@
-//! The programs that come as Debian packages: slapd, the LDAP clients, openssl, Python.
+//! The programs that come as Debian packages: slapd, the LDAP clients, openssl, Python, Node.
 
 use std::fs;
 use std::io::Write;
@@ -40,12 +40,19 @@ pub fn ensure_programs() -> Result<()> {
 
 /// The packages that a program of theirs shows to be missing.
 fn missing_packages() -> Vec<&'static str> {
-    let mut missing: Vec<&str> =
-        [("slapd", "slapd"), ("ldapmodify", "ldap-utils"), ("openssl", "openssl"), ("python3", "python3")]
-            .into_iter()
-            .filter(|(program, _)| !process::is_installed(program))
-            .map(|(_, package)| package)
-            .collect();
+    let programs = [
+        ("slapd", "slapd"),
+        ("ldapmodify", "ldap-utils"),
+        ("openssl", "openssl"),
+        ("python3", "python3"),
+        ("node", "nodejs"),
+        ("npm", "npm"),
+    ];
+    let mut missing: Vec<&str> = programs
+        .into_iter()
+        .filter(|(program, _)| !process::is_installed(program))
+        .map(|(_, package)| package)
+        .collect();
     if !can_make_venvs() {
         missing.push("python3-venv");
     }

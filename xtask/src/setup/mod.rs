@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the tests need beside cargo. Idempotent, quiet when all is there, and never skipped.
 
 mod apt;
+mod npm;
 mod venv;
 
 use anyhow::Result;
@@ -11,6 +12,7 @@ use crate::progress::Progress;
 pub fn run(progress: &mut Progress) -> Result<()> {
     progress.step("set-up of the test servers", || {
         apt::ensure_programs()?;
-        venv::ensure()
+        venv::ensure()?;
+        npm::ensure("scimmy")
     })
 }
