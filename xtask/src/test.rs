@@ -13,12 +13,20 @@ pub fn run(progress: &mut Progress, args: &[String]) -> Result<()> {
     progress.step("tests", || process::run(workspace::cargo().args(["test", "--workspace"]).args(args)))
 }
 
-/// Runs the test program `soak` with what takes long switched on, one test at a time. The arguments go to the program.
+/// Runs the test programs that have a long form in that form, one test at a time. The arguments go to the programs.
 pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
     prepare(progress)?;
     progress.step("soak", || {
         let mut cargo = workspace::cargo();
-        cargo.env("PROVISOR_SOAK", "1").args(["test", "--workspace", "--test", "soak", "--"]);
+        cargo.env("PROVISOR_SOAK", "1").args([
+            "test",
+            "--workspace",
+            "--test",
+            "soak",
+            "--test",
+            "openldap_to_scim",
+            "--",
+        ]);
         process::run(cargo.args(["--include-ignored", "--nocapture", "--test-threads=1"]).args(args))
     })
 }

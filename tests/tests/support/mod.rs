@@ -1,6 +1,11 @@
 //! A provisor program with a configuration of its own, run as an administrator runs it.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod model;
+pub mod scenario;
+pub mod sources;
+pub mod targets;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -66,7 +71,8 @@ impl Agent {
     }
 }
 
-/// All resources of a kind, over as many pages as it takes.
+/// All resources of a kind, over as many pages as it takes. A page behind the last is never asked for: there are
+/// services that answer it with the first.
 pub async fn listed(base: &str, kind: &str) -> Vec<Value> {
     let client = client();
     let mut resources: Vec<Value> = Vec::new();
@@ -75,10 +81,11 @@ pub async fn listed(base: &str, kind: &str) -> Vec<Value> {
         let reply = client.get(url).bearer_auth(TOKEN).send().await.unwrap().error_for_status().unwrap();
         let mut page: Value = reply.json().await.unwrap();
         let Value::Array(rows) = page["Resources"].take() else { return resources };
-        if rows.is_empty() {
+        let none = rows.is_empty();
+        resources.extend(rows);
+        if none || page["totalResults"].as_u64().is_some_and(|total| resources.len() as u64 >= total) {
             return resources;
         }
-        resources.extend(rows);
     }
 }
 

@@ -1,0 +1,62 @@
+//! Directories that a scenario reads from and changes.
+
+use provisor_tests::ldif::{SUFFIX, SYNC_DN, SYNC_PASSWORD};
+use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
+
+/// A server that holds the directory, and how it is told to the agent.
+pub trait Source: Sized {
+    /// The attribute by which the agent knows an entry for ever, in the form that is sent as externalId.
+    const ID: &str;
+
+    /// A server with these entries.
+    fn start(ldif: String) -> Self;
+
+    /// The `[source]` section of a configuration; the password is in the file `password`.
+    fn configuration(&self) -> String;
+
+    /// The password that the section names.
+    fn password(&self) -> &str;
+
+    /// Changes the directory by LDIF change records, entries among them, which are added.
+    fn apply(&self, ldif: &str);
+
+    /// The entries that a filter finds, as LDIF.
+    fn search(&self, filter: &str, attributes: &[&str]) -> String;
+
+    /// Stops the server and starts it again.
+    fn restart(&mut self);
+}
+
+impl Source for Slapd {
+    const ID: &str = "entryUUID";
+
+    fn start(ldif: String) -> Self {
+        let options = SlapdOptions { ldif, change_log: ChangeLog::AccessLog, ..SlapdOptions::default() };
+        Self::start(&options).unwrap()
+    }
+
+    fn configuration(&self) -> String {
+        format!(
+            "[source]\nkind = \"openldap\"\nurl = \"{}\"\nca = \"{}\"\nbase = \"{SUFFIX}\"\nbind-dn = \"{SYNC_DN}\"\n\
+             password = {{ file = \"password\" }}\n",
+            self.tls_url(),
+            self.ca_file().display()
+        )
+    }
+
+    fn password(&self) -> &str {
+        SYNC_PASSWORD
+    }
+
+    fn apply(&self, ldif: &str) {
+        self.apply(ldif).unwrap();
+    }
+
+    fn search(&self, filter: &str, attributes: &[&str]) -> String {
+        self.search(SUFFIX, filter, attributes).unwrap()
+    }
+
+    fn restart(&mut self) {
+        self.restart().unwrap();
+    }
+}
