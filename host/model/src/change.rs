@@ -86,6 +86,27 @@ mod tests {
     }
 
     #[test]
+    fn another_unicode_form_or_order_is_no_change_and_another_letter_case_is() {
+        let list = |values: &[&str]| {
+            TargetValue::<u32>::List(values.iter().map(|value| Plain::Text((*value).to_owned())).collect())
+        };
+        let rows =
+            |value: &str| TargetValue::Rows([[("value".to_owned(), Plain::Text(value.to_owned()))].into()].into());
+        let old = state(&[
+            ("title", text("Zo\u{eb}")),
+            ("nickNames", list(&["b", "a\u{308}"])),
+            ("emails", rows("\u{fc}@x")),
+        ]);
+        let new = state(&[
+            ("title", text("Zoe\u{308}")),
+            ("nickNames", list(&["\u{e4}", "b"])),
+            ("emails", rows("u\u{308}@x")),
+        ]);
+        assert!(attribute_changes(&old, &new).is_empty());
+        assert_eq!(attribute_changes(&state(&[("title", text("Zoë"))]), &state(&[("title", text("ZOË"))])).len(), 1);
+    }
+
+    #[test]
     fn what_is_no_longer_desired_is_removed_and_the_rest_set() {
         let old = state(&[("title", text("a")), ("locale", text("de"))]);
         let new = state(&[("title", text("b")), ("timezone", text("UTC"))]);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SourceId, TargetPath};
+use crate::{SourceId, TargetPath, text};
 
 /// What the target calls a resource: SCIM's `id`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,7 +35,8 @@ impl fmt::Debug for ResourceId {
     }
 }
 
-/// A single value of a resource attribute.
+/// A single value of a resource attribute. Texts that differ by their Unicode form alone (NFC, NFD) are equal: a target
+/// may store another form than it was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Plain {
     /// Text.
@@ -65,7 +66,7 @@ impl Plain {
 
 impl PartialEq for Plain {
     fn eq(&self, other: &Self) -> bool {
-        self.rank() == other.rank()
+        self.cmp(other).is_eq()
     }
 }
 
@@ -73,7 +74,10 @@ impl Eq for Plain {}
 
 impl Ord for Plain {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.rank().cmp(&other.rank())
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => text::compare(one, other),
+            _ => self.rank().cmp(&other.rank()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::AttributeName;
+use crate::{AttributeName, MatchingRule};
 
 /// How the values of an attribute are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,17 +21,44 @@ pub enum AttributeSyntax {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Schema {
     syntaxes: BTreeMap<AttributeName, AttributeSyntax>,
+    /// Where it is not what the syntax suggests.
+    #[serde(default)]
+    rules: BTreeMap<AttributeName, MatchingRule>,
 }
 
 impl Schema {
     /// A schema that knows these attributes.
     pub fn new(syntaxes: impl IntoIterator<Item = (AttributeName, AttributeSyntax)>) -> Self {
-        Self { syntaxes: syntaxes.into_iter().collect() }
+        Self { syntaxes: syntaxes.into_iter().collect(), rules: BTreeMap::new() }
     }
 
     /// Adds an attribute, or changes what is known of it.
     pub fn set(&mut self, name: AttributeName, syntax: AttributeSyntax) {
         self.syntaxes.insert(name, syntax);
+    }
+
+    /// Sets how the values of an attribute are compared.
+    pub fn set_rule(&mut self, name: AttributeName, rule: MatchingRule) {
+        if rule == self.default_rule(&name) {
+            self.rules.remove(&name);
+        } else {
+            self.rules.insert(name, rule);
+        }
+    }
+
+    /// How values of this attribute are compared: as the schema says, else octets and names as what they are, and text
+    /// without regard to letter case, as most attributes have it.
+    pub fn rule(&self, name: &AttributeName) -> MatchingRule {
+        let base = name.as_str().split(';').next().unwrap_or_default();
+        self.rules.get(&AttributeName::new(base)).copied().unwrap_or_else(|| self.default_rule(name))
+    }
+
+    fn default_rule(&self, name: &AttributeName) -> MatchingRule {
+        match self.syntax(name) {
+            AttributeSyntax::Text => MatchingRule::CaseIgnore,
+            AttributeSyntax::Binary => MatchingRule::Octets,
+            AttributeSyntax::Dn => MatchingRule::Dn,
+        }
     }
 
     /// How values of this attribute are read. Options (`;lang-de`) say nothing about it; `;binary` makes it binary
