@@ -154,8 +154,8 @@ impl Reader {
             names: self.selection.names(description),
             binary: self.schema.syntax(&name) == AttributeSyntax::Binary,
             is_object_class: description.eq_ignore_ascii_case("objectClass"),
-            is_source_id: name == self.object.source_id_attribute,
-            is_anchor: self.object.anchor_attribute.as_ref() == Some(&name),
+            is_source_id: self.selection.is(description, &self.object.source_id_attribute),
+            is_anchor: self.object.anchor_attribute.as_ref().is_some_and(|own| self.selection.is(description, own)),
         }
     }
 

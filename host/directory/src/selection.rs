@@ -36,6 +36,24 @@ const SECRETS: &[&str] = &[
     "userPassword",
 ];
 
+/// The same by the OIDs of those that have one, for what has no schema to tell their names.
+const SECRET_OIDS: &[&str] = &[
+    "1.2.840.113556.1.4.55",
+    "1.2.840.113556.1.4.90",
+    "1.2.840.113556.1.4.94",
+    "1.2.840.113556.1.4.125",
+    "1.2.840.113556.1.4.160",
+    "1.3.6.1.4.1.42.2.27.8.1.20",
+    "1.3.6.1.4.1.4203.1.3.4",
+    "2.16.840.1.113730.3.1.216",
+    "2.5.4.35",
+];
+
+/// Whether an attribute of this name, without options, holds passwords or keys.
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) || SECRET_OIDS.contains(&name)
+}
+
 /// The names that a server's schema has for the same attribute: from each, in lower case, to the first.
 pub(crate) type Aliases = HashMap<String, String>;
 
@@ -73,12 +91,12 @@ impl Selection {
                     "\"{attribute}\" is not the name of an attribute. Attributes are read by their names only, never by * or +"
                 )));
             }
-            if SECRETS.iter().any(|secret| secret.eq_ignore_ascii_case(name)) {
+            let canonical = selection.canonical(name);
+            if is_secret(name) || is_secret(&canonical) {
                 return Err(DirectoryError::Configuration(format!(
                     "{attribute} holds passwords or keys, which are never read. Take it out of what the rules read"
                 )));
             }
-            let canonical = selection.canonical(name);
             selection.wanted.entry(canonical).or_default().push(Requested { name: name.to_owned(), options });
         }
         let mut all = attributes.clone();
@@ -93,7 +111,14 @@ impl Selection {
         &self.wire
     }
 
-    /// The names under which an attribute that came is kept; none where nobody asked for it. The transfer option
+    /// Whether an attribute that came is the one of this name: by any of its names, without options but `;binary`.
+    pub fn is(&self, returned: &str, name: &AttributeName) -> bool {
+        let ((returned, options), (name, wanted)) = (split(returned), split(name.as_str()));
+        options == wanted && self.canonical(returned) == self.canonical(name)
+    }
+
+    /// The names under which an attribute that came is kept; none where nobody asked for it, also where it is a subtype
+    /// of what somebody asked for, which servers send along: `cn` where `name` was asked for. The transfer option
     /// `;binary` (RFC 4522) is no part of a name; other options are.
     pub fn names(&self, returned: &str) -> Vec<AttributeName> {
         let (name, options) = split(returned);
@@ -144,7 +169,9 @@ mod tests {
     use super::*;
 
     fn selection(names: &[&str]) -> Result<Selection, DirectoryError> {
-        let aliases = [("surname".to_owned(), "sn".to_owned())].into();
+        let aliases = [("surname", "sn"), ("2.5.4.4", "sn"), ("secret-word", "userpassword")]
+            .map(|(name, first)| (name.to_owned(), first.to_owned()))
+            .into();
         Selection::new(
             &names.iter().map(|name| AttributeName::from(*name)).collect(),
             &SourceOptions::default(),
@@ -167,19 +194,23 @@ mod tests {
     #[test]
     fn what_nobody_asked_for_is_dropped() {
         assert_eq!(kept(&["cn"], "sn"), [""; 0]);
+        assert_eq!(kept(&["name"], "cn;lang-de"), [""; 0], "a subtype");
     }
 
     #[test]
     fn an_attribute_is_known_by_all_its_names() {
         assert_eq!(kept(&["surname"], "sn"), ["surname"]);
         assert_eq!(kept(&["sn", "surname"], "sn"), ["sn", "surname"]);
+        assert_eq!(kept(&["2.5.4.4"], "SN;lang-de"), ["2.5.4.4;lang-de"]);
+        let selection = selection(&["cn"]).unwrap();
+        assert!(selection.is("SN;binary", &"surname".into()) && selection.is("2.5.4.4", &"sn".into()));
+        assert!(!selection.is("sn;lang-de", &"sn".into()) && !selection.is("cn", &"sn".into()));
     }
 
     #[test]
     fn passwords_and_wildcards_are_refused() {
-        for name in
-            ["userPassword", "USERPASSWORD;lang-de", "*", "+", "1.1.*", "@person", "", "unicodePwd", "a b", ";x"]
-        {
+        let secrets = ["userPassword", "USERPASSWORD;lang-de", "unicodePwd", "2.5.4.35;x-old", "secret-word"];
+        for name in secrets.into_iter().chain(["*", "+", "1.1.*", "@person", "", "a b", ";x"]) {
             assert!(matches!(selection(&[name]), Err(DirectoryError::Configuration(_))), "{name}");
         }
     }

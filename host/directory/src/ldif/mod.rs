@@ -9,7 +9,7 @@ mod source;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use provisor_model::{AttributeName, CheckLine, Dn, Entry, Schema, Value};
+use provisor_model::{AttributeName, CheckLine, Dn, Entry, Schema};
 
 pub(crate) use import::LdifImport;
 use source::Source;
@@ -65,10 +65,11 @@ impl Ldif {
             read.insert(name.clone());
         }
         blocking(move || {
+            let schema = schema::schema(&ldif.options.binary);
             let mut source = Source::open(&ldif, &read)?;
             let mut found = Vec::new();
             while let Some(mut entry) = source.next()? {
-                if found.len() < QUERY_OBJECTS && meets(&entry, &query) {
+                if found.len() < QUERY_OBJECTS && meets(&entry, &query, &schema) {
                     entry.attributes = keep(&entry, &wanted);
                     found.push(entry);
                 }
@@ -124,19 +125,15 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn meets(entry: &Entry, query: &ObjectQuery) -> bool {
+fn meets(entry: &Entry, query: &ObjectQuery, schema: &Schema) -> bool {
     match query {
         ObjectQuery::Dn(dn) => entry.dn.key() == dn.key(),
         ObjectQuery::SourceId(id) => entry.source_id == *id,
-        ObjectQuery::Attribute { name, value } => entry.attributes.values(name).iter().any(|own| same(own, value)),
-    }
-}
-
-/// Whether two values are the same: text without regard to case, as most attributes have it.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one.as_text(), other.as_text()) {
-        (Some(one), Some(other)) => one.to_lowercase() == other.to_lowercase(),
-        _ => one.octets() == other.octets(),
+        ObjectQuery::Attribute { name, value } => {
+            let rule = schema.rule(name);
+            let wanted = rule.key(value.octets());
+            entry.attributes.values(name).iter().any(|own| rule.key(own.octets()) == wanted)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The standard schemas, which stand in for the schema that a file does not have.
 
-use provisor_model::{AttributeName, AttributeSyntax, Schema};
+use provisor_model::{AttributeName, AttributeSyntax, MatchingRule, Schema};
 
 /// Attributes whose values are octets (RFC 4519, 4523, 4524, 2798, 2307 and the usual additions).
 const BINARY: &[&str] = &[
@@ -151,6 +151,18 @@ const TEXT: &[&str] = &[
     "x500UniqueIdentifier",
 ];
 
+/// Text that does not compare as most does, without regard to letter case.
+const RULES: &[(MatchingRule, &[&str])] = &[
+    (
+        MatchingRule::CaseExact,
+        &["automountKey", "automountMapName", "homeDirectory", "labeledURI", "loginShell", "memberUid"],
+    ),
+    (MatchingRule::GeneralizedTime, &["createTimestamp", "modifyTimestamp"]),
+    (MatchingRule::Integer, &["gidNumber", "shadowExpire", "shadowLastChange", "uidNumber"]),
+    (MatchingRule::Numeric, &["internationalISDNNumber", "x121Address"]),
+    (MatchingRule::Telephone, &["homePhone", "mobile", "pager", "telephoneNumber"]),
+];
+
 /// The standard schemas, and these attributes beside them as binary.
 pub(crate) fn schema(binary: &[AttributeName]) -> Schema {
     let with =
@@ -158,7 +170,11 @@ pub(crate) fn schema(binary: &[AttributeName]) -> Schema {
     let standard = with(TEXT, AttributeSyntax::Text)
         .chain(with(NAMES, AttributeSyntax::Dn))
         .chain(with(BINARY, AttributeSyntax::Binary));
-    Schema::new(standard.chain(binary.iter().map(|name| (name.clone(), AttributeSyntax::Binary))))
+    let mut schema = Schema::new(standard.chain(binary.iter().map(|name| (name.clone(), AttributeSyntax::Binary))));
+    for (rule, names) in RULES {
+        names.iter().for_each(|name| schema.set_rule(AttributeName::from(*name), *rule));
+    }
+    schema
 }
 
 #[cfg(test)]

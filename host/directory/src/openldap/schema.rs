@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisor_model::{AttributeName, AttributeSyntax, Schema};
+use provisor_model::{AttributeName, AttributeSyntax, MatchingRule, Schema};
 
 use super::EVERYTHING;
 use super::few::{read_one, texts};
@@ -88,9 +88,14 @@ impl ServerSchema {
         let mut known = Self::default();
         for description in &descriptions {
             let syntax = syntax_of(description, &descriptions, &by_name, &unreadable);
+            let rule = inherited(description, "EQUALITY", &descriptions, &by_name);
+            let rule = rule.and_then(MatchingRule::of_schema);
             let names = description.values("NAME");
             for name in names.iter().chain([&description.oid]) {
                 known.schema.set(AttributeName::new(*name), syntax);
+                if let Some(rule) = rule {
+                    known.schema.set_rule(AttributeName::new(*name), rule);
+                }
                 if let Some(first) = names.first() {
                     known.aliases.insert(name.to_ascii_lowercase(), first.to_ascii_lowercase());
                 }
@@ -107,26 +112,31 @@ fn syntax_of(
     by_name: &BTreeMap<String, usize>,
     unreadable: &BTreeSet<String>,
 ) -> AttributeSyntax {
+    // A length may follow in braces.
+    let syntax = inherited(description, "SYNTAX", all, by_name).and_then(|syntax| syntax.split('{').next());
+    match syntax {
+        Some(oid) if NAMES.contains(&oid) => AttributeSyntax::Dn,
+        Some(oid) if OCTETS.contains(&oid) || unreadable.contains(oid) => AttributeSyntax::Binary,
+        _ => AttributeSyntax::Text,
+    }
+}
+
+/// What a type says of itself by a keyword, or the nearest type above it that says something.
+fn inherited<'a>(
+    description: &Description<'a>,
+    keyword: &str,
+    all: &[Description<'a>],
+    by_name: &BTreeMap<String, usize>,
+) -> Option<&'a str> {
     let mut current = description;
     for _ in 0..MAX_SUPERIORS {
-        if let Some(syntax) = current.values("SYNTAX").first() {
-            // A length may follow in braces.
-            let oid = syntax.split('{').next().unwrap_or_default();
-            return if NAMES.contains(&oid) {
-                AttributeSyntax::Dn
-            } else if OCTETS.contains(&oid) || unreadable.contains(oid) {
-                AttributeSyntax::Binary
-            } else {
-                AttributeSyntax::Text
-            };
+        if let Some(value) = current.values(keyword).first() {
+            return Some(value);
         }
         let above = current.values("SUP").first().and_then(|name| by_name.get(&name.to_ascii_lowercase()));
-        match above.and_then(|index| all.get(*index)) {
-            Some(above) => current = above,
-            None => break,
-        }
+        current = above.and_then(|index| all.get(*index))?;
     }
-    AttributeSyntax::Text
+    None
 }
 
 /// A description of an attribute type or syntax (RFC 4512, sections 4.1.2 and 4.1.5).
@@ -216,6 +226,9 @@ mod tests {
         "( 2.5.4.41 NAME 'name' DESC 'RFC4519: common supertype of name attributes' EQUALITY caseIgnoreMatch \
          SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15{32768} )",
         "( 2.5.4.4 NAME ( 'sn' 'surname' ) DESC 'last (family) name' SUP name )",
+        "( 2.5.4.20 NAME 'telephoneNumber' EQUALITY telephoneNumberMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.50{32} )",
+        "( 1.2.3.7 NAME 'homeDirectory' EQUALITY caseExactIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 )",
+        "( 1.2.3.8 NAME 'workDirectory' SUP homeDirectory )",
         "( 2.5.4.49 NAME 'distinguishedName' EQUALITY distinguishedNameMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.12 )",
         "( 2.5.4.31 NAME 'member' SUP distinguishedName )",
         "( 2.5.4.50 NAME 'uniqueMember' EQUALITY uniqueMemberMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.34 )",
@@ -245,6 +258,21 @@ mod tests {
         ] {
             assert!(schema.knows(&name.into()), "{name}");
             assert_eq!(schema.syntax(&name.into()), syntax, "{name}");
+        }
+    }
+
+    #[test]
+    fn matching_rules_are_inherited_too() {
+        let schema = parsed().schema;
+        for (name, rule) in [
+            ("surname", MatchingRule::CaseIgnore),
+            ("telephoneNumber", MatchingRule::Telephone),
+            ("workDirectory;x-old", MatchingRule::CaseExact),
+            ("member", MatchingRule::Dn),
+            ("jpegPhoto", MatchingRule::Octets),
+            ("unheardOf", MatchingRule::CaseIgnore),
+        ] {
+            assert_eq!(schema.rule(&name.into()), rule, "{name}");
         }
     }
 
