@@ -1,5 +1,6 @@
 //! `cargo xtask`: sets up a fresh machine, builds the plugins, and runs the demo, the tests and the checks.
 
+mod bench;
 mod ci;
 mod demo;
 mod guest;
@@ -62,6 +63,24 @@ enum Command {
         #[arg(last = true, value_name = "ARGS")]
         args: Vec<String>,
     },
+    /// Measure what previews, exports and cycles cost, beside what bare tools take for the same.
+    Bench {
+        /// A tenth of the size, one run.
+        #[arg(long)]
+        quick: bool,
+        /// Ten times the size, one run: a million people.
+        #[arg(long, conflicts_with = "quick")]
+        million: bool,
+        /// Only this: preview, export or cycles (it may be given several times).
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
+        /// Print a document in place of the table.
+        #[arg(long)]
+        json: bool,
+        /// How often each is measured.
+        #[arg(long, value_name = "NUMBER")]
+        runs: Option<usize>,
+    },
     /// Run all that a change must pass: lock file, format, licences and advisories, lints, docs, tests.
     Ci,
 }
@@ -75,6 +94,9 @@ fn main() -> ExitCode {
         Command::Test { args } => test::run(&mut progress, &args),
         Command::Demo { once, args } => demo::run(&mut progress, once, &args),
         Command::Soak { args } => test::soak(&mut progress, &args),
+        Command::Bench { quick, million, only, json, runs } => {
+            bench::run(&mut progress, &bench::arguments(quick, million, &only, json, runs))
+        }
         Command::Ci => ci::run(&mut progress),
     };
     match outcome {

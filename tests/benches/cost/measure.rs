@@ -1,0 +1,158 @@
+//! What is measured: previews, exports and cycles, each beside what a bare tool takes for the same.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::json;
+
+use crate::figures::{Figure, Samples};
+use crate::program::{Program, Run, TOKEN};
+use crate::source::Source;
+use crate::stub::{Creation, Stub};
+
+/// As many requests under way as the default configuration has.
+const CONCURRENCY: usize = 8;
+
+/// The first preview of a directory, and one of what is stored.
+pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
+    let stub = Stub::start().await?;
+    let program = Program::new(source, stub.url(), CONCURRENCY)?;
+    let objects = source.objects();
+    let (mut search, mut first, mut stored) = (Samples::default(), Samples::default(), Samples::default());
+    let (mut first_memory, mut stored_memory) = (0.0_f64, 0.0_f64);
+    let (mut first_steps, mut stored_steps) = (String::new(), String::new());
+    source.searched()?;
+    for _ in 0..runs {
+        search.push(source.searched()?);
+        program.forget()?;
+        let run = program.run(&["preview", "lab", "--first", "0"])?;
+        ensure!(run.report["operations"]["create"] == json!(objects), "the preview is not whole: {}", run.report);
+        first.push(run.seconds);
+        first_memory = first_memory.max(run.memory);
+        first_steps = run.told();
+        let run = program.run(&["preview", "lab", "--stored", "--first", "0"])?;
+        ensure!(run.report["operations"]["create"] == json!(objects), "the preview is not whole: {}", run.report);
+        stored.push(run.seconds);
+        stored_memory = stored_memory.max(run.memory);
+        stored_steps = run.told();
+    }
+    let ratio = first.over(&search);
+    Ok(vec![
+        Figure {
+            what: format!("ldapsearch in pages, {objects} objects"),
+            seconds: search,
+            ratio: None,
+            memory: None,
+            note: "over TLS, to nowhere".to_owned(),
+        },
+        Figure {
+            what: format!("first preview, {objects} objects"),
+            seconds: first,
+            ratio: Some(("of ldapsearch".to_owned(), ratio)),
+            memory: Some(first_memory),
+            note: first_steps,
+        },
+        Figure {
+            what: format!("preview --stored, {objects} objects, all evaluated"),
+            seconds: stored,
+            ratio: None,
+            memory: Some(stored_memory),
+            note: stored_steps,
+        },
+    ])
+}
+
+/// The export of everything, beside a bare client that sends the same bodies.
+pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
+    let stub = Stub::start().await?;
+    let program = Program::new(source, stub.url(), CONCURRENCY)?;
+    let (mut bare, mut ours) = (Samples::default(), Samples::default());
+    let mut memory = 0.0_f64;
+    let mut creations = Vec::new();
+    for _ in 0..runs {
+        program.forget()?;
+        stub.keep(creations.is_empty());
+        let run = program.run(&["sync", "lab"])?;
+        stub.keep(false);
+        if creations.is_empty() {
+            creations = stub.take_kept().await;
+        }
+        ours.push(run.steps.get("export").copied().unwrap_or(f64::NAN));
+        memory = memory.max(run.memory);
+        bare.push(replay(stub.url(), &creations).await?);
+    }
+    let objects = source.objects();
+    let ratio = bare.over(&ours);
+    Ok(vec![
+        Figure {
+            what: format!("a bare client makes {objects} resources"),
+            seconds: bare,
+            ratio: None,
+            memory: None,
+            note: format!("{CONCURRENCY} requests under way"),
+        },
+        Figure {
+            what: format!("export of {objects} new objects"),
+            seconds: ours,
+            ratio: Some(("of the bare client's speed".to_owned(), ratio)),
+            memory: Some(memory),
+            note: "the step alone; memory of the whole initial cycle".to_owned(),
+        },
+    ])
+}
+
+/// Sends the same creations without anything else; the wall time in seconds.
+async fn replay(url: &str, creations: &[Creation]) -> Result<f64> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let begin = Instant::now();
+    stream::iter(creations.iter().map(|(path, body)| {
+        let request = client.post(format!("{url}{path}")).bearer_auth(TOKEN);
+        let request = request.header(reqwest::header::CONTENT_TYPE, "application/scim+json").body(body.clone());
+        async move {
+            request.send().await?.error_for_status()?.bytes().await?;
+            anyhow::Ok(())
+        }
+    }))
+    .buffer_unordered(CONCURRENCY)
+    .try_collect::<Vec<()>>()
+    .await?;
+    Ok(begin.elapsed().as_secs_f64())
+}
+
+/// Cycles with few changes, many, and none, at one size.
+pub async fn cycles(source: &mut Source, runs: usize) -> Result<Vec<(usize, Figure)>> {
+    let stub = Stub::start().await?;
+    let program = Program::new(source, stub.url(), CONCURRENCY)?;
+    let objects = source.objects();
+    let initial = program.run(&["sync", "lab"])?;
+    let mut seconds = Samples::default();
+    seconds.push(initial.cycle());
+    let mut figures = vec![(usize::MAX, figure(format!("initial cycle, {objects} objects"), seconds, &initial))];
+    for changes in [0, 10, 1_000] {
+        let mut seconds = Samples::default();
+        let mut last = None;
+        for _ in 0..runs {
+            if changes > 0 {
+                source.change(changes)?;
+            }
+            let before = stub.requests();
+            let run = program.run(&["sync", "lab"])?;
+            if changes == 0 {
+                ensure!(stub.requests() == before, "a cycle without changes asked the target something");
+            } else {
+                ensure!(run.report["operations"]["update"] == json!(changes), "changes were lost: {}", run.report);
+            }
+            seconds.push(run.cycle());
+            last = Some(run);
+        }
+        if let Some(run) = last {
+            figures.push((changes, figure(format!("cycle of {changes} changes, {objects} objects"), seconds, &run)));
+        }
+    }
+    Ok(figures)
+}
+
+fn figure(what: String, seconds: Samples, run: &Run) -> Figure {
+    Figure { what, seconds, ratio: None, memory: Some(run.memory), note: run.told() }
+}
