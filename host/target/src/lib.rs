@@ -5,6 +5,7 @@ mod scim;
 
 pub use error::{TargetError, TlsProblem};
 pub use scim::{
-    Abilities, AttributeDefinition, AttributeType, Created, Extension, Listing, Mutability, NewResource,
-    RemoteResource, RequestCounts, ResourceType, ScimOptions, ScimTarget, Uniqueness, Update, Updated,
+    Abilities, AttributeDefinition, AttributeType, Created, DialectOptions, ENTRA_REQUESTS_PER_SECOND, ENTRA_URL,
+    Extension, Listing, Mutability, NewResource, Pagination, Profile, Quirk, RemoteResource, RequestCosts,
+    RequestCounts, ResourceType, ScimOptions, ScimTarget, Uniqueness, Update, Updated,
 };

@@ -6,7 +6,7 @@ use provisor_model::TargetPath;
 use serde_json::Value;
 
 use crate::scim::json;
-use crate::scim::schema::{AttributeDefinition, AttributeType, Schema, Uniqueness, check_writable, names};
+use crate::scim::schema::{AttributeDefinition, AttributeType, Mutability, Schema, Uniqueness, check_writable, names};
 
 const ENTERPRISE_USER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
@@ -70,6 +70,37 @@ impl ResourceType {
     }
 }
 
+/// How a service gives out long listings (RFC 7644, section 3.4.2.4; RFC 9865, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pagination {
+    /// Whether by cursors.
+    pub cursor: bool,
+    /// Whether by `startIndex`.
+    pub index: bool,
+    /// Whether a request that asks for neither gets a cursor.
+    pub cursor_by_default: bool,
+    /// The most resources on one page, where the service says so.
+    pub max_page: Option<usize>,
+}
+
+impl Pagination {
+    fn parse(provider: &Value) -> Self {
+        let Some(announced) = json::get(provider, "pagination") else {
+            return Self { cursor: false, index: true, cursor_by_default: false, max_page: None };
+        };
+        let cursor = json::flag(announced, "cursor").unwrap_or(false);
+        let index = json::flag(announced, "index").unwrap_or(!cursor);
+        let default = json::text(announced, "defaultPaginationMethod").unwrap_or_default();
+        let max_page = json::get(announced, "maxPageSize").and_then(Value::as_u64);
+        Self {
+            cursor,
+            index,
+            cursor_by_default: cursor && (!index || default.eq_ignore_ascii_case("cursor")),
+            max_page: max_page.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0),
+        }
+    }
+}
+
 /// What a service can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abilities {
@@ -81,6 +112,8 @@ pub struct Abilities {
     pub max_results: Option<usize>,
     /// Whether versions guard against overwriting others' changes.
     pub etag: bool,
+    /// How listings are paged.
+    pub pagination: Pagination,
     /// The sorts of resources, by name.
     pub resource_types: BTreeMap<String, ResourceType>,
     /// Whether the resource types were announced; otherwise they are those of RFC 7643.
@@ -110,6 +143,7 @@ impl Abilities {
             filter: supported("filter"),
             max_results: max_results.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0),
             etag: supported("etag"),
+            pagination: Pagination::parse(provider),
             resource_types: types.into_iter().map(|one| (one.name.clone(), one)).collect(),
             announces_resource_types,
             schemas: schemas.map(|schema| (schema.urn.to_ascii_lowercase(), schema)).collect(),
@@ -145,6 +179,32 @@ impl Abilities {
         let is_in = |known: &[&str]| known.iter().any(|name| name.eq_ignore_ascii_case(path.attribute()));
         let multi_valued = is_in(&KNOWN_ROWS);
         Shape { complex: multi_valued || is_in(&KNOWN_COMPLEX), multi_valued }
+    }
+
+    /// Whether and when what stands at a path may be written. What is not announced may be at any time.
+    pub(crate) fn mutability(&self, kind: &str, path: &TargetPath) -> Mutability {
+        if path.schema().is_none() && ["id", "meta"].iter().any(|name| path.attribute().eq_ignore_ascii_case(name)) {
+            return Mutability::ReadOnly;
+        }
+        let Some(definition) = self.attribute(kind, path) else { return Mutability::ReadWrite };
+        // The parts of a row say what can be done to a row that is there; lists as a whole go by their own word.
+        let one_row = path.filter().is_some() || !definition.multi_valued;
+        let part = path.sub_attribute().filter(|_| one_row).and_then(|part| definition.sub_attribute(part));
+        match (definition.mutability, part.map(|part| part.mutability)) {
+            (Mutability::ReadWrite, Some(part)) => part,
+            (whole, _) => whole,
+        }
+    }
+
+    /// Whether what stands at a path is part of replies.
+    pub(crate) fn is_returned(&self, kind: &str, path: &TargetPath) -> bool {
+        let Some(definition) = self.attribute(kind, path) else { return true };
+        let hidden = |definition: &AttributeDefinition| {
+            definition.mutability == Mutability::WriteOnly
+                || matches!(definition.returned.as_str(), "never" | "request")
+        };
+        let part = path.sub_attribute().and_then(|part| definition.sub_attribute(part));
+        !hidden(definition) && !part.is_some_and(hidden)
     }
 
     /// Whether letter case matters in the values at a path; text compares without it unless said otherwise (RFC 7643,
@@ -244,6 +304,8 @@ mod tests {
                 {"name": "emails", "type": "complex", "multiValued": true, "subAttributes": [{"name": "value", "uniqueness": "none"}, {"name": "type"}]},
                 {"name": "groups", "type": "complex", "multiValued": true, "mutability": "readOnly"},
                 {"name": "title", "type": "string", "caseExact": true},
+                {"name": "badge", "type": "string", "mutability": "immutable"},
+                {"name": "password", "type": "string", "mutability": "writeOnly", "returned": "never"},
             ]}),
             json!({"id": "urn:x:ext:User", "attributes": [{"name": "employeeNumber", "uniqueness": "global"}]}),
         ];
@@ -311,6 +373,30 @@ mod tests {
         let silent = Abilities::parse(&json!({}), None, None);
         assert_eq!(unique(&silent, "User"), ["userName"]);
         assert!(!silent.patch && !silent.filter && !silent.announces_resource_types);
+    }
+
+    #[test]
+    fn what_may_be_written_and_read_is_told_by_the_schemas() {
+        let abilities = abilities();
+        let mutability = |path: &str| abilities.mutability("User", &path.parse().unwrap());
+        assert_eq!(mutability("name.formatted"), Mutability::ReadOnly);
+        assert_eq!(
+            (mutability("name.givenName"), mutability("unknown")),
+            (Mutability::ReadWrite, Mutability::ReadWrite)
+        );
+        assert_eq!((mutability("badge"), mutability("id")), (Mutability::Immutable, Mutability::ReadOnly));
+        let returned = |path: &str| abilities.is_returned("User", &path.parse().unwrap());
+        assert!(returned("title") && returned("unknown") && !returned("password"));
+    }
+
+    #[test]
+    fn cursors_are_used_where_a_service_has_nothing_else_or_prefers_them() {
+        let default = |pagination| {
+            Abilities::parse(&json!({ "pagination": pagination }), None, None).pagination.cursor_by_default
+        };
+        assert!(default(json!({"cursor": true, "index": false})));
+        assert!(default(json!({"cursor": true, "index": true, "defaultPaginationMethod": "cursor"})));
+        assert!(!default(json!({"cursor": true, "index": true})) && !default(json!(null)));
     }
 
     #[test]

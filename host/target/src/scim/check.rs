@@ -1,6 +1,6 @@
 //! What `provisor check` tells about a SCIM service, line by line.
 
-use provisor_model::CheckLine;
+use provisor_model::{CheckLine, CheckOutcome, TargetPath};
 
 use crate::TargetError;
 use crate::scim::abilities::Abilities;
@@ -26,8 +26,14 @@ impl ScimTarget {
                 "the connection is not encrypted, which is for trying things out on one machine only",
             )
         });
-        lines.extend(target.check_rights(has_token).await);
+        let readable = target.check_rights(has_token).await;
+        let can_read = readable.iter().all(|line| matches!(line.outcome, CheckOutcome::Ok(_)));
+        lines.extend(readable);
         lines.extend(describe(target.abilities()));
+        lines.extend(target.describe_dialect());
+        if can_read && target.abilities().filter && !target.dialect().is_entra() {
+            lines.extend(target.check_filters().await);
+        }
         lines
     }
 
@@ -52,6 +58,59 @@ impl ScimTarget {
                     lines.push(CheckLine::failed("token", error.to_string()));
                     break;
                 }
+                Err(error) => lines.push(CheckLine::failed(what, error.to_string())),
+            }
+        }
+        lines
+    }
+}
+
+impl ScimTarget {
+    /// What is done otherwise than the service announces.
+    fn describe_dialect(&self) -> Vec<CheckLine> {
+        let mut lines = Vec::new();
+        if self.dialect().is_entra() {
+            lines.push(CheckLine::ok(
+                "profile",
+                "Microsoft Entra ID: members are added by twenties and removed one by one, and every request is billed",
+            ));
+        }
+        let quirks = self.dialect().quirks();
+        if !quirks.is_empty() {
+            lines.push(CheckLine::ok("quirks", format!("as configured: {}", quirks.join(", "))));
+        }
+        let hidden = self
+            .abilities()
+            .resource_types
+            .keys()
+            .filter(|kind| kind.eq_ignore_ascii_case("Group"))
+            .any(|kind| "members".parse().is_ok_and(|members| !self.shows(kind, &members)));
+        if hidden && self.abilities().patch {
+            lines.push(CheckLine::ok(
+                "members",
+                "the service does not show who is in a group; what was sent is remembered, and members that others added stay",
+            ));
+        } else if hidden {
+            lines.push(CheckLine::warning(
+                "members",
+                "the service neither shows who is in a group nor changes groups in part, so that groups which are there are                  never written: their members would be lost",
+            ));
+        }
+        lines
+    }
+
+    /// Whether what is there is found by the attribute that everything is matched by.
+    async fn check_filters(&self) -> Vec<CheckLine> {
+        let Ok(external_id) = "externalId".parse::<TargetPath>() else { return Vec::new() };
+        let mut lines = Vec::new();
+        for kind in self.abilities().resource_types.keys() {
+            let what = format!("find {kind}");
+            match self.can_find(kind, &external_id).await {
+                Ok(true) => {}
+                Ok(false) => lines.push(CheckLine::warning(
+                    what,
+                    "a filter on externalId does not find what is there: matching reads the whole listing, also after each                      creation that is refused as a conflict",
+                )),
                 Err(error) => lines.push(CheckLine::failed(what, error.to_string())),
             }
         }

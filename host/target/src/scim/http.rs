@@ -63,6 +63,11 @@ impl Call {
         Self { most_attempts, ..self }
     }
 
+    /// The same request, to be carried out on this version alone.
+    pub(crate) fn in_version(self, version: Option<String>) -> Self {
+        Self { if_match: version, ..self }
+    }
+
     /// The request in words, for messages.
     pub(crate) fn operation(&self) -> String {
         format!("{} {}", self.method, place(&self.url))

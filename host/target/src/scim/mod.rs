@@ -2,19 +2,28 @@
 
 mod abilities;
 mod check;
+mod costs;
+mod dialect;
 mod discovery;
 mod document;
+mod entra;
 mod http;
 mod json;
 mod listing;
+mod members;
 mod options;
+mod parts;
+mod password;
 mod patch;
+mod quirks;
 mod remote;
 mod reply;
 mod retry;
 mod schema;
 mod search;
 mod tls;
+mod trust;
+mod whole;
 mod write;
 
 use std::sync::Arc;
@@ -22,15 +31,21 @@ use std::sync::Arc;
 use provisor_model::{ResourceId, TargetPath};
 use reqwest::Url;
 
-pub use self::abilities::{Abilities, Extension, ResourceType};
+pub use self::abilities::{Abilities, Extension, Pagination, ResourceType};
+pub use self::costs::RequestCosts;
+pub use self::dialect::{DialectOptions, Profile};
+pub use self::entra::{ENTRA_REQUESTS_PER_SECOND, ENTRA_URL};
 pub use self::http::RequestCounts;
 pub use self::listing::Listing;
 pub use self::options::ScimOptions;
+pub use self::quirks::Quirk;
 pub use self::remote::RemoteResource;
 pub use self::schema::{AttributeDefinition, AttributeType, Mutability, Uniqueness};
 pub use self::write::{Created, NewResource, Update, Updated};
 
+use self::dialect::Dialect;
 use self::http::{Call, Http};
+use self::trust::Trust;
 use crate::TargetError;
 
 /// A connection to a SCIM 2.0 service. Clones share it, with its limits and counts. Any of its futures may be dropped
@@ -43,8 +58,8 @@ pub struct ScimTarget {
 struct Inner {
     http: Http,
     abilities: Abilities,
-    page_size: usize,
-    member_chunk: usize,
+    dialect: Dialect,
+    trust: Trust,
 }
 
 impl ScimTarget {
@@ -54,9 +69,10 @@ impl ScimTarget {
     /// When the settings cannot work, the service cannot be reached safely, refuses the token, or is no SCIM 2.0 service.
     pub async fn connect(options: ScimOptions) -> Result<Self, TargetError> {
         let http = Http::new(&options)?;
-        let abilities = discovery::abilities(&http).await?;
-        let page_size = abilities.max_results.map_or(options.page_size, |most| most.min(options.page_size));
-        Ok(Self { inner: Arc::new(Inner { http, abilities, page_size, member_chunk: options.member_chunk }) })
+        let mut abilities = discovery::abilities(&http).await?;
+        Dialect::correct(&options.dialect, &mut abilities);
+        let dialect = Dialect::new(&options, &abilities);
+        Ok(Self { inner: Arc::new(Inner { http, abilities, dialect, trust: Trust::default() }) })
     }
 
     /// What the service can do.
@@ -69,7 +85,18 @@ impl ScimTarget {
     /// # Errors
     /// A sentence that says what is wrong with the path.
     pub fn check_path(&self, kind: &str, path: &TargetPath) -> Result<(), String> {
-        self.abilities().check_path(kind, path)
+        let known = self.dialect().check_path(kind, path);
+        known.unwrap_or_else(|| self.abilities().check_path(kind, path))
+    }
+
+    /// Whether what stands at a path can be read back. What cannot must be remembered by who wrote it.
+    pub fn shows(&self, kind: &str, path: &TargetPath) -> bool {
+        self.dialect().is_shown(self.abilities(), kind, path)
+    }
+
+    /// Whether deleting leaves the resource there, inactive.
+    pub fn deletes_softly(&self) -> bool {
+        self.dialect().has(Quirk::SoftDelete)
     }
 
     /// The paths whose values no two resources of a type may share: what the schemas say, and always a user's name.
@@ -98,7 +125,8 @@ impl ScimTarget {
             Err(TargetError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let resource = document.and_then(RemoteResource::parse).filter(|resource| resource.id == *id);
+        let resource = document.and_then(|document| RemoteResource::parse(self.dialect().shown(kind, document)));
+        let resource = resource.filter(|resource| resource.id == *id);
         let found = "the reply does not hold the resource that was asked for".to_owned();
         resource.map(Some).ok_or_else(|| TargetError::NotScim { url: reply::place(&url), found })
     }
@@ -109,6 +137,7 @@ impl ScimTarget {
     /// When the service refuses or cannot be asked.
     pub async fn delete(&self, kind: &str, id: &ResourceId) -> Result<(), TargetError> {
         let url = self.resource_url(self.kind(kind)?, id)?;
+        self.trust().forget(kind, id);
         match self.http().send(&Call::delete(url)).await {
             Ok(_) | Err(TargetError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -119,8 +148,16 @@ impl ScimTarget {
         &self.inner.http
     }
 
+    fn dialect(&self) -> &Dialect {
+        &self.inner.dialect
+    }
+
+    fn trust(&self) -> &Trust {
+        &self.inner.trust
+    }
+
     fn page_size(&self) -> usize {
-        self.inner.page_size
+        self.dialect().page_size
     }
 
     fn kind(&self, kind: &str) -> Result<&ResourceType, TargetError> {

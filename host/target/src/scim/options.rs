@@ -7,6 +7,7 @@ use provisor_model::Secret;
 use reqwest::Url;
 
 use crate::TargetError;
+use crate::scim::dialect::DialectOptions;
 
 /// How a SCIM service is reached, and how hard it is worked.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct ScimOptions {
     pub member_chunk: usize,
     /// How many resources are asked for in one page of a listing; the service may give fewer.
     pub page_size: usize,
+    /// How the service is spoken to, beyond what it announces.
+    pub dialect: DialectOptions,
 }
 
 impl ScimOptions {
@@ -53,6 +56,7 @@ impl ScimOptions {
             backoff: Duration::from_millis(250),
             member_chunk: 500,
             page_size: 200,
+            dialect: DialectOptions::default(),
         }
     }
 

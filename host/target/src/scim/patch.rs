@@ -7,7 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::TargetError;
 use crate::scim::abilities::{Abilities, ResourceType};
+use crate::scim::dialect::{ReferenceRules, Removal};
 use crate::scim::document::{fill_row, filter_row, references, value};
+
+#[cfg(test)]
+mod tests;
 
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
@@ -18,8 +22,27 @@ pub(crate) struct Patch<'a> {
     /// The paths that were set before the changes.
     pub(crate) present: &'a BTreeSet<TargetPath>,
     pub(crate) changes: &'a [AttributeChange<ResourceId>],
-    /// How many references one request changes at most.
-    pub(crate) chunk: usize,
+    pub(crate) rules: ReferenceRules,
+}
+
+/// One request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PatchRequest {
+    operations: Vec<Value>,
+    /// The references that it removes.
+    pub(crate) removed: Vec<ResourceId>,
+}
+
+impl PatchRequest {
+    /// Whether it does nothing but remove references.
+    pub(crate) fn only_removes(&self) -> bool {
+        !self.removed.is_empty() && self.operations.iter().all(|operation| operation["op"] == "remove")
+    }
+
+    /// The request's body.
+    pub(crate) fn body(&self) -> Value {
+        message(self.operations.clone())
+    }
 }
 
 /// A reference that is added to or taken from the list at a path.
@@ -33,18 +56,22 @@ struct ReferenceChange<'a> {
 type GroupKey = (String, String, Option<(String, String)>);
 
 impl Patch<'_> {
-    /// The bodies of the requests: the first has all changes but those of references beyond the first chunk.
-    pub(crate) fn requests(&self) -> Result<Vec<Value>, TargetError> {
-        let mut operations = self.value_operations()?;
-        let changes = self.reference_changes();
+    /// The requests: the first has all changes but those of references beyond the first chunk, unless references go
+    /// apart.
+    pub(crate) fn requests(&self) -> Result<Vec<PatchRequest>, TargetError> {
+        let mut first = Some(PatchRequest { operations: self.value_operations()?, removed: Vec::new() });
         let mut requests = Vec::new();
-        for chunk in changes.chunks(self.chunk.max(1)) {
-            operations.extend(self.reference_operations(chunk));
-            requests.push(message(std::mem::take(&mut operations)));
+        if self.rules.apart {
+            requests.extend(first.take().filter(|request| !request.operations.is_empty()));
         }
-        if !operations.is_empty() {
-            requests.push(message(operations));
+        let changes = self.reference_changes();
+        for chunk in chunks(&changes, self.rules) {
+            let mut request = first.take().unwrap_or_default();
+            request.operations.extend(self.reference_operations(chunk));
+            request.removed.extend(chunk.iter().filter(|change| !change.adds).map(|change| change.id.clone()));
+            requests.push(request);
         }
+        requests.extend(first.filter(|request| !request.operations.is_empty()));
         Ok(requests)
     }
 
@@ -162,17 +189,18 @@ impl Patch<'_> {
         changes
     }
 
-    /// One `add` for each list that grows, and a `remove` for each reference that goes: never a `remove` with a value,
-    /// which some services read as "remove all".
+    /// One `add` for each list that grows, and a `remove` for each reference that goes; a `remove` with values, which
+    /// some services read as "remove all", only where the service wants nothing else.
     fn reference_operations(&self, chunk: &[ReferenceChange<'_>]) -> Vec<Value> {
         let mut operations = Vec::new();
         for same_sort in chunk.chunk_by(|one, other| one.adds == other.adds && one.path == other.path) {
             let Some(first) = same_sort.first() else { continue };
             let list = holder_path(first.path);
-            if first.adds {
+            if first.adds || self.rules.removal == Removal::ByValue {
                 let shape = self.abilities.shape(&self.kind.name, first.path);
                 let values = references(same_sort.iter().map(|change| change.id), shape);
-                operations.push(json!({ "op": "add", "path": list, "value": values }));
+                let op = if first.adds { "add" } else { "remove" };
+                operations.push(json!({ "op": op, "path": list, "value": values }));
             } else {
                 let remove = |change: &ReferenceChange<'_>| {
                     let id = Value::from(change.id.as_str());
@@ -185,7 +213,24 @@ impl Patch<'_> {
     }
 }
 
-fn message(operations: Vec<Value>) -> Value {
+/// Cuts changes of references into what one request may hold.
+fn chunks<'c, 'a>(changes: &'c [ReferenceChange<'a>], rules: ReferenceRules) -> Vec<&'c [ReferenceChange<'a>]> {
+    let (mut chunks, mut begin, mut removed) = (Vec::new(), 0, 0);
+    for (place, change) in changes.iter().enumerate() {
+        let is_full = place - begin >= rules.chunk || (!change.adds && removed >= rules.removals);
+        let before = place.checked_sub(1).filter(|before| *before >= begin).and_then(|before| changes.get(before));
+        let differs = before.is_some_and(|before| before.adds != change.adds || before.path != change.path);
+        if is_full || (rules.apart && differs) {
+            chunks.extend(changes.get(begin..place));
+            (begin, removed) = (place, 0);
+        }
+        removed += usize::from(!change.adds);
+    }
+    chunks.extend(changes.get(begin..).filter(|rest| !rest.is_empty()));
+    chunks
+}
+
+pub(crate) fn message(operations: Vec<Value>) -> Value {
     Value::Object(Map::from_iter([
         ("schemas".to_owned(), json!([PATCH_OP])),
         ("Operations".to_owned(), Value::Array(operations)),
@@ -213,7 +258,17 @@ pub(crate) fn refreshed(
     let refresh = |change: &AttributeChange<ResourceId>| {
         let like = match (&change.change, &change.old) {
             (Change::Set(like), _) | (Change::Remove, Some(like)) => like,
-            (Change::Remove, None) | (Change::References { .. }, _) => return Some(change.clone()),
+            (Change::Remove, None) => return Some(change.clone()),
+            (Change::References { add, remove }, _) => {
+                let there = match present(&change.path, &TargetValue::References(BTreeSet::new())) {
+                    Some(TargetValue::References(there)) => there,
+                    _ => BTreeSet::new(),
+                };
+                let (add, remove): (BTreeSet<_>, BTreeSet<_>) =
+                    (add.difference(&there).cloned().collect(), remove.intersection(&there).cloned().collect());
+                let left = !(add.is_empty() && remove.is_empty());
+                return left.then(|| AttributeChange { change: Change::References { add, remove }, ..change.clone() });
+            }
         };
         let old = present(&change.path, like);
         let done = match &change.change {
@@ -223,164 +278,4 @@ pub(crate) fn refreshed(
         (!done).then(|| AttributeChange { path: change.path.clone(), old, change: change.change.clone() })
     };
     changes.iter().filter_map(refresh).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use provisor_model::Plain;
-
-    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-
-    fn text(value: &str) -> TargetValue<ResourceId> {
-        TargetValue::Plain(Plain::Text(value.into()))
-    }
-
-    fn ids(range: std::ops::Range<u32>) -> BTreeSet<ResourceId> {
-        range.map(|number| ResourceId::new(format!("m{number}"))).collect()
-    }
-
-    fn set(path: &str, old: Option<&str>, new: &str) -> AttributeChange<ResourceId> {
-        AttributeChange { path: path.parse().unwrap(), old: old.map(text), change: Change::Set(text(new)) }
-    }
-
-    fn remove(path: &str, old: &str) -> AttributeChange<ResourceId> {
-        AttributeChange { path: path.parse().unwrap(), old: Some(text(old)), change: Change::Remove }
-    }
-
-    fn requests(present: &[&str], changes: &[AttributeChange<ResourceId>], chunk: usize) -> Vec<Value> {
-        let abilities = Abilities::parse(&json!({"patch": {"supported": true}}), None, None);
-        let present = present.iter().map(|path| path.parse().unwrap()).collect();
-        let kind = abilities.resource_type("User").unwrap();
-        Patch { abilities: &abilities, kind, present: &present, changes, chunk }.requests().unwrap()
-    }
-
-    fn operations(present: &[&str], changes: &[AttributeChange<ResourceId>]) -> Value {
-        let requests = requests(present, changes, 100);
-        assert_eq!(requests.len(), 1, "{requests:?}");
-        assert_eq!(requests[0]["schemas"], json!([PATCH_OP]));
-        requests[0]["Operations"].clone()
-    }
-
-    #[test]
-    fn single_values_are_added_replaced_and_removed() {
-        let boolean = AttributeChange {
-            path: "active".parse().unwrap(),
-            old: Some(TargetValue::Plain(Plain::Boolean(true))),
-            change: Change::Set(TargetValue::Plain(Plain::Boolean(false))),
-        };
-        let department = format!("{ENTERPRISE}:department");
-        let changes = [
-            set("title", None, "Dr"),
-            set("name.givenName", Some("A"), "Ada"),
-            remove("locale", "en"),
-            boolean,
-            set(&department, None, "X"),
-        ];
-        assert_eq!(
-            operations(&["name.givenName", "locale"], &changes),
-            json!([
-                {"op": "add", "path": "title", "value": "Dr"},
-                {"op": "replace", "path": "name.givenName", "value": "Ada"},
-                {"op": "remove", "path": "locale"},
-                {"op": "replace", "path": "active", "value": false},
-                {"op": "add", "path": department, "value": "X"},
-            ])
-        );
-    }
-
-    #[test]
-    fn a_new_row_is_added_whole_by_one_operation() {
-        let changes =
-            [set(r#"emails[type eq "work"].value"#, None, "a@x"), set(r#"emails[type eq "Work"].display"#, None, "A")];
-        assert_eq!(
-            operations(&[], &changes),
-            json!([
-                {"op": "add", "path": "emails", "value": [{"type": "work", "value": "a@x", "display": "A"}]},
-            ])
-        );
-    }
-
-    #[test]
-    fn a_new_part_of_a_row_that_is_there_makes_no_second_row() {
-        let street = r#"addresses[type eq "work"].streetAddress"#;
-        let locality = r#"addresses[type eq "work"].locality"#;
-        assert_eq!(
-            operations(&[street], &[set(locality, None, "London")]),
-            json!([
-                {"op": "replace", "path": locality, "value": "London"},
-            ])
-        );
-    }
-
-    #[test]
-    fn the_last_part_of_ours_takes_the_row_with_it() {
-        let (value, display) = (r#"emails[type eq "work"].value"#, r#"emails[type eq "work"].display"#);
-        let whole = json!([{"op": "remove", "path": r#"emails[type eq "work"]"#}]);
-        assert_eq!(operations(&[value], &[remove(value, "a@x")]), whole);
-        assert_eq!(operations(&[value, display], &[remove(value, "a@x"), remove(display, "A")]), whole);
-        assert_eq!(operations(&[value, display], &[remove(display, "A")]), json!([{"op": "remove", "path": display}]));
-    }
-
-    #[test]
-    fn a_manager_goes_whole() {
-        let path = format!("{ENTERPRISE}:manager.value");
-        let manager = Some(TargetValue::Reference(ResourceId::new("7")));
-        let change = AttributeChange { path: path.parse().unwrap(), old: manager, change: Change::Remove };
-        assert_eq!(operations(&[&path], &[change]), json!([{"op": "remove", "path": format!("{ENTERPRISE}:manager")}]));
-        let path = format!("{ENTERPRISE}:manager");
-        let set = Change::Set(TargetValue::Reference(ResourceId::new("8")));
-        let change = AttributeChange { path: path.parse().unwrap(), old: None, change: set };
-        assert_eq!(operations(&[], &[change]), json!([{"op": "add", "path": path, "value": {"value": "8"}}]));
-    }
-
-    #[test]
-    fn a_list_is_replaced_as_a_whole() {
-        let list = TargetValue::List([Plain::Text("a".into())].into());
-        let change = AttributeChange { path: "roles".parse().unwrap(), old: None, change: Change::Set(list) };
-        assert_eq!(operations(&[], &[change]), json!([{"op": "replace", "path": "roles", "value": [{"value": "a"}]}]));
-    }
-
-    #[test]
-    fn members_go_one_by_one_and_never_by_value() {
-        let remove = [ResourceId::new("a"), ResourceId::new(r#"b"]"#)].into();
-        let change = Change::References { add: ids(0..2), remove };
-        let change = AttributeChange { path: "members".parse().unwrap(), old: None, change };
-        assert_eq!(
-            operations(&["members"], &[change]),
-            json!([
-                {"op": "add", "path": "members", "value": [{"value": "m0"}, {"value": "m1"}]},
-                {"op": "remove", "path": r#"members[value eq "a"]"#},
-                {"op": "remove", "path": r#"members[value eq "b\"]"]"#},
-            ])
-        );
-    }
-
-    #[test]
-    fn many_members_take_several_requests_and_the_rest_comes_with_the_first() {
-        let change = Change::References { add: ids(0..7), remove: ids(7..9) };
-        let members = AttributeChange { path: "members".parse().unwrap(), old: None, change };
-        let requests = requests(&["members"], &[set("displayName", Some("a"), "b"), members], 4);
-        let operations: Vec<usize> =
-            requests.iter().map(|request| request["Operations"].as_array().unwrap().len()).collect();
-        assert_eq!(operations, [2, 2, 1], "name and 4 members; 3 members and a removal; the last removal");
-        assert_eq!(requests[0]["Operations"][0]["path"], "displayName");
-        assert_eq!(requests[1]["Operations"][0]["value"].as_array().unwrap().len(), 3);
-    }
-
-    #[test]
-    fn nothing_to_change_is_nothing_to_send() {
-        assert!(requests(&["title"], &[], 4).is_empty());
-    }
-
-    #[test]
-    fn what_is_as_wanted_already_is_not_written_again() {
-        let changes = [set("title", Some("a"), "b"), remove("locale", "en"), set("nickName", Some("x"), "y")];
-        let shown = |path: &TargetPath, _: &TargetValue<ResourceId>| match path.as_str() {
-            "title" => Some(text("b")),
-            "nickName" => Some(text("z")),
-            _ => None,
-        };
-        assert_eq!(refreshed(&changes, shown), [set("nickName", Some("z"), "y")]);
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_model::{Plain, ResourceId, Row, TargetPath, TargetValue};
+use reqwest::Url;
 use serde_json::Value;
 
 use crate::scim::document::is_chosen;
@@ -22,9 +23,13 @@ pub struct RemoteResource {
 }
 
 impl RemoteResource {
-    /// Reads a resource; none where it has no id that can stand in a URL.
+    /// Reads a resource; none where it has no id that can stand in a URL. One that leaves its id out is called by the
+    /// end of its location.
     pub(crate) fn parse(document: Value) -> Option<Self> {
-        let id = json::text(&document, "id").filter(|id| is_usable(id))?;
+        let id = match json::get(&document, "id") {
+            Some(id) => id.as_str().filter(|id| is_usable(id)).map(str::to_owned)?,
+            None => located(&document)?,
+        };
         Some(Self {
             id: ResourceId::new(id),
             external_id: json::text(&document, "externalId").map(str::to_owned),
@@ -67,6 +72,11 @@ impl RemoteResource {
         items.any(|item| path.filter().is_none_or(|filter| is_chosen(item, filter)))
     }
 
+    /// Whether the list at a path is shown, be it empty.
+    pub(crate) fn has_list(&self, path: &TargetPath) -> bool {
+        self.holder(path).and_then(|holder| json::get(holder, path.attribute())).is_some_and(Value::is_array)
+    }
+
     /// The name of the resource for people: its user name, display name or external id, else its id.
     pub fn display(&self) -> &str {
         let names = ["userName", "displayName", "externalId"];
@@ -91,6 +101,32 @@ impl RemoteResource {
         urn.to_ascii_lowercase().contains(":schemas:core:")
             && schemas.iter().filter_map(Value::as_str).any(|present| present.eq_ignore_ascii_case(urn))
     }
+}
+
+/// The last segment of a resource's location, absolute or relative.
+fn located(document: &Value) -> Option<String> {
+    let location = json::text(json::get(document, "meta")?, "location")?;
+    // Only the path matters, so that any base will do.
+    let url = Url::parse("http://relative.invalid/").ok()?.join(location).ok()?;
+    let segment = url.path_segments()?.rfind(|segment| !segment.is_empty())?.to_owned();
+    let id = percent_decoded(&segment)?;
+    is_usable(&id).then_some(id)
+}
+
+/// The text behind the escapes of a URL; none where they are no text.
+fn percent_decoded(escaped: &str) -> Option<String> {
+    let mut octets = Vec::with_capacity(escaped.len());
+    let mut rest = escaped.bytes();
+    while let Some(octet) = rest.next() {
+        if octet == b'%' {
+            let digit = |octet: Option<u8>| octet.and_then(|octet| char::from(octet).to_digit(16));
+            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+            octets.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            octets.push(octet);
+        }
+    }
+    String::from_utf8(octets).ok()
 }
 
 /// Whether an id can be the last segment of a URL's path without changing which resource is meant.
@@ -243,6 +279,16 @@ mod tests {
         let members = TargetValue::References([ResourceId::new("7"), ResourceId::new("8")].into());
         assert_eq!(resource.attribute(&path("members"), &TargetValue::References(BTreeSet::new())), Some(members));
         assert_eq!(resource.attribute(&path("owners"), &TargetValue::References(BTreeSet::new())), None);
+    }
+
+    #[test]
+    fn a_resource_without_an_id_is_called_by_its_location() {
+        for location in ["https://x/v2/Users/a%2Fb", "/v2/Users/a%2Fb", "Users/a%2Fb", "https://x/v2/Users/a%2Fb/"] {
+            let resource = resource(json!({"meta": {"location": location}}));
+            assert_eq!(resource.id.as_str(), "a/b", "{location}");
+        }
+        assert_eq!(RemoteResource::parse(json!({"id": "", "meta": {"location": "/Users/7"}})), None);
+        assert_eq!(RemoteResource::parse(json!({"meta": {"location": "/"}})), None);
     }
 
     #[test]

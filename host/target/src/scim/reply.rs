@@ -1,7 +1,7 @@
 //! Reading replies: bounded bodies, SCIM's errors (RFC 7644, section 3.12), and a summary of what is no SCIM at all.
 
 use provisor_model::Secret;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 
@@ -50,16 +50,37 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The JSON document of a reply that says success; none where it has no body.
+    /// The JSON document of a reply that says success; none where it has no body and its head names no resource.
     pub(crate) fn into_document(self, url: &Url) -> Result<Option<Value>, TargetError> {
         if self.cut {
             let found = format!("its reply is larger than {} MiB", LARGEST_REPLY >> 20);
             return Err(TargetError::NotScim { url: place(url), found });
         }
         if self.body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(None);
+            let names_resource = self.headers.contains_key(LOCATION);
+            return Ok(names_resource.then(|| self.with_head(Value::Object(serde_json::Map::new()))));
         }
-        serde_json::from_slice(&self.body).map(Some).map_err(|_| self.not_scim(url))
+        let document = serde_json::from_slice(&self.body).map_err(|_| self.not_scim(url))?;
+        Ok(Some(self.with_head(document)))
+    }
+
+    /// The document, with what only the head says of the resource in its `meta`: where it is, and its version (RFC 7644,
+    /// sections 3.3 and 3.14).
+    fn with_head(&self, mut document: Value) -> Value {
+        let said = [("location", self.header(LOCATION.as_str())), ("version", self.header(ETAG.as_str()))];
+        if let Value::Object(members) = &mut document
+            && !members.keys().any(|name| name.eq_ignore_ascii_case("Resources"))
+        {
+            for (name, text) in said {
+                let Some(text) = text else { continue };
+                if let Some(meta) = json::as_object(json::slot(members, "meta"))
+                    && !meta.keys().any(|present| present.eq_ignore_ascii_case(name))
+                {
+                    meta.insert(name.to_owned(), Value::from(text));
+                }
+            }
+        }
+        document
     }
 
     /// The error for a reply of another sort than SCIM's.

@@ -11,24 +11,38 @@ use crate::scim::remote::RemoteResource;
 
 /// The most matches that are asked for: more than one is a conflict already.
 const MOST_MATCHES: usize = 20;
+/// How often a listing is begun anew because others wrote while it was read.
+const MOST_LISTINGS: usize = 3;
 
 impl ScimTarget {
     /// The resources whose attribute has this value, at most 20 of them. Every result is compared here too, so that a
-    /// service that ignores the filter gives no wrong match; where it does, or cannot filter, the whole listing is read.
+    /// service that ignores the filter gives no wrong match; where it does, cannot filter, or does not find by this
+    /// attribute what is there, the whole listing is read.
     ///
     /// # Errors
     /// When the service cannot be asked, or its listing is not whole.
     pub async fn find(&self, kind: &str, path: &TargetPath, value: &str) -> Result<Vec<RemoteResource>, TargetError> {
-        if self.abilities().filter
-            && let Some(matches) = self.find_by_filter(kind, path, value).await?
-        {
-            return Ok(matches);
+        let refused = self.dialect().filters_by(kind, path) == Some(false);
+        if self.abilities().filter && !refused && self.trust().may_filter(kind, path).await {
+            let Some(matches) = self.find_by_filter(kind, path, value).await? else {
+                // Whether that is so for every value is found out by one that is there.
+                self.can_find(kind, path).await?;
+                return self.find_by_listing(kind, path, value).await;
+            };
+            if !matches.is_empty() {
+                self.trust().proven(kind, path).await;
+                return Ok(matches);
+            }
+            // "None" makes a new resource, so it must be a word that can be relied on.
+            if self.can_find(kind, path).await? {
+                return Ok(matches);
+            }
         }
         self.find_by_listing(kind, path, value).await
     }
 
     /// Asks with a filter; none where the answer shows that the service does not know this filter.
-    async fn find_by_filter(
+    pub(crate) async fn find_by_filter(
         &self,
         kind: &str,
         path: &TargetPath,
@@ -44,21 +58,25 @@ impl ScimTarget {
         let document = match self.http().send(&Call::get(url.clone())).await {
             Ok(document) => document,
             Err(TargetError::Refused { status: 400 | 403 | 501, scim_type, detail, .. }) => {
-                tracing::warn!(%path, ?scim_type, detail, "the target refuses the filter, so that its whole listing is read");
+                if self.trust().is_news(&format!("refused filter {} {path}", kind.name)) {
+                    tracing::warn!(%path, ?scim_type, detail, "the target refuses the filter, so that its whole listing is read");
+                }
                 return Ok(None);
             }
             Err(error) => return Err(error),
         };
-        let page = parse_page(document, &url)?;
-        let came = page.resources.len();
+        let page = parse_page(self.dialect(), &kind.name, document, &url)?;
+        let (came, is_part) = (page.resources.len(), page.is_part());
         let matches = self.matching(&kind.name, page.resources, path, value);
         // Results that do not match show that the filter was ignored; unseen ones might match then.
-        if matches.len() < came && came < page.total {
-            tracing::warn!(%path, "the target ignores the filter, so that its whole listing is read");
+        if matches.len() < came && is_part {
+            if self.trust().is_news(&format!("ignored filter {} {path}", kind.name)) {
+                tracing::warn!(%path, "the target ignores the filter, so that its whole listing is read");
+            }
             return Ok(None);
         }
         // A service that counts matches and shows none has them all the same: "none" would make a second resource.
-        Ok((came > 0 || page.total == 0).then_some(matches))
+        Ok((came > 0 || !is_part).then_some(matches))
     }
 
     async fn find_by_listing(
@@ -67,6 +85,17 @@ impl ScimTarget {
         path: &TargetPath,
         value: &str,
     ) -> Result<Vec<RemoteResource>, TargetError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.listed(kind, path, value).await {
+                Err(TargetError::ListingIncomplete { .. }) if tried < MOST_LISTINGS => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn listed(&self, kind: &str, path: &TargetPath, value: &str) -> Result<Vec<RemoteResource>, TargetError> {
         let mut matches = Vec::new();
         let mut listing = self.list(kind);
         while let Some(page) = listing.next_page().await? {

@@ -9,14 +9,18 @@ use serde_json::Value;
 
 use crate::TargetError;
 use crate::scim::abilities::ResourceType;
+use crate::scim::dialect::Removal;
 use crate::scim::document;
 use crate::scim::http::Call;
+use crate::scim::members::reference_changes;
+use crate::scim::parts::WholeLists;
 use crate::scim::patch::{Patch, refreshed};
 use crate::scim::remote::RemoteResource;
+use crate::scim::schema::Mutability;
 use crate::scim::{ScimTarget, json};
 
 /// How often a whole resource is read and written again because somebody else changed it in between.
-const MOST_REWRITES: usize = 4;
+pub(crate) const MOST_REWRITES: usize = 4;
 
 type Attributes = BTreeMap<TargetPath, TargetValue<ResourceId>>;
 
@@ -71,9 +75,13 @@ impl ScimTarget {
     /// Where the resource was not made, or it is not known whether it was ([`TargetError::outcome_unknown`]).
     pub async fn create(&self, new: &NewResource<'_>) -> Result<Created, TargetError> {
         let kind = self.kind(new.kind)?;
-        let (attributes, rest) = self.split_references(new.attributes);
-        let document = document::build(self.abilities(), kind, new.external_id, &attributes)?;
-        let call = Call::post(self.endpoint(kind)?, &document);
+        let (attributes, rest) = self.split_references(kind, new.attributes);
+        let mut document = document::build(self.abilities(), kind, new.external_id, &attributes)?;
+        self.dialect().complete(&kind.name, new.external_id, &mut document)?;
+        if let Value::Object(document) = &mut document {
+            document::list_schemas(document, kind);
+        }
+        let call = Call::post(self.endpoint(kind)?, &self.dialect().dressed(document));
         let reply = self.http().send(&call).await.map_err(|error| match error {
             // Nothing is looked for at the endpoint itself: it is the endpoint that is missing.
             TargetError::NotFound { operation } => TargetError::Refused {
@@ -84,42 +92,97 @@ impl ScimTarget {
             },
             error => error,
         })?;
-        let resource = reply.and_then(RemoteResource::parse).ok_or_else(|| TargetError::Uncertain {
-            operation: call.operation(),
-            reason: "the service said that it succeeded, and did not show the resource".into(),
-        })?;
+        let resource = self.made(kind, &call, reply).await?;
+        self.note_what_was_dropped(kind, &attributes, &resource);
+        self.trust().remember(&kind.name, std::slice::from_ref(&resource));
         let mut created = Created { resource, requests: 1, unfinished: None };
-        if !rest.is_empty() {
-            let present = attributes.keys().cloned().collect();
-            let id = created.resource.id.clone();
-            let update = Update { kind: new.kind, id: &id, present: &present, changes: &rest };
-            match self.update(&update).await {
-                Ok(updated) => {
-                    created.requests += updated.requests;
-                    created.unfinished = updated.unfinished;
-                }
-                Err(error) => created.unfinished = Some(error),
+        match self.dropped_at_creation(kind, &attributes, &created.resource).await {
+            Ok(dropped) if !dropped.is_empty() => {
+                self.add_after_creation(kind, &mut created, &attributes, &dropped).await;
+                self.learn_from_addition(kind, &created.resource.id, &dropped).await;
             }
+            Ok(_) => {}
+            Err(error) => created.unfinished = Some(error),
+        }
+        if !rest.is_empty() && created.unfinished.is_none() {
+            self.add_after_creation(kind, &mut created, &attributes, &rest).await;
         }
         Ok(created)
     }
 
-    /// The attributes for the first request, and the references that are added afterwards.
+    async fn add_after_creation(
+        &self,
+        kind: &ResourceType,
+        created: &mut Created,
+        attributes: &Attributes,
+        changes: &[AttributeChange<ResourceId>],
+    ) {
+        let present = attributes.keys().cloned().collect();
+        let id = created.resource.id.clone();
+        match self.update(&Update { kind: &kind.name, id: &id, present: &present, changes }).await {
+            Ok(updated) => {
+                created.requests += updated.requests;
+                created.unfinished = updated.unfinished;
+            }
+            Err(error) => created.unfinished = Some(error),
+        }
+    }
+
+    /// The resource that a reply to its creation shows, or only says where it is.
+    async fn made(
+        &self,
+        kind: &ResourceType,
+        call: &Call,
+        reply: Option<Value>,
+    ) -> Result<RemoteResource, TargetError> {
+        let uncertain =
+            |reason: &str| TargetError::Uncertain { operation: call.operation(), reason: reason.to_owned() };
+        let names_it = |document: &Value| {
+            json::get(document, "id").is_some() || document.as_object().is_some_and(|members| members.len() > 1)
+        };
+        let is_whole = reply.as_ref().is_some_and(names_it);
+        let shown = reply.and_then(|document| RemoteResource::parse(self.dialect().shown(&kind.name, document)));
+        match shown {
+            Some(resource) if is_whole => Ok(resource),
+            Some(named) => match self.read(&kind.name, &named.id).await {
+                Ok(Some(resource)) => Ok(resource),
+                _ => Err(uncertain(
+                    "the service said that it succeeded, and the resource cannot be read where it should be",
+                )),
+            },
+            None => Err(uncertain("the service said that it succeeded, and did not show the resource")),
+        }
+    }
+
+    /// The attributes for the first request, without those that cannot be written, and the references that are added
+    /// afterwards.
     fn split_references<'a>(
         &self,
+        kind: &ResourceType,
         attributes: &'a Attributes,
     ) -> (Cow<'a, Attributes>, Vec<AttributeChange<ResourceId>>) {
-        let mut room = self.inner.member_chunk;
+        let read_only = |path: &TargetPath| self.mutability(kind, path) == Mutability::ReadOnly;
+        let drops = self.trust().whole_lists(&kind.name) == Some(WholeLists::Dropped);
+        let mut room = if drops { 0 } else { self.dialect().references.at_creation() };
         let fits = |value: &TargetValue<ResourceId>| !matches!(value, TargetValue::References(ids) if ids.len() > room);
-        if !self.abilities().patch || attributes.values().all(fits) {
+        let splits = self.abilities().patch && !attributes.values().all(fits);
+        if !splits && !attributes.keys().any(read_only) {
             return (Cow::Borrowed(attributes), Vec::new());
         }
         let (mut first, mut rest) = (BTreeMap::new(), Vec::new());
         for (path, value) in attributes {
+            if read_only(path) {
+                self.say_unwritten(kind, path, "it is read-only");
+                continue;
+            }
             let TargetValue::References(ids) = value else {
                 first.insert(path.clone(), value.clone());
                 continue;
             };
+            if !splits {
+                first.insert(path.clone(), value.clone());
+                continue;
+            }
             let now: BTreeSet<ResourceId> = ids.iter().take(room).cloned().collect();
             let later: BTreeSet<ResourceId> = ids.iter().skip(room).cloned().collect();
             room -= now.len();
@@ -142,29 +205,105 @@ impl ScimTarget {
     pub async fn update(&self, update: &Update<'_>) -> Result<Updated, TargetError> {
         let kind = self.kind(update.kind)?;
         let url = self.resource_url(kind, update.id)?;
+        let changes = self.writable(kind, update.changes);
+        let update = &Update { changes: &changes, ..*update };
+        if changes.is_empty() {
+            return Ok(Updated::default());
+        }
         if !self.abilities().patch {
             return self.rewrite(kind, &url, update).await;
         }
-        match self.patch(kind, &url, update).await {
-            // A row is not there that we once made: somebody took it away. What is there decides how the rest is written.
-            Err(TargetError::Refused { scim_type: Some(scim_type), .. })
-                if scim_type.eq_ignore_ascii_case("noTarget")
-                    && update.changes.iter().any(|change| change.path.filter().is_some()) =>
-            {
-                self.patch_as_shown(kind, &url, update).await
+        match self.change(kind, &url, update).await {
+            // It announces that it changes in part, and does not do this change so.
+            Err(TargetError::Refused { status: 405 | 501, .. }) if !self.dialect().is_entra() => {
+                if self.trust().is_news(&format!("put {}", kind.name)) {
+                    tracing::info!(
+                        kind = kind.name,
+                        "the target refuses a change in part, so that the whole resource is written"
+                    );
+                }
+                self.change_otherwise(kind, &url, update).await
             }
             outcome => outcome,
         }
     }
 
-    async fn patch(&self, kind: &ResourceType, url: &Url, update: &Update<'_>) -> Result<Updated, TargetError> {
-        let chunk = self.inner.member_chunk;
+    /// Changes a resource in part.
+    pub(crate) async fn change(
+        &self,
+        kind: &ResourceType,
+        url: &Url,
+        update: &Update<'_>,
+    ) -> Result<Updated, TargetError> {
+        let removes = reference_changes(update.changes).any(|(_, _, remove)| !remove.is_empty());
+        let outcome = match self.dialect().references.removal {
+            Removal::WholeList if reference_changes(update.changes).next().is_some() => {
+                self.patch_whole_lists(kind, url, update).await
+            }
+            Removal::ByValue if removes => self.patch_by_value(kind, url, update).await,
+            _ => self.patch(kind, url, update).await,
+        };
+        match outcome {
+            // Something is not there that we once made: somebody took it away. What is there decides how the rest is written.
+            Err(TargetError::Refused { scim_type: Some(scim_type), .. })
+                if scim_type.eq_ignore_ascii_case("noTarget")
+                    && self.removes_by_filter()
+                    && (removes || update.changes.iter().any(|change| change.path.filter().is_some())) =>
+            {
+                self.patch_as_shown(kind, url, update).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The changes that may be written. What the service lets nobody write, or only once, is said once and left as it is:
+    /// it would be refused in every cycle.
+    fn writable<'c>(
+        &self,
+        kind: &ResourceType,
+        changes: &'c [AttributeChange<ResourceId>],
+    ) -> Cow<'c, [AttributeChange<ResourceId>]> {
+        let refusal = |change: &AttributeChange<ResourceId>| {
+            if self.dialect().anchor_is_fixed(&kind.name) && change.path.as_str().eq_ignore_ascii_case("externalId") {
+                return Some("it is set when the resource is made");
+            }
+            match self.mutability(kind, &change.path) {
+                Mutability::ReadOnly => Some("it is read-only"),
+                Mutability::Immutable if change.old.is_some() => Some("it cannot be changed once it is set"),
+                _ => None,
+            }
+        };
+        if !changes.iter().any(|change| refusal(change).is_some()) {
+            return Cow::Borrowed(changes);
+        }
+        let written = changes.iter().filter(|change| match refusal(change) {
+            Some(reason) => {
+                self.say_unwritten(kind, &change.path, reason);
+                false
+            }
+            None => true,
+        });
+        Cow::Owned(written.cloned().collect())
+    }
+
+    pub(crate) async fn patch(
+        &self,
+        kind: &ResourceType,
+        url: &Url,
+        update: &Update<'_>,
+    ) -> Result<Updated, TargetError> {
+        let rules = self.dialect().references;
         let patch =
-            Patch { abilities: self.abilities(), kind, present: update.present, changes: update.changes, chunk };
+            Patch { abilities: self.abilities(), kind, present: update.present, changes: update.changes, rules };
         let mut updated = Updated::default();
         for request in patch.requests()? {
-            let sent = self.http().send(&Call::patch(url.clone(), &request)).await;
-            if let Err(error) = sent {
+            let body = self.dialect().dressed(request.body());
+            if let Err(error) = self.http().send(&Call::patch(url.clone(), &body)).await {
+                let refused = matches!(error, TargetError::Refused { .. } | TargetError::NotFound { .. });
+                if refused && request.only_removes() && self.is_gone(kind, update.id, &request.removed).await {
+                    continue;
+                }
+                let error = self.told_apart(kind, update.id, error).await;
                 if updated.requests == 0 {
                     return Err(error);
                 }
@@ -176,6 +315,17 @@ impl ScimTarget {
         Ok(updated)
     }
 
+    /// A 404 may mean the resource, or something that the change names: only the first means that it is gone.
+    async fn told_apart(&self, kind: &ResourceType, id: &ResourceId, error: TargetError) -> TargetError {
+        match error {
+            TargetError::NotFound { operation } if matches!(self.read(&kind.name, id).await, Ok(Some(_))) => {
+                let detail = "the resource is there, so something that the change names is not, such as a new member";
+                TargetError::Refused { operation, status: 404, scim_type: None, detail: detail.into() }
+            }
+            error => error,
+        }
+    }
+
     /// Reads the resource and sends what is missing.
     async fn patch_as_shown(
         &self,
@@ -183,9 +333,7 @@ impl ScimTarget {
         url: &Url,
         update: &Update<'_>,
     ) -> Result<Updated, TargetError> {
-        let Some(shown) = self.read(&kind.name, update.id).await? else {
-            return Err(TargetError::NotFound { operation: Call::get(url.clone()).operation() });
-        };
+        let shown = self.shown(kind, url, update.id).await?;
         let changes = refreshed(update.changes, |path, like| shown.attribute(path, like));
         let paths = update.present.iter().chain(update.changes.iter().map(|change| &change.path));
         let present = paths.filter(|path| shown.has_place(path)).cloned().collect();
@@ -195,48 +343,41 @@ impl ScimTarget {
         Ok(Updated { requests: updated.requests + 1, ..updated })
     }
 
-    /// Writes the whole resource: as just read, with our changes laid over it, if nobody else changed it meanwhile.
-    async fn rewrite(&self, kind: &ResourceType, url: &Url, update: &Update<'_>) -> Result<Updated, TargetError> {
-        let mut requests = 0;
-        loop {
-            let Some(shown) = self.read(&kind.name, update.id).await? else {
-                return Err(TargetError::NotFound { operation: Call::get(url.clone()).operation() });
-            };
-            let document = self.overlaid(kind, &shown, update.changes)?;
-            if document == shown.document {
-                return Ok(Updated { requests, unfinished: None });
-            }
-            let version = shown.version().filter(|_| self.abilities().etag).map(str::to_owned);
-            requests += 1;
-            match self.http().send(&Call::put(url.clone(), &document, version)).await {
-                Ok(_) => return Ok(Updated { requests, unfinished: None }),
-                Err(TargetError::Refused { status: 412, .. }) if (requests as usize) < MOST_REWRITES => {}
-                Err(error) => return Err(error),
-            }
+    fn mutability(&self, kind: &ResourceType, path: &TargetPath) -> Mutability {
+        self.dialect().mutability(self.abilities(), &kind.name, path)
+    }
+
+    fn say_unwritten(&self, kind: &ResourceType, path: &TargetPath, reason: &str) {
+        if self.trust().is_news(&format!("unwritten {} {path}", kind.name)) {
+            tracing::warn!(kind = kind.name, %path, reason, "the target does not let this attribute be written; it is left as it is");
         }
     }
 
-    fn overlaid(
-        &self,
-        kind: &ResourceType,
-        shown: &RemoteResource,
-        changes: &[AttributeChange<ResourceId>],
-    ) -> Result<Value, TargetError> {
-        let mut document = shown.document.clone();
-        let Some(object) = json::as_object(&mut document) else { return Ok(document) };
-        for change in changes {
-            match &change.change {
-                Change::Set(value) => document::set(object, self.abilities(), kind, &change.path, value)?,
-                Change::Remove => document::unset(object, kind, &change.path),
-                Change::References { add, remove } => {
-                    document::change_references(object, self.abilities(), kind, &change.path, add, remove);
-                }
+    /// Says once of an attribute that it is not kept as it was sent. It is not sent again: what counts is what was sent.
+    fn note_what_was_dropped(&self, kind: &ResourceType, sent: &Attributes, made: &RemoteResource) {
+        // A reply that shows next to nothing says nothing of what was kept.
+        if !sent.iter().any(|(path, value)| made.attribute(path, value).is_some()) {
+            return;
+        }
+        for (path, value) in sent {
+            if !self.shows(&kind.name, path) || matches!(value, TargetValue::References(_)) {
+                continue;
+            }
+            let kept = match made.attribute(path, value) {
+                Some(shown) if shown == *value => continue,
+                Some(_) => "changed",
+                None => "dropped",
+            };
+            if self.trust().is_news(&format!("{kept} {} {path}", kind.name)) {
+                tracing::warn!(kind = kind.name, %path, kept, "the target does not keep this attribute as it was sent");
             }
         }
-        if *object != *shown.document.as_object().unwrap_or(object) {
-            document::list_schemas(object, kind);
-            json::remove(object, "meta");
+        if made.external_id.is_none() && self.trust().is_news(&format!("no externalId {}", kind.name)) {
+            tracing::warn!(
+                kind = kind.name,
+                "the target does not keep the externalId, by which resources are found again after a loss: list another \
+                 attribute under [match]"
+            );
         }
-        Ok(document)
     }
 }

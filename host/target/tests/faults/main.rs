@@ -8,6 +8,8 @@
 )]
 
 mod connecting;
+mod dialects;
+mod entra;
 mod listing;
 mod scripted_server;
 mod tls;

@@ -71,7 +71,7 @@ async fn an_id_cannot_change_which_url_is_asked() {
 #[tokio::test]
 async fn a_chunk_that_fails_leaves_the_created_group_known() {
     let server = ScriptedServer::answering([
-        Answer::scim(201, r#"{"id": "g"}"#),
+        Answer::scim(201, r#"{"id": "g", "members": [{"value": "0"}, {"value": "1"}]}"#),
         Answer::scim(204, ""),
         Answer::scim(400, r#"{"detail": "no"}"#),
     ])

@@ -1,0 +1,196 @@
+//! Services that refuse a change in part, or accept lists of references and drop them: what is sent is looked at again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{AttributeChange, Change, ResourceId, TargetPath, TargetValue};
+use reqwest::Url;
+use serde_json::Value;
+
+use crate::TargetError;
+use crate::scim::ScimTarget;
+use crate::scim::abilities::ResourceType;
+use crate::scim::members::{reference_changes, references_at};
+use crate::scim::quirks::Quirk;
+use crate::scim::remote::RemoteResource;
+use crate::scim::write::{Update, Updated};
+
+/// What a service does with the references of a resource that is written whole, as far as it has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WholeLists {
+    /// It keeps them.
+    Kept,
+    /// It drops them.
+    Dropped,
+    /// It never shows them, so that nothing can be told.
+    Unseen,
+}
+
+type Changes = Vec<AttributeChange<ResourceId>>;
+
+impl ScimTarget {
+    /// Changes a resource although a change of it in part was refused as not implemented: nothing of it was carried out.
+    /// It is written whole; where that drops references, these are changed apart from all else.
+    pub(crate) async fn change_otherwise(
+        &self,
+        kind: &ResourceType,
+        url: &Url,
+        update: &Update<'_>,
+    ) -> Result<Updated, TargetError> {
+        let has_lists = reference_changes(update.changes).next().is_some();
+        let drops = |target: &Self| target.trust().whole_lists(&kind.name) == Some(WholeLists::Dropped);
+        let [values, adds, removals] = parts(update.changes);
+        let mut updated = Updated::default();
+        if !(has_lists && drops(self)) {
+            updated = self.rewrite(kind, url, update).await?;
+            if !(has_lists && drops(self)) {
+                return Ok(updated);
+            }
+            updated.unfinished = None;
+        } else if !values.is_empty() {
+            updated = self.rewrite(kind, url, &Update { changes: &values, ..*update }).await?;
+        }
+        for part in [adds, removals].iter().filter(|part| !part.is_empty()) {
+            if updated.unfinished.is_some() {
+                break;
+            }
+            match self.change(kind, url, &Update { changes: part, ..*update }).await {
+                Ok(Updated { requests, unfinished }) => {
+                    updated = Updated { requests: updated.requests + requests, unfinished };
+                }
+                Err(error) => {
+                    let error = match error {
+                        TargetError::Refused { status: 405 | 501, .. } => drops_lists(kind),
+                        error => error,
+                    };
+                    if updated.requests == 0 {
+                        return Err(error);
+                    }
+                    updated.unfinished = Some(error);
+                }
+            }
+        }
+        Ok(updated)
+    }
+
+    /// Whether references that were written with the whole resource are there: by the reply to the request, else by
+    /// reading the resource again, until the service has once shown that it keeps them.
+    pub(crate) async fn keeps_lists(
+        &self,
+        kind: &ResourceType,
+        update: &Update<'_>,
+        reply: Option<Value>,
+    ) -> Result<(), TargetError> {
+        let known = self.trust().whole_lists(&kind.name);
+        if reference_changes(update.changes).next().is_none() || known == Some(WholeLists::Kept) {
+            return Ok(());
+        }
+        let shown = reply.and_then(RemoteResource::parse);
+        let shows = |shown: &RemoteResource| reference_changes(update.changes).all(|(path, ..)| shown.has_list(path));
+        let shown = match shown.filter(shows) {
+            Some(shown) => Some(shown),
+            None => self.read(&kind.name, update.id).await?,
+        };
+        let Some(shown) = shown else { return Ok(()) };
+        let kept = reference_changes(update.changes).all(|(path, add, remove)| {
+            let has = references_at(&shown, path);
+            add.is_subset(&has) && remove.is_disjoint(&has)
+        });
+        self.trust().note_whole_lists(&kind.name, if kept { WholeLists::Kept } else { WholeLists::Dropped });
+        if kept { Ok(()) } else { Err(drops_lists(kind)) }
+    }
+
+    /// The references of a new resource that the service did not keep, to be added to it.
+    pub(crate) async fn dropped_at_creation(
+        &self,
+        kind: &ResourceType,
+        sent: &BTreeMap<TargetPath, TargetValue<ResourceId>>,
+        made: &RemoteResource,
+    ) -> Result<Changes, TargetError> {
+        let lists: Vec<(&TargetPath, &BTreeSet<ResourceId>)> = sent
+            .iter()
+            .filter_map(|(path, value)| match value {
+                TargetValue::References(ids) if !ids.is_empty() && self.shows(&kind.name, path) => Some((path, ids)),
+                _ => None,
+            })
+            .collect();
+        let known = self.trust().whole_lists(&kind.name);
+        if lists.is_empty() || matches!(known, Some(WholeLists::Kept | WholeLists::Unseen)) {
+            return Ok(Vec::new());
+        }
+        let is_shown = lists.iter().all(|(path, _)| made.has_list(path));
+        let read = if is_shown { None } else { self.read(&kind.name, &made.id).await? };
+        let shown = read.as_ref().unwrap_or(made);
+        let missing: Changes = lists
+            .iter()
+            .filter_map(|(path, ids)| {
+                let add: BTreeSet<ResourceId> = ids.difference(&references_at(shown, path)).cloned().collect();
+                let change = Change::References { add, remove: BTreeSet::new() };
+                (!matches!(&change, Change::References { add, .. } if add.is_empty())).then(|| AttributeChange {
+                    path: (*path).clone(),
+                    old: None,
+                    change,
+                })
+            })
+            .collect();
+        if missing.is_empty() {
+            self.trust().note_whole_lists(&kind.name, WholeLists::Kept);
+        }
+        Ok(missing)
+    }
+
+    /// Finds out what it meant that references of a new resource were not shown, now that they were added once more.
+    pub(crate) async fn learn_from_addition(
+        &self,
+        kind: &ResourceType,
+        id: &ResourceId,
+        added: &[AttributeChange<ResourceId>],
+    ) {
+        let Ok(Some(shown)) = self.read(&kind.name, id).await else { return };
+        let is_shown = added.iter().all(|change| shown.has_list(&change.path));
+        self.trust().note_whole_lists(&kind.name, if is_shown { WholeLists::Dropped } else { WholeLists::Unseen });
+        if is_shown {
+            tracing::info!(
+                kind = kind.name,
+                "the target drops references of a new resource; they are added afterwards"
+            );
+        } else if self.trust().is_news(&format!("unseen {}", kind.name)) {
+            tracing::warn!(
+                kind = kind.name,
+                "the target does not show the references of its resources: name the quirk {} in the configuration, so that what \
+                 was sent is remembered",
+                Quirk::MembersHidden
+            );
+        }
+    }
+}
+
+fn drops_lists(kind: &ResourceType) -> TargetError {
+    TargetError::Unsupported(format!(
+        "the target refuses to change the references of a {} in part, and drops them where the whole resource is written. If its \
+         makers say that references are removed by value, use the quirk {}",
+        kind.name,
+        Quirk::RemoveMembersByValue
+    ))
+}
+
+/// Values, additions of references, and removals.
+fn parts(changes: &[AttributeChange<ResourceId>]) -> [Changes; 3] {
+    let (mut values, mut adds, mut removals) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        let Change::References { add, remove } = &change.change else {
+            values.push(change.clone());
+            continue;
+        };
+        let only = |add: &BTreeSet<ResourceId>, remove: &BTreeSet<ResourceId>| AttributeChange {
+            change: Change::References { add: add.clone(), remove: remove.clone() },
+            ..change.clone()
+        };
+        if !add.is_empty() {
+            adds.push(only(add, &BTreeSet::new()));
+        }
+        if !remove.is_empty() {
+            removals.push(only(&BTreeSet::new(), remove));
+        }
+    }
+    [values, adds, removals]
+}
