@@ -227,12 +227,12 @@ async fn adopt(
     prepared: Prepared,
     resource: RemoteResource,
 ) -> Result<(Prepared, Reply), SyncError> {
-    let (context, id) = (context.clone(), resource.id.clone());
+    let (context, id, asked) = (context.clone(), resource.id.clone(), target.clone());
     let prepared = store
         .with(move |space| {
             let Prepared { mut planned, stored, .. } = prepared;
             (planned.body.baseline, planned.body.remote_references) =
-                baseline(&planned.body.desired, &planned.body.baseline, &resource);
+                baseline(&asked, &planned.body.kind, &planned.body.desired, &planned.body.baseline, &resource);
             resolve_references(space, &stored, &mut planned.body)?;
             planned.body.resource_id = Some(id);
             planned.operation = OperationKind::Join;
@@ -352,6 +352,10 @@ fn log(
     let done =
         if matches!(prepared.request, Request::None) { "Nothing had to be sent." } else { "The target accepted it." };
     steps.push(("export", error.clone().unwrap_or_else(|| done.to_owned())));
+    let sets_password = context.configuration.target.dialect.initial_password && body.kind.eq_ignore_ascii_case("User");
+    if planned.operation == OperationKind::Create && error.is_none() && sets_password {
+        steps.push(("export", "An initial password was set, at random; it was kept nowhere.".to_owned()));
+    }
     let operation = planned.operation.as_str();
     let resource_id = resource_id.or(body.resource_id.as_ref().map(|id| id.as_str()));
     let record = Record {

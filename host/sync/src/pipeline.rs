@@ -208,10 +208,11 @@ impl Pipeline {
             held,
             out_of_scope: tally.out_of_scope.values().sum(),
             waiting_references: waiting,
-            requests: RequestTally {
-                reads: after.reads.saturating_sub(before.reads),
-                writes: after.writes.saturating_sub(before.writes),
-            },
+            requests: RequestTally::new(
+                &self.configuration.request_costs(),
+                after.reads.saturating_sub(before.reads),
+                after.writes.saturating_sub(before.writes),
+            ),
             failures: tally.failures,
         })
     }

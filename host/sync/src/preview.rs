@@ -12,7 +12,7 @@ use crate::finalise::TargetFacts;
 use crate::import::import;
 use crate::pipeline::{CycleRequest, Planning};
 use crate::record::shown;
-use crate::report::{PlannedOperation, PreviewReport};
+use crate::report::{PlannedOperation, PreviewReport, RequestTally};
 use crate::watch::CycleWatch;
 use crate::{Pipeline, SyncError, clock};
 
@@ -37,6 +37,7 @@ impl Pipeline {
     /// As for a cycle, but that a safety threshold is reported and stops nothing.
     pub async fn preview(&mut self, request: PreviewRequest, watch: &CycleWatch) -> Result<PreviewReport, SyncError> {
         let now = clock::milliseconds();
+        let before = self.requests();
         let chain = self.bind().await?;
         let warnings = chain.warnings().to_vec();
         if !request.stored {
@@ -65,7 +66,8 @@ impl Pipeline {
         if objection.is_some() && !request.stored {
             self.read_everything_next().await?;
         }
-        self.store.with(move |space| describe(space, &context, tally, objection, warnings, request)).await
+        let reads = self.requests().reads.saturating_sub(before.reads);
+        self.store.with(move |space| describe(space, &context, tally, objection, warnings, request, reads)).await
     }
 }
 
@@ -97,7 +99,10 @@ fn describe(
     objection: Option<String>,
     warnings: Vec<String>,
     request: PreviewRequest,
+    reads: u64,
 ) -> Result<PreviewReport, SyncError> {
+    let costs = context.configuration.request_costs();
+    let mut writes = 0;
     let mut operations: BTreeMap<String, u64> = BTreeMap::new();
     let mut attributes: BTreeMap<String, u64> = BTreeMap::new();
     let mut first = Vec::new();
@@ -109,6 +114,7 @@ fn describe(
         for (planned, stored) in &page {
             let changes = changes_of(space, context, planned)?;
             *operations.entry(planned.operation.to_string()).or_default() += 1;
+            writes += costs.requests(planned.operation, &changes);
             for change in &changes {
                 *attributes.entry(change.path.to_string()).or_default() += 1;
             }
@@ -131,6 +137,7 @@ fn describe(
         warnings,
         first,
         asked_target: !request.stored,
+        requests: RequestTally::new(&costs, reads, writes),
     })
 }
 

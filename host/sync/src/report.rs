@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use provisor_model::Reason;
+use provisor_target::RequestCosts;
 use serde::{Deserialize, Serialize};
 
 /// Whether a cycle read everything or only what had changed.
@@ -49,6 +50,17 @@ pub struct RequestTally {
     pub reads: u64,
     /// Requests that write.
     pub writes: u64,
+    /// What they cost at most, in thousandths of a US dollar, where the target bills each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milli_dollars: Option<u64>,
+}
+
+impl RequestTally {
+    /// So many requests, and what they cost.
+    pub(crate) fn new(costs: &RequestCosts, reads: u64, writes: u64) -> Self {
+        let milli_dollars = costs.milli_dollars().map(|each| each.saturating_mul(reads.saturating_add(writes)));
+        Self { reads, writes, milli_dollars }
+    }
 }
 
 /// An object that failed or is held, and why.
@@ -154,6 +166,9 @@ pub struct PreviewReport {
     pub first: Vec<PlannedOperation>,
     /// Whether the target was asked for what is already there.
     pub asked_target: bool,
+    /// About how many requests a cycle would send: those that read as many as this preview did.
+    #[serde(default)]
+    pub requests: RequestTally,
 }
 
 /// How one entry fares under old and new rules.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_sync::{PluginPreview, PreviewReport};
 
+use super::sync::requests;
 use super::{Context, mismatch, plugin_name, show};
 use crate::cli;
 use crate::failure::{Failure, Status};
@@ -63,6 +64,9 @@ fn show_cycle(report: &PreviewReport) -> String {
         if !numbers.is_empty() {
             text += &format!("  {what:<13}{}\n", counts(numbers));
         }
+    }
+    if report.requests.reads + report.requests.writes > 0 {
+        text += &format!("  {:<13}about {}\n", "requests", requests(&report.requests));
     }
     for warning in &report.warnings {
         text += &format!("  warning: {warning}\n");

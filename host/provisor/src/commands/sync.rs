@@ -1,6 +1,6 @@
 //! `provisor sync`: one cycle, now.
 
-use provisor_sync::{CycleKind, CycleOutcome, CycleReport};
+use provisor_sync::{CycleKind, CycleOutcome, CycleReport, RequestTally};
 
 use super::{Context, mismatch};
 use crate::cli;
@@ -43,7 +43,7 @@ pub fn show(report: &CycleReport) -> String {
     );
     text += &format!("  evaluated  {}, {} out of scope\n", report.evaluated, report.out_of_scope);
     text += &format!("  exported   {}\n", counts(&report.operations));
-    text += &format!("  requests   {} that read, {} that write\n", report.requests.reads, report.requests.writes);
+    text += &format!("  requests   {}\n", requests(&report.requests));
     for (number, what) in [
         (report.failed, "failed"),
         (report.held, "are held before their export"),
@@ -57,4 +57,13 @@ pub fn show(report: &CycleReport) -> String {
         text += &format!("    {}: {}\n", failure.dn, failure.error);
     }
     text
+}
+
+/// Requests in words, and what they cost where each is billed.
+pub fn requests(tally: &RequestTally) -> String {
+    let words = format!("{} that read, {} that write", tally.reads, tally.writes);
+    match tally.milli_dollars {
+        Some(thousandths) => format!("{words}: USD {}.{:03} at most", thousandths / 1000, thousandths % 1000),
+        None => words,
+    }
 }

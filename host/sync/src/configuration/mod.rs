@@ -1,6 +1,7 @@
 //! Configuration documents: `provisor.toml` for the host and one `configurations/NAME.toml` for each configuration.
 
 mod address;
+mod dialect;
 mod document;
 mod duration;
 mod error;

@@ -2,7 +2,7 @@
 
 use provisor_directory::{ConnectionOptions, Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::Secret;
-use provisor_target::ScimOptions;
+use provisor_target::{RequestCosts, ScimOptions};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -47,7 +47,19 @@ impl Configuration {
             concurrency: target.concurrency,
             timeout: target.timeout,
             member_chunk: target.member_chunk,
+            dialect: target.dialect.clone(),
             ..ScimOptions::new(&target.url)
+        })
+    }
+
+    /// How many requests operations take at the target, told without asking it.
+    pub fn request_costs(&self) -> RequestCosts {
+        let target = &self.target;
+        let options = ScimOptions::new(&target.url);
+        RequestCosts::new(&ScimOptions {
+            member_chunk: target.member_chunk,
+            dialect: target.dialect.clone(),
+            ..options
         })
     }
 

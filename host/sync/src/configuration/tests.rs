@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use provisor_rules::OnFault;
 
 use super::*;
+use provisor_target::{ENTRA_URL, Profile, Quirk};
 
 /// A folder with documents, and secrets beside them.
 struct Folder(tempfile::TempDir);
@@ -281,6 +282,33 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
     ];
     for (from, to, message) in cases {
         assert_eq!(folder.error(&changed(from, to)), message);
+    }
+}
+
+#[test]
+fn how_a_service_is_spoken_to_is_read_and_checked() {
+    let folder = Folder::new();
+    let with = |line: &str| SMALL.replace("url = \"http://127.0.0.1:1/v2\"", line);
+    let entra = folder.read(&with(
+        "profile = \"entra\", initial-password = \"random\", member-removals = 5, quirks = [\"soft-delete\", \"no-etag\"]",
+    ));
+    let target = entra.unwrap().target;
+    assert_eq!((target.url.as_str(), target.dialect.profile), (ENTRA_URL, Profile::Entra));
+    assert_eq!(target.dialect.quirks, [Quirk::NoEtag, Quirk::SoftDelete].into());
+    assert_eq!((target.dialect.member_removals, target.dialect.initial_password), (Some(5), true));
+    for (line, words) in [
+        ("profile = \"entra2\"", "target.profile is \"entra2\". Did you mean \"entra\"?"),
+        ("quirks = [\"no-patches\"]", "target.quirks[0] is \"no-patches\". Did you mean \"no-patch\"?"),
+        ("quirks = [\"no-etag\", \"no-etag\"]", "target.quirks[1] is \"no-etag\" a second time"),
+        (
+            "quirks = [\"members-hidden\", \"replace-members\"]",
+            "target.quirks[1] is \"replace-members\", which cannot go together with \"members-hidden\"",
+        ),
+        ("initial-password = \"hunter2\"", "target.initial-password can only be \"random\""),
+        ("member-removals = 0", "target.member-removals is 0; it must be 1 to 100000"),
+    ] {
+        let error = folder.error(&with(line));
+        assert!(error.contains(words), "{error}");
     }
 }
 

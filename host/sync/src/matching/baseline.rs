@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{ResourceId, SourceId, TargetPath, TargetValue};
 use provisor_space::{PlannedBody, Space, StoredEntry};
-use provisor_target::RemoteResource;
+use provisor_target::{RemoteResource, ScimTarget};
 
 use crate::SyncError;
 use crate::effective::plain_to_source;
@@ -13,7 +13,11 @@ type Attributes = BTreeMap<TargetPath, TargetValue<SourceId>>;
 
 /// What the target has of what we set, read so that it compares with ours; its references by its own ids, because
 /// whose they are may be known only when everything is matched.
+///
+/// What the target does not show is taken to be as it was exported.
 pub(crate) fn baseline(
+    target: &ScimTarget,
+    kind: &str,
     desired: &Attributes,
     exported: &Attributes,
     resource: &RemoteResource,
@@ -21,6 +25,10 @@ pub(crate) fn baseline(
     let (mut values, mut references) = (BTreeMap::new(), BTreeMap::new());
     let only_exported = exported.iter().filter(|(path, _)| !desired.contains_key(*path));
     for (path, ours) in desired.iter().chain(only_exported) {
+        if !target.shows(kind, path) {
+            values.extend(exported.get(path).map(|value| (path.clone(), value.clone())));
+            continue;
+        }
         match resource.attribute(path, &like(ours)) {
             Some(TargetValue::Reference(id)) => {
                 references.insert(path.clone(), BTreeSet::from([id]));

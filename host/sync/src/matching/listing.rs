@@ -9,16 +9,21 @@ use crate::context::Context;
 use crate::store::Store;
 use crate::watch::Step;
 
-/// Lists the target where that is cheaper than a query for each of `count` objects, or the only way. Returns whether
-/// it was listed.
+/// How often a listing is begun anew because others wrote while it was read.
+const MOST_LISTINGS: usize = 3;
+
+/// Lists the target where that is cheaper than a query for each of `count` objects, or the only way (`must_list`).
+/// Returns whether it was listed.
 pub(super) async fn list(
     store: &Store,
     target: &ScimTarget,
     context: &Context,
     kind: &str,
     count: u64,
+    must_list: bool,
 ) -> Result<bool, SyncError> {
     let mut listing = target.list(kind).without_members();
+    let mut tried = 1;
     let paths: Vec<TargetPath> = match_paths(context, kind);
     let mut listed = 0;
     let mut pages: u64 = 0;
@@ -27,17 +32,24 @@ pub(super) async fn list(
             Ok(Some(page)) => page,
             Ok(None) => return Ok(true),
             // Somebody else wrote in the meantime: what was listed is not to be relied on, so each object is queried.
-            Err(TargetError::ListingIncomplete { .. }) if target.abilities().filter => {
+            Err(TargetError::ListingIncomplete { .. }) if !must_list || tried < MOST_LISTINGS => {
                 store.with(|space| Ok(space.clear_remote()?)).await?;
-                return Ok(false);
+                if !must_list {
+                    return Ok(false);
+                }
+                tried += 1;
+                (listing, listed, pages) = (target.list(kind).without_members(), 0, 0);
+                continue;
             }
             Err(error) => return Err(error.into()),
         };
         pages += 1;
         listed += page.len() as u64;
-        if pages == 1 && target.abilities().filter && !page.is_empty() {
-            let total = listing.total().unwrap_or(page.len()) as u64;
-            if total.div_ceil(page.len() as u64) > count {
+        if !must_list && !page.is_empty() {
+            let all = listing.total().map_or(0, |total| (total as u64).div_ceil(page.len() as u64));
+            // Where nobody says how many there are, it shows only as the pages come.
+            if (pages == 1 && all > count) || (listing.total().is_none() && pages > count) {
+                store.with(|space| Ok(space.clear_remote()?)).await?;
                 return Ok(false);
             }
         }

@@ -33,7 +33,9 @@ pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context:
     kinds.sort_by_key(|(kind, _)| kind.eq_ignore_ascii_case("Group"));
     let mut done = 0;
     for (kind, count) in kinds {
-        let listed = count > ALWAYS_QUERIED && list(store, target, context, &kind, count).await?;
+        let must_list = !target.can_find(&kind, &context.paths.external_id).await?;
+        let listed =
+            (must_list || count > ALWAYS_QUERIED) && list(store, target, context, &kind, count, must_list).await?;
         let mut after: Option<SourceId> = None;
         loop {
             if context.watch.stopping() {
@@ -45,8 +47,8 @@ pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context:
             done += page.len() as u64;
             context.watch.report(Step::Match, done, None);
             let found = find_all(store, target, context, page, listed).await?;
-            let context = context.clone();
-            tally.merge(store.with(move |space| settle(space, &context, found)).await?);
+            let (context, target) = (context.clone(), target.clone());
+            tally.merge(store.with(move |space| settle(space, &target, &context, found)).await?);
         }
         store.with(|space| Ok(space.clear_remote()?)).await?;
     }
@@ -72,7 +74,7 @@ async fn page_of(store: &Store, kind: &str, after: Option<SourceId>) -> Result<V
 }
 
 /// Writes what was found into the plan.
-fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tally, SyncError> {
+fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<Found>) -> Result<Tally, SyncError> {
     let mut tally = Tally::default();
     space.atomically(|space| -> Result<(), SyncError> {
         for Found { mut planned, stored, outcome } in found {
@@ -91,7 +93,7 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
                     continue;
                 }
                 Ok(Some(resource)) => {
-                    take(&stored, &mut planned, &resource);
+                    take(target, context, &stored, &mut planned, &resource);
                     keep_unique_values(space, &mut planned)?;
                 }
                 // Nothing has been found out that the stored plan does not say.
@@ -113,15 +115,26 @@ fn settle(space: &mut Space, context: &Context, found: Vec<Found>) -> Result<Tal
 }
 
 /// Plans with the resource as it was just read.
-fn take(stored: &StoredEntry, planned: &mut Planned, resource: &RemoteResource) {
+fn take(
+    target: &ScimTarget,
+    context: &Context,
+    stored: &StoredEntry,
+    planned: &mut Planned,
+    resource: &RemoteResource,
+) {
     let body = &mut planned.body;
     if planned.operation == OperationKind::Create {
         planned.operation = OperationKind::Join;
         body.on_create.clear();
+        // One that was deleted softly comes back.
+        if target.deletes_softly() {
+            let (path, on) = (context.paths.active.clone(), TargetValue::Plain(Plain::Boolean(true)));
+            body.desired.entry(path).or_insert(on);
+        }
     }
     body.resource_id = Some(resource.id.clone());
     body.set_external_id = resource.external_id.as_deref() != Some(stored.entry.anchor.to_string().as_str());
-    (body.baseline, body.remote_references) = baseline(&body.desired, &body.baseline, resource);
+    (body.baseline, body.remote_references) = baseline(target, &body.kind, &body.desired, &body.baseline, resource);
     if stored.uncertain {
         body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
     }
