@@ -1,5 +1,7 @@
 //! The settings: which source attribute each field of a user is made from.
 
+use std::collections::BTreeMap;
+
 /// Source attributes of a person. An empty name switches a field off.
 #[derive(serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
@@ -56,6 +58,12 @@ pub struct Config {
     pub cost_center: String,
     /// The attribute that names the manager by distinguished name.
     pub manager: String,
+    /// Further fields: each path of the user, and the attribute that is copied there.
+    pub also: BTreeMap<String, String>,
+    /// Further fields that are the same for everybody: each path of the user, and its text.
+    pub fixed: BTreeMap<String, String>,
+    /// Whether only the first number of each type of phone is passed on, for targets that have room for one.
+    pub one_phone_each: bool,
 }
 
 impl Default for Config {
@@ -89,6 +97,9 @@ impl Default for Config {
             organization: named("o"),
             cost_center: String::new(),
             manager: named("manager"),
+            also: BTreeMap::new(),
+            fixed: BTreeMap::new(),
+            one_phone_each: false,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct People {
     display_name: DisplayName,
     /// What is passed on as it is.
     copies: Vec<(Text, Target)>,
+    /// What is the same for everybody.
+    fixed: Vec<(String, Target)>,
     emails: Option<(Texts, Target)>,
     phones: Phones,
     address: Address,
@@ -34,6 +36,8 @@ struct DisplayName {
 /// The phone numbers, by type.
 struct Phones {
     sources: Vec<(Texts, &'static str)>,
+    /// How many numbers of each type.
+    most: usize,
     target: Target,
 }
 
@@ -94,11 +98,15 @@ impl Mapping for People {
             },
             copies: copies
                 .iter()
+                .map(|(name, path)| (*name, path))
+                .chain(config.also.iter().map(|(path, name)| (name, path)))
                 .filter_map(|(name, path)| text(contract, name).map(|source| (source, contract.write(path))))
                 .collect(),
+            fixed: config.fixed.iter().map(|(path, value)| (value.clone(), contract.write(path))).collect(),
             emails: texts(contract, &config.mail).map(|source| (source, contract.write("emails"))),
             phones: Phones {
                 sources: phones.into_iter().filter_map(|(name, sort)| Some((texts(contract, name)?, sort))).collect(),
+                most: if config.one_phone_each { 1 } else { usize::MAX },
                 target: contract.write("phoneNumbers"),
             },
             address: Address {
@@ -126,6 +134,9 @@ impl Mapping for People {
             if entry.has(*source) {
                 user.copy(*target, *source);
             }
+        }
+        for (value, target) in &self.fixed {
+            user.set(*target, value.as_str());
         }
         if let Some((source, target)) = self.emails {
             set_rows(user, target, emails(entry.texts(source)));
@@ -158,7 +169,7 @@ impl Phones {
     fn rows(&self, entry: &Entry) -> impl Iterator<Item = Row> {
         let numbers = |(source, sort): &(Texts, &'static str)| {
             let sort = *sort;
-            entry.texts(*source).map(move |number| Row::new().with("value", number).with("type", sort))
+            entry.texts(*source).take(self.most).map(move |number| Row::new().with("value", number).with("type", sort))
         };
         self.sources.iter().flat_map(numbers)
     }

@@ -88,6 +88,23 @@ fn source_names_are_configurable_and_an_empty_one_switches_a_field_off() {
 }
 
 #[test]
+fn further_fields_are_copied_or_fixed_by_their_paths() {
+    let nickname = "urn:ietf:params:scim:schemas:extension:Microsoft:Entra:2.0:User:mailNickname";
+    let config = json!({ "also": { nickname: "uid", "nickName": "displayName" }, "fixed": { "userType": "Member" } });
+    let answer = people(config).map(&ada());
+    assert_eq!(answer.set(nickname), Some(&json!("ada")));
+    assert_eq!(answer.set("userType"), Some(&json!("Member")));
+    assert_eq!(answer.set("nickName"), None, "what the entry does not have");
+}
+
+#[test]
+fn one_phone_of_each_type_is_passed_on_where_there_is_room_for_one() {
+    let entry = ada().with_all("telephoneNumber", ["+44 1", "+44 2"]).with("mobile", "+44 3");
+    let phones = json!([{ "value": "+44 1", "type": "work" }, { "value": "+44 3", "type": "mobile" }]);
+    assert_eq!(people(json!({ "one-phone-each": true })).map(&entry).set("phoneNumbers"), Some(&phones));
+}
+
+#[test]
 fn a_person_without_a_user_name_is_not_provisioned() {
     assert_eq!(people(json!({})).map(&Entry::new("user").with("cn", "Ada")).refused(), Some("no-user-name"));
 }
