@@ -1,75 +1,14 @@
-//! The tenant over HTTP: authorization, discovery, queries, and its misbehaviour as a client sees it.
-// Helpers of an integration test may fail it in the plainest way.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
+//! The plain service: authorization, discovery, queries, and misbehaviour as a client sees it.
 use std::time::{Duration, Instant, SystemTime};
 
 use provisor_tenant::{
     Cut, CutMoment, Failure, Kind, Latency, Method, Misbehaviour, Occasion, RetryAfter, Route, Storage, Tenant,
     TenantError, TenantOptions, Throttle, Victims,
 };
-use reqwest::{Client, Response, StatusCode};
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-
-async fn tenant(options: TenantOptions) -> Tenant {
-    Tenant::bind("127.0.0.1:0".parse().unwrap(), options).await.unwrap()
-}
-
-fn client() -> Client {
-    // Fails when a provider is installed already, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().build().unwrap()
-}
-
-/// A tenant, a client of it, and what to do with both.
-struct Fixture {
-    tenant: Tenant,
-    client: Client,
-}
-
-impl Fixture {
-    async fn new() -> Self {
-        Self { tenant: tenant(TenantOptions { request_log: 100, ..TenantOptions::default() }).await, client: client() }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.tenant.url())
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let response = self.client.get(self.url(path)).send().await.unwrap();
-        assert_eq!(response.headers()["content-type"], "application/scim+json");
-        response.json().await.unwrap()
-    }
-
-    async fn try_create(&self, name: &str) -> reqwest::Result<Response> {
-        self.client.post(self.url("/Users")).json(&json!({"schemas": [USER], "userName": name})).send().await
-    }
-
-    async fn create(&self, path: &str, resource: Value) -> Value {
-        let response = self.client.post(self.url(path)).json(&resource).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::CREATED);
-        let location = response.headers()["location"].to_str().unwrap().to_owned();
-        let created: Value = response.json().await.unwrap();
-        assert_eq!(created["meta"]["location"], location.as_str());
-        created
-    }
-
-    async fn user(&self, name: &str) -> String {
-        let created = self.create("/Users", json!({"schemas": [USER], "userName": name})).await;
-        created["id"].as_str().unwrap().to_owned()
-    }
-
-    async fn patch(&self, path: &str, operations: Value) -> Response {
-        let message = json!({"schemas": [PATCH], "Operations": operations});
-        self.client.patch(self.url(path)).json(&message).send().await.unwrap()
-    }
-}
+use crate::fixture::{ENTERPRISE, Fixture, GROUP, USER, client, tenant};
 
 #[tokio::test]
 async fn only_the_right_token_is_let_in_and_debug_output_hides_it() {
