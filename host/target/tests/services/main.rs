@@ -7,6 +7,8 @@
     reason = "a failing helper fails its test"
 )]
 
+mod entra;
+mod quirks;
 mod scenarios;
 mod scim2_server;
 mod tenant;
