@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use provisor_tests::ldif::{Directory, Group, Person, SUFFIX, Size};
 use serde_json::{Map, Value, json};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::sources::Source;
 use super::targets::ENTERPRISE;
@@ -196,6 +199,32 @@ impl Model {
             let uid = self.uid(number).to_owned();
             self.rename(number, &uid, PEOPLE, &mut ldif);
         }
+        source.apply(&ldif);
+    }
+
+    /// Writes what means the same otherwise: texts in another Unicode form, values in another order, names in another
+    /// spelling.
+    pub fn respell<S: Source>(&self, source: &S) {
+        let mut ldif = String::new();
+        let several = self.units.keys().filter(|number| self.in_scope(**number)).take(40);
+        for number in several {
+            let person = self.person(*number);
+            let surname = self.surnames.get(number).unwrap_or(&person.surname);
+            let surname = STANDARD.encode(surname.nfd().collect::<String>());
+            let mail: String = person.mail.iter().rev().map(|address| format!("mail: {address}\n")).collect();
+            let replaced = format!("replace: sn\nsn:: {surname}\n-\nreplace: mail\n{mail}");
+            write!(ldif, "dn: {}\nchangetype: modify\n{replaced}\n", self.dn(*number)).unwrap();
+        }
+        let group = self.members.keys().next_back().unwrap();
+        let members: String = self.members[group]
+            .iter()
+            .filter(|member| self.in_scope(**member))
+            .map(|member| {
+                format!("member: {}\n", self.dn(*member).to_uppercase().replace("UID=", "0.9.2342.19200300.100.1.1 = "))
+            })
+            .collect();
+        let dn = self.directory.groups[*group].dn();
+        write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: member\n{members}\n").unwrap();
         source.apply(&ldif);
     }
 

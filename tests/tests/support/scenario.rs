@@ -51,6 +51,12 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
     agent.json(&["sync", "lab"]);
     assert_equal(&target.held().await.resources, &target.expected(model.oracle()));
 
+    // What means the same is read, and written nowhere.
+    model.respell(&source);
+    let report = agent.json(&["sync", "lab"]);
+    assert!(report["imported"]["changed"].as_u64().unwrap() > 10, "{report}");
+    assert_eq!(report["requests"], json!({ "reads": 0, "writes": 0 }), "{report}");
+
     // Also when the directory was restarted.
     source.restart();
     assert_nothing_is_asked(&agent);
