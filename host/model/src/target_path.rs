@@ -1,12 +1,15 @@
 //! Paths of resource attributes in SCIM's notation (RFC 7644, section 3.5.2, figure 7; RFC 7643, section 2.1).
 
+use std::cell::RefCell;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The row of a complex multi-valued attribute: `[type eq "work"]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +23,7 @@ pub struct ValueFilter {
 /// A path such as `name.givenName`, `emails[type eq "work"].value` or
 /// `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department`. Two paths are equal without regard to case
 /// (RFC 7643, section 2.1). A clone shares the parts, because every attribute of every draft has one.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone)]
 pub struct TargetPath(Arc<Parts>);
 
 /// A path as written, in lower case to be compared, and taken apart.
@@ -150,22 +152,58 @@ fn split_filter(bracketed: &str) -> Option<(ValueFilter, &str)> {
     valid.then(|| (ValueFilter { sub_attribute: sub_attribute.to_owned(), value }, tail))
 }
 
-impl TryFrom<String> for TargetPath {
-    type Error = PathError;
-    fn try_from(text: String) -> Result<Self, PathError> {
-        text.parse()
+/// The most paths that a thread keeps to share them: more than the rules of any configuration name.
+const MOST_SHARED: usize = 4_096;
+
+thread_local! {
+    /// Paths that were read on this thread. Every stored row names the same few, and taking one apart costs more than
+    /// all else that is read of an attribute.
+    static SHARED: RefCell<HashMap<Box<str>, TargetPath>> = RefCell::default();
+}
+
+/// A path that is read from a store, shared with those of the same spelling that were read before.
+fn shared(text: &str) -> Result<TargetPath, PathError> {
+    SHARED.with_borrow_mut(|known| {
+        if let Some(path) = known.get(text) {
+            return Ok(path.clone());
+        }
+        let path: TargetPath = text.parse()?;
+        if known.len() < MOST_SHARED {
+            known.insert(text.into(), path.clone());
+        }
+        Ok(path)
+    })
+}
+
+impl Serialize for TargetPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.text)
     }
 }
 
-impl From<TargetPath> for String {
-    fn from(path: TargetPath) -> Self {
-        path.0.text.clone()
+impl<'de> Deserialize<'de> for TargetPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(PathVisitor)
+    }
+}
+
+struct PathVisitor;
+
+impl Visitor<'_> for PathVisitor {
+    type Value = TargetPath;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an attribute path in SCIM's notation")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<TargetPath, E> {
+        shared(text).map_err(E::custom)
     }
 }
 
 impl PartialEq for TargetPath {
     fn eq(&self, other: &Self) -> bool {
-        self.0.folded == other.0.folded
+        Arc::ptr_eq(&self.0, &other.0) || self.0.folded == other.0.folded
     }
 }
 
@@ -173,7 +211,7 @@ impl Eq for TargetPath {}
 
 impl Ord for TargetPath {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.folded.cmp(&other.0.folded)
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.folded.cmp(&other.0.folded) }
     }
 }
 

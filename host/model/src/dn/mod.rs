@@ -75,11 +75,15 @@ impl Dn {
 
     /// The normal form, for comparing and for looking names up.
     pub fn key(&self) -> DnKey {
-        let mut octets = Vec::new();
+        let mut octets = Vec::with_capacity(64);
         for rdn in self.0.iter().rev() {
-            let mut parts: Vec<Vec<u8>> = rdn.0.iter().map(Ava::normalised).collect();
-            parts.sort_unstable();
-            octets.extend(parts.join(&1));
+            if let [ava] = rdn.0.as_slice() {
+                ava.normalise_into(&mut octets);
+            } else {
+                let mut parts: Vec<Vec<u8>> = rdn.0.iter().map(Ava::normalised).collect();
+                parts.sort_unstable();
+                octets.extend(parts.join(&1));
+            }
             octets.push(0);
         }
         DnKey(octets)
@@ -125,26 +129,41 @@ impl Rdn {
 
 impl Ava {
     fn normalised(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        self.normalise_into(&mut octets);
+        octets
+    }
+
+    /// Appends the normal form.
+    fn normalise_into(&self, octets: &mut Vec<u8>) {
         let attribute = naming::canonical(&self.attribute);
-        // What is no text has a mark, so that it is never taken for one.
-        let key = match &self.value {
-            AvaValue::Text(text) => naming::rule(&attribute).key(text.as_bytes()),
-            AvaValue::Octets(octets) => [&[2, b'o'], octets.as_slice()].concat(),
-            AvaValue::Ber(ber) => match ber_text(ber) {
-                Some(text) => naming::rule(&attribute).key(text.as_bytes()),
-                None => [&[2, b'b'], ber.as_slice()].concat(),
-            },
-        };
-        let mut octets = attribute.into_bytes();
+        octets.extend_from_slice(attribute.as_bytes());
         octets.push(b'=');
+        let start = octets.len();
+        // What is no text has a mark, so that it is never taken for one.
+        match &self.value {
+            AvaValue::Text(text) => octets.extend(naming::rule(&attribute).key(text.as_bytes())),
+            AvaValue::Octets(plain) => {
+                octets.extend([2, b'o']);
+                octets.extend_from_slice(plain);
+            }
+            AvaValue::Ber(ber) => match ber_text(ber) {
+                Some(text) => octets.extend(naming::rule(&attribute).key(text.as_bytes())),
+                None => {
+                    octets.extend([2, b'b']);
+                    octets.extend_from_slice(ber);
+                }
+            },
+        }
         // Zero and one part the key; a value that holds them must not look like a border, nor what stands for them.
-        for octet in key {
-            match octet {
-                0 | 1 | 3 => octets.extend([3, octet + 4]),
-                _ => octets.push(octet),
+        if octets.iter().skip(start).any(|octet| matches!(octet, 0 | 1 | 3)) {
+            for octet in octets.split_off(start) {
+                match octet {
+                    0 | 1 | 3 => octets.extend([3, octet + 4]),
+                    _ => octets.push(octet),
+                }
             }
         }
-        octets
     }
 }
 
