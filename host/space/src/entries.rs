@@ -35,7 +35,7 @@ pub struct StoredEntry {
     pub link: Option<Link>,
 }
 
-fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
+pub(crate) fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
     Ok(StoredEntry {
         key: EntryKey(row.get(0)?),
         entry: rows::entry(row)?,
@@ -46,11 +46,17 @@ fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
     })
 }
 
+/// The columns that [`stored`] reads.
+pub(crate) fn stored_columns() -> String {
+    format!("{ENTRY_COLUMNS}, e.gone, d.decision, i.entry_id, {LINK_COLUMNS}")
+}
+
+/// What belongs to an entry `e`, for [`stored_columns`].
+pub(crate) const STORED_JOINS: &str = "LEFT JOIN decided d ON d.entry_id = e.id \
+     LEFT JOIN intent i ON i.entry_id = e.id LEFT JOIN link l ON l.entry_id = e.id";
+
 fn select(condition: &str) -> String {
-    format!(
-        "SELECT {ENTRY_COLUMNS}, e.gone, e.decision, i.entry_id, {LINK_COLUMNS} FROM entry e \
-         LEFT JOIN intent i ON i.entry_id = e.id LEFT JOIN link l ON l.entry_id = e.id WHERE {condition}"
-    )
+    format!("SELECT {} FROM entry e {STORED_JOINS} WHERE {condition}", stored_columns())
 }
 
 impl Space {
@@ -64,12 +70,25 @@ impl Space {
         Ok(found)
     }
 
-    /// The next entries to be evaluated, in source-id order.
+    /// The next entries to be evaluated, in source-id order, those behind `after` first.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn dirty_entries(&self, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
-        self.entries("e.dirty = 1 ORDER BY e.source_id LIMIT ?1", [i64::try_from(limit).unwrap_or(i64::MAX)])
+    pub fn dirty_entries(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
+        // CROSS JOIN keeps the order of the loops: from the few that are dirty to their entries.
+        let sql = format!(
+            "SELECT {} FROM dirty t CROSS JOIN entry e ON e.id = t.entry_id {STORED_JOINS} \
+             WHERE t.source_id > ?1 ORDER BY t.source_id LIMIT ?2",
+            stored_columns()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let after = after.map(SourceId::to_storage).unwrap_or_default();
+        let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut found = Vec::with_capacity(limit.min(4_096));
+        while let Some(row) = rows.next()? {
+            found.push(stored(row)?);
+        }
+        Ok(found)
     }
 
     /// The entries that are in the source, in source-id order, those behind `after` first.
@@ -117,14 +136,26 @@ impl Space {
         Ok(statement.query_row(params![entry.anchor.to_storage(), key.0], |row| row.get(0)).optional()?)
     }
 
-    /// Notes that an entry was evaluated, what was decided, and until when that holds (seconds since 1970).
+    /// Notes that an entry was evaluated, what was decided where it is not simply provisioned, and until when that holds
+    /// (seconds since 1970).
     ///
     /// # Errors
     /// When the database fails.
-    pub fn evaluated(&mut self, key: EntryKey, decision: &str, valid_until: Option<i64>) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("UPDATE entry SET dirty = 0, decision = ?2, valid_until = ?3 WHERE id = ?1")?
-            .execute(params![key.0, decision, valid_until])?;
+    pub fn evaluated(
+        &mut self,
+        key: EntryKey,
+        source_id: &SourceId,
+        decision: Option<&str>,
+        valid_until: Option<i64>,
+    ) -> Result<(), SpaceError> {
+        self.connection.prepare_cached("DELETE FROM dirty WHERE source_id = ?1")?.execute([source_id.to_storage()])?;
+        if decision.is_none() && valid_until.is_none() {
+            self.connection.prepare_cached("DELETE FROM decided WHERE entry_id = ?1")?.execute([key.0])?;
+        } else {
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO decided (entry_id, decision, valid_until) VALUES (?1, ?2, ?3)")?
+                .execute(params![key.0, decision, valid_until])?;
+        }
         Ok(())
     }
 
@@ -132,8 +163,21 @@ impl Space {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn mark_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("UPDATE entry SET dirty = 1 WHERE id = ?1 AND dirty = 0")?.execute([key.0])?;
+    pub fn mark_dirty(&mut self, key: EntryKey, source_id: &SourceId) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO dirty (source_id, entry_id) VALUES (?1, ?2)")?
+            .execute(params![source_id.to_storage(), key.0])?;
+        Ok(())
+    }
+
+    /// Asks for the evaluation of one entry of which only the number is known.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mark_entry_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id = ?1")?
+            .execute([key.0])?;
         Ok(())
     }
 
@@ -142,7 +186,8 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn mark_all_dirty(&mut self) -> Result<u64, SpaceError> {
-        Ok(self.connection.prepare_cached("UPDATE entry SET dirty = 1 WHERE dirty = 0")?.execute([])? as u64)
+        let sql = "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry ORDER BY source_id";
+        Ok(self.connection.prepare_cached(sql)?.execute([])? as u64)
     }
 
     /// Asks for the evaluation of what is due: decisions whose time has passed, requests whose outcome is unknown,
@@ -154,14 +199,22 @@ impl Space {
         self.atomically(|space| {
             let connection = &space.connection;
             connection
-                .prepare_cached("UPDATE entry SET dirty = 1 WHERE valid_until <= ?1 AND dirty = 0")?
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO dirty SELECT e.source_id, e.id FROM decided d CROSS JOIN entry e ON e.id = d.entry_id \
+                     WHERE d.valid_until <= ?1",
+                )?
                 .execute([now])?;
-            for table in ["plan", "intent", "escrow"] {
-                connection
-                    .execute(&format!("UPDATE entry SET dirty = 1 WHERE id IN (SELECT entry_id FROM {table})"), [])?;
+            for table in ["intent", "escrow"] {
+                connection.execute(
+                    &format!("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT entry_id FROM {table})"),
+                    [],
+                )?;
             }
-            connection.execute_batch("DELETE FROM plan; DELETE FROM plan_unique;")?;
-            Ok(())
+            // In the order of the table that it goes into.
+            connection.execute_batch(
+                "INSERT OR IGNORE INTO dirty SELECT source_id, entry_id FROM plan ORDER BY source_id;",
+            )?;
+            space.clear_plan()
         })
     }
 
@@ -170,7 +223,7 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn dirty_count(&self) -> Result<u64, SpaceError> {
-        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM entry WHERE dirty = 1")?;
+        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM dirty")?;
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
@@ -180,7 +233,8 @@ impl Space {
     /// When the database fails.
     pub fn forget_entry(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.atomically(|space| {
-            for table in ["link", "intent", "escrow", "unique_value", "waiting", "plan", "plan_unique"] {
+            space.remove_plan(key)?;
+            for table in ["link", "intent", "escrow", "unique_value", "waiting", "decided"] {
                 space
                     .connection
                     .prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?
@@ -192,6 +246,7 @@ impl Space {
                 "DELETE FROM lookup WHERE referrer = ?1",
                 "DELETE FROM scope_unit WHERE entry_id = ?1",
                 "UPDATE reference SET target = NULL WHERE target = ?1",
+                "DELETE FROM dirty WHERE source_id = (SELECT source_id FROM entry WHERE id = ?1)",
                 "DELETE FROM entry WHERE id = ?1",
             ] {
                 space.connection.prepare_cached(sql)?.execute([key.0])?;

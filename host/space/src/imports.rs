@@ -181,6 +181,7 @@ impl Space {
                 )?
                 .execute(params![entry.source_id.to_storage(), anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
             let key = EntryKey(self.connection.last_insert_rowid());
+            self.mark_dirty(key, &entry.source_id)?;
             self.unsettle(dn_key.octets())?;
             self.store_references(key, entry, schema, false)?;
             self.index_entry(key, &entry.attributes)?;
@@ -200,9 +201,10 @@ impl Space {
         }
         self.connection
             .prepare_cached(
-                "UPDATE entry SET anchor = ?2, dn = ?3, dn_key = ?4, object_class = ?5, attributes = ?6, dirty = 1, gone = 0 WHERE id = ?1",
+                "UPDATE entry SET anchor = ?2, dn = ?3, dn_key = ?4, object_class = ?5, attributes = ?6, gone = 0 WHERE id = ?1",
             )?
             .execute(params![known.key.0, anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
+        self.mark_dirty(known.key, &entry.source_id)?;
         if known.dn_key != dn_key.octets() {
             self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
         }
@@ -239,9 +241,12 @@ impl Space {
             let dn: Dn = dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?;
             let moved = dn.with_ancestor(depth, new);
             let moved_key = moved.key();
-            self.connection
-                .prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3, dirty = 1 WHERE id = ?1")?
-                .execute(params![key, moved.to_string(), moved_key.octets()])?;
+            self.connection.prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3 WHERE id = ?1")?.execute(params![
+                key,
+                moved.to_string(),
+                moved_key.octets()
+            ])?;
+            self.mark_entry_dirty(EntryKey(key))?;
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO temp.moved (entry_id, unit) VALUES (?1, ?2)")?
                 .execute([key, unit.0])?;
@@ -254,12 +259,13 @@ impl Space {
     /// is kept until it is forgotten, in case it comes back.
     fn mark_gone(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         for sql in [
-            "UPDATE entry SET gone = 1, dirty = 1 WHERE id = ?1",
+            "UPDATE entry SET gone = 1 WHERE id = ?1",
             // The same name may come back as another object in the same import.
             "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
         ] {
             self.connection.prepare_cached(sql)?.execute([key.0])?;
         }
+        self.mark_entry_dirty(key)?;
         self.mark_referrers_dirty(key)?;
         self.unindex_entry(key)
     }
@@ -313,7 +319,7 @@ impl Space {
         // A name means who has it now, also where it meant somebody else before. Who is to be evaluated again is noted
         // first, while it still shows which references change.
         self.connection.execute_batch(
-            "UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (
+            "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (
                  SELECT r.referrer FROM unsettled_name u JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0
                  JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id);
              UPDATE reference SET target = (SELECT e.id FROM entry e WHERE e.dn_key = reference.dn_key AND e.gone = 0 LIMIT 1)

@@ -27,7 +27,7 @@ pub use intents::EscrowRecord;
 pub use links::{Link, LinkState};
 pub use log::{LogFilter, LogRow, Retention};
 pub use meta::MetaKey;
-pub use plan::{PlanState, Planned, PlannedBody};
+pub use plan::{PlanPlace, PlanRow, PlanState, Planned, PlannedBody};
 pub use references::{ReferenceTarget, Waiting};
 pub use remote::RemoteRow;
 pub use space::{Space, SpaceCounts};

@@ -108,7 +108,7 @@ impl Space {
             }
             link.exported.retain(|_, value| !matches!(value, TargetValue::Reference(there) if *there == id));
             self.set_link(referrer, &link)?;
-            self.mark_dirty(referrer)?;
+            self.mark_entry_dirty(referrer)?;
         }
         self.remove_link(key)
     }
@@ -134,7 +134,7 @@ impl Space {
                     [gone, heir],
                 )?;
             }
-            self.mark_dirty(EntryKey(heir))?;
+            self.mark_entry_dirty(EntryKey(heir))?;
             self.forget_entry(EntryKey(gone))?;
         }
         Ok(())

@@ -93,7 +93,7 @@ impl Space {
     fn wake_askers(&self, key: EntryKey) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached(
-                "UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (SELECT l.referrer FROM lookup_value v \
+                "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT l.referrer FROM lookup_value v \
                  JOIN lookup l ON l.attribute = v.attribute AND l.value = v.value WHERE v.entry_id = ?1)",
             )?
             .execute([key.0])?;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue};
-use rusqlite::params;
+use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
+use crate::entries::{STORED_JOINS, stored, stored_columns};
 use crate::{EntryKey, Space, SpaceError, StoredEntry};
 
 /// How far a planned operation is.
@@ -72,13 +73,41 @@ pub struct Planned {
     pub body: PlannedBody,
 }
 
+/// Where an operation stands in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanPlace {
+    /// The source id of its entry.
+    pub source_id: SourceId,
+    phase: u32,
+    wave: u32,
+}
+
+/// An operation of the plan with what making the plan needs of its entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRow {
+    /// The operation.
+    pub planned: Planned,
+    /// Its place.
+    pub place: PlanPlace,
+    /// Whether the outcome of the entry's last request is unknown.
+    pub uncertain: bool,
+    /// Whether its resource is disabled.
+    pub disabled: bool,
+}
+
 impl Space {
     /// Puts an operation into the plan, in place of what was planned for the entry.
     ///
     /// # Errors
     /// When the database fails.
     pub fn put_plan(&mut self, planned: &Planned, source_id: &SourceId, state: PlanState) -> Result<(), SpaceError> {
-        self.connection
+        let connection = &self.connection;
+        connection.prepare_cached(DROP_BODY)?.execute([planned.key.0])?;
+        // Bodies are large and are put one behind the other; what changes while the plan is made is small.
+        let body = connection
+            .prepare_cached("INSERT INTO plan_body (body) VALUES (?1)")?
+            .insert([postcard::to_stdvec(&planned.body)?])?;
+        connection
             .prepare_cached(
                 "INSERT OR REPLACE INTO plan (entry_id, source_id, operation, kind, resource_id, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
@@ -89,7 +118,7 @@ impl Space {
                 planned.body.kind,
                 planned.body.resource_id.as_ref().map(ResourceId::as_str),
                 state.number(),
-                postcard::to_stdvec(&planned.body)?,
+                body,
             ])?;
         Ok(())
     }
@@ -99,9 +128,18 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn remove_plan(&mut self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("DELETE FROM plan WHERE entry_id = ?1")?.execute([key.0])?;
-        self.connection.prepare_cached("DELETE FROM plan_unique WHERE entry_id = ?1")?.execute([key.0])?;
+        for sql in [DROP_BODY, "DELETE FROM plan WHERE entry_id = ?1", "DELETE FROM plan_unique WHERE entry_id = ?1"] {
+            self.connection.prepare_cached(sql)?.execute([key.0])?;
+        }
         Ok(())
+    }
+
+    /// Drops the whole plan.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) fn clear_plan(&mut self) -> Result<(), SpaceError> {
+        Ok(self.connection.execute_batch("DELETE FROM plan; DELETE FROM plan_body; DELETE FROM plan_unique;")?)
     }
 
     /// What is planned for an entry.
@@ -130,10 +168,11 @@ impl Space {
     /// # Errors
     /// When the database fails or the row is damaged.
     pub fn planned(&self, key: EntryKey) -> Result<Option<Planned>, SpaceError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT entry_id, operation, body FROM plan WHERE entry_id = ?1")?;
-        let rows = statement.query([key.0])?;
-        Ok(self.read_plan(rows)?.into_iter().next().map(|(planned, _)| planned))
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.entry_id, p.operation, b.body FROM plan p JOIN plan_body b ON b.id = p.body WHERE p.entry_id = ?1",
+        )?;
+        let mut rows = statement.query([key.0])?;
+        rows.next()?.map_or(Ok(None), |row| planned(row, 0).map(Some))
     }
 
     /// Operations in this state, in source-id order, those behind `after` first, with their entries.
@@ -146,25 +185,75 @@ impl Space {
         after: Option<&SourceId>,
         limit: usize,
     ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT entry_id, operation, body FROM plan WHERE state = ?1 AND source_id > ?2 ORDER BY source_id LIMIT ?3",
-        )?;
+        // Before they are ready, operations have neither phase nor wave, so that the index gives them in order.
+        let condition = match state {
+            PlanState::Unmatched | PlanState::Candidate => "p.phase = 0 AND p.wave = 0",
+            PlanState::Ready | PlanState::UnderWay => "1",
+        };
         let after = after.map(SourceId::to_storage).unwrap_or_default();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query(params![state.number(), after, limit])?;
-        self.read_plan(rows)
+        self.read_plan(
+            &format!("p.state = ?1 AND {condition} AND p.source_id > ?2 ORDER BY p.source_id LIMIT ?3"),
+            params![state.number(), after, i64::try_from(limit).unwrap_or(i64::MAX)],
+        )
     }
 
-    fn read_plan(&self, mut rows: rusqlite::Rows<'_>) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
+    /// Operations in this state without their entries, those behind `after` first: candidates in source-id order, what
+    /// is ready in the order in which it is carried out.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn plan_rows(
+        &self,
+        state: PlanState,
+        after: Option<&PlanPlace>,
+        limit: usize,
+    ) -> Result<Vec<PlanRow>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT p.entry_id, p.operation, b.body, p.source_id, p.phase, p.wave, i.entry_id IS NOT NULL, coalesce(l.disabled, 0) \
+             FROM plan p JOIN plan_body b ON b.id = p.body LEFT JOIN intent i ON i.entry_id = p.entry_id \
+             LEFT JOIN link l ON l.entry_id = p.entry_id \
+             WHERE p.state = ?1 AND (p.phase, p.wave, p.source_id) > (?2, ?3, ?4) \
+             ORDER BY p.phase, p.wave, p.source_id LIMIT ?5",
+        )?;
+        let (phase, wave, id) = after.map_or((-1, -1, Vec::new()), |place| {
+            (i64::from(place.phase), i64::from(place.wave), place.source_id.to_storage())
+        });
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![state.number(), phase, wave, id, limit])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            let key = EntryKey(row.get(0)?);
-            let operation = operation(&row.get::<_, String>(1)?)?;
-            let body = postcard::from_bytes(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?;
-            let entry = self
-                .entry(key)?
-                .ok_or_else(|| SpaceError::Damaged("the plan names an entry that is not there".into()))?;
-            found.push((Planned { key, operation, body }, entry));
+            found.push(PlanRow {
+                planned: planned(row, 0)?,
+                place: PlanPlace {
+                    source_id: SourceId::from_storage(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?,
+                    phase: row.get(4)?,
+                    wave: row.get(5)?,
+                },
+                uncertain: row.get(6)?,
+                disabled: row.get(7)?,
+            });
+        }
+        Ok(found)
+    }
+
+    fn read_plan(
+        &self,
+        condition: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
+        let sql = format!(
+            "SELECT {}, p.entry_id, p.operation, b.body FROM plan p JOIN plan_body b ON b.id = p.body \
+             LEFT JOIN entry e ON e.id = p.entry_id {STORED_JOINS} WHERE {condition}",
+            stored_columns()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(parameters)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.get::<_, Option<i64>>(0)?.is_none() {
+                return Err(SpaceError::Damaged("the plan names an entry that is not there".into()));
+            }
+            found.push((planned(row, STORED_COLUMNS)?, stored(row)?));
         }
         Ok(found)
     }
@@ -200,16 +289,10 @@ impl Space {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn plan_unique(
-        &mut self,
-        key: EntryKey,
-        path: &TargetPath,
-        value: &str,
-        frees: bool,
-    ) -> Result<(), SpaceError> {
+    pub fn plan_unique(&mut self, key: EntryKey, path: &str, value: &str, frees: bool) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO plan_unique (entry_id, path, value, frees) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![key.0, path.as_str().to_ascii_lowercase(), value.to_lowercase(), frees])?;
+            .execute(params![key.0, path.to_ascii_lowercase(), value.to_lowercase(), frees])?;
         Ok(())
     }
 
@@ -233,6 +316,24 @@ impl Space {
     pub fn make_candidate(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.connection.prepare_cached("UPDATE plan SET state = 1 WHERE entry_id = ?1")?.execute([key.0])?;
         Ok(())
+    }
+
+    /// Makes candidates of all creations of a kind whose resource is sought: the target has none of this kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn make_candidates(&mut self, kind: &str) -> Result<u64, SpaceError> {
+        let sql =
+            "UPDATE plan SET state = 1 WHERE state = 0 AND kind = ?1 AND operation = 'create' AND resource_id IS NULL";
+        Ok(self.connection.prepare_cached(sql)?.execute([kind])? as u64)
+    }
+
+    /// Whether an operation frees a unique value.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn frees_values(&self) -> Result<bool, SpaceError> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM plan_unique WHERE frees = 1")?.exists([])?)
     }
 
     /// Makes an operation ready to be carried out in this phase.
@@ -298,20 +399,35 @@ impl Space {
         now: i64,
     ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
         self.atomically(|space| {
-            let taken = {
-                let mut statement = space.connection.prepare_cached(
-                    "SELECT entry_id, operation, body FROM plan WHERE state = 2 AND phase = ?1 AND wave = ?2 ORDER BY source_id LIMIT ?3",
-                )?;
-                let rows = statement.query(params![phase, wave, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-                space.read_plan(rows)?
-            };
+            let taken = space.read_plan(
+                "p.state = 2 AND p.phase = ?1 AND p.wave = ?2 ORDER BY p.source_id LIMIT ?3",
+                params![phase, wave, i64::try_from(limit).unwrap_or(i64::MAX)],
+            )?;
             for (planned, _) in &taken {
-                space.connection.prepare_cached("UPDATE plan SET state = 3 WHERE entry_id = ?1")?.execute([planned.key.0])?;
+                space
+                    .connection
+                    .prepare_cached("UPDATE plan SET state = 3 WHERE entry_id = ?1")?
+                    .execute([planned.key.0])?;
                 space.set_intent(planned.key, planned.operation, now)?;
             }
             Ok(taken)
         })
     }
+}
+
+/// Takes the body of what is planned for an entry away.
+const DROP_BODY: &str = "DELETE FROM plan_body WHERE id = (SELECT body FROM plan WHERE entry_id = ?1)";
+
+/// How many columns [`stored_columns`] names.
+const STORED_COLUMNS: usize = 14;
+
+/// Reads number, operation and body from `first` on.
+fn planned(row: &Row<'_>, first: usize) -> Result<Planned, SpaceError> {
+    Ok(Planned {
+        key: EntryKey(row.get(first)?),
+        operation: operation(row.get_ref(first + 1)?.as_str().map_err(rusqlite::Error::from)?)?,
+        body: postcard::from_bytes(row.get_ref(first + 2)?.as_blob().map_err(rusqlite::Error::from)?)?,
+    })
 }
 
 fn operation(word: &str) -> Result<OperationKind, SpaceError> {

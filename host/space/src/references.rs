@@ -111,7 +111,7 @@ impl Space {
     /// When the database fails.
     pub fn mark_referrers_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.connection
-            .prepare_cached("UPDATE entry SET dirty = 1 WHERE dirty = 0 AND id IN (SELECT referrer FROM reference WHERE target = ?1)")?
+            .prepare_cached("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT referrer FROM reference WHERE target = ?1)")?
             .execute([key.0])?;
         Ok(())
     }

@@ -45,6 +45,14 @@ impl Space {
         Ok(())
     }
 
+    /// Whether a resource of this kind was listed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn has_remote(&self, kind: &str) -> Result<bool, SpaceError> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM temp.remote WHERE kind = ?1")?.exists([kind])?)
+    }
+
     /// The listed resources that have this value.
     ///
     /// # Errors

@@ -168,7 +168,7 @@ fn a_name_that_passes_to_somebody_new_in_the_same_import_is_a_reference_to_the_n
 fn a_reference_finds_who_comes_back_under_the_name_of_somebody_gone() {
     let mut store = Store::new();
     store.import(&[entry(1, "uid=a,dc=lab"), group(9, &["uid=a,dc=lab"])], false);
-    store.space.evaluated(store.key(9), "provision", None).unwrap();
+    store.space.evaluated(store.key(9), &id(9), None, None).unwrap();
     store.space.begin_import().unwrap();
     let items = [ImportItem::Delete(id(1)), ImportItem::Upsert(entry(2, "uid=a,dc=lab"))];
     store.space.import_page(&items, &schema()).unwrap();
@@ -176,7 +176,7 @@ fn a_reference_finds_who_comes_back_under_the_name_of_somebody_gone() {
     store.space.complete_import(&end).unwrap();
     assert_eq!(store.members(9), [id(2)].into());
     let dirty: Vec<SourceId> =
-        store.space.dirty_entries(10).unwrap().into_iter().map(|stored| stored.entry.source_id).collect();
+        store.space.dirty_entries(None, 10).unwrap().into_iter().map(|stored| stored.entry.source_id).collect();
     assert!(dirty.contains(&id(9)), "who names it is evaluated again");
 }
 
@@ -252,7 +252,7 @@ fn plan_and_intents_survive_a_reopen_and_are_evaluated_again() {
     let mut store = Store::new();
     store.import(&[entry(1, "uid=a,dc=lab"), entry(2, "uid=b,dc=lab"), entry(3, "uid=c,dc=lab")], false);
     for number in 1..=3 {
-        store.space.evaluated(store.key(number), "provision", None).unwrap();
+        store.space.evaluated(store.key(number), &id(number), None, None).unwrap();
     }
     for number in 1..=2 {
         let body = PlannedBody { kind: "User".into(), ..PlannedBody::default() };

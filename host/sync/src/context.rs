@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub now: i64,
     pub watch: CycleWatch,
     pub paths: Paths,
+    /// Whether the target is asked what it has; else what has no link is taken for new.
+    pub asks_target: bool,
 }
 
 /// Paths that the pipeline itself knows.

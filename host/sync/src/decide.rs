@@ -9,6 +9,9 @@ use crate::context::{Context, Tally};
 use crate::record;
 use crate::resolve::{Desired, resolve};
 
+/// The decision that needs no note.
+const PROVISIONED: &str = "provision";
+
 /// What scope and rules say of an entry.
 pub(crate) enum Verdict {
     /// It is no longer in the source.
@@ -31,7 +34,9 @@ pub(crate) fn decide(
     tally.evaluated += 1;
     let decision = match verdict {
         Verdict::Gone => {
-            gone(space, context, stored)?;
+            if gone(space, context, stored)? {
+                return Ok(());
+            }
             "gone".to_owned()
         }
         Verdict::OutsideUnits => {
@@ -61,7 +66,12 @@ pub(crate) fn decide(
             }
         }
     };
-    Ok(space.evaluated(stored.key, &decision, valid_until)?)
+    Ok(space.evaluated(
+        stored.key,
+        &stored.entry.source_id,
+        (decision != PROVISIONED).then_some(decision.as_str()),
+        valid_until,
+    )?)
 }
 
 /// Holds an entry: nothing of it is exported, and it is evaluated again in the next cycle.
@@ -124,15 +134,12 @@ fn provision(
     mut desired: Desired,
     obstacle: Option<Reason>,
 ) -> Result<String, SyncError> {
-    let decision = "provision".to_owned();
+    let decision = PROVISIONED.to_owned();
     let key = stored.key;
     let Some(link) = &stored.link else {
         let body = body_of(desired, None);
-        space.put_plan(
-            &Planned { key, operation: OperationKind::Create, body },
-            &stored.entry.source_id,
-            PlanState::Unmatched,
-        )?;
+        let planned = Planned { key, operation: OperationKind::Create, body };
+        put(space, context, stored, planned, PlanState::Unmatched)?;
         return Ok(decision);
     };
     if link.state == LinkState::Disabled {
@@ -153,7 +160,7 @@ fn provision(
         return Ok(decision);
     }
     let state = if asked { PlanState::Unmatched } else { PlanState::Candidate };
-    space.put_plan(&Planned { key, operation: OperationKind::Update, body }, &stored.entry.source_id, state)?;
+    put(space, context, stored, Planned { key, operation: OperationKind::Update, body }, state)?;
     Ok(decision)
 }
 
@@ -195,14 +202,16 @@ fn body_of(desired: Desired, link: Option<&Link>) -> PlannedBody {
     }
 }
 
-fn gone(space: &mut Space, context: &Context, stored: &StoredEntry) -> Result<(), SyncError> {
+/// Plans what follows for an entry that is gone; true where nothing does and it was forgotten.
+fn gone(space: &mut Space, context: &Context, stored: &StoredEntry) -> Result<bool, SyncError> {
     if stored.link.is_none() && !stored.uncertain {
         space.forget_entry(stored.key)?;
-        return Ok(());
+        return Ok(true);
     }
     let reason = Reason::new("deleted", "The entry is no longer in the source.");
     let action = context.configuration.leaving.action(&stored.entry.object_class, true);
-    leave(space, context, stored, action, reason)
+    leave(space, context, stored, action, reason)?;
+    Ok(false)
 }
 
 fn out_of_scope(
@@ -243,7 +252,7 @@ fn leave(
         let kind = context.chain.kind_of(&stored.entry.object_class).unwrap_or_default().to_owned();
         let body = PlannedBody { kind, reason: Some(reason), ..PlannedBody::default() };
         let planned = Planned { key, operation: leaving_operation(action), body };
-        return Ok(space.put_plan(&planned, &stored.entry.source_id, PlanState::Unmatched)?);
+        return put(space, context, stored, planned, PlanState::Unmatched);
     };
     let disabled = link.state == LinkState::Disabled;
     let operation = match action {
@@ -267,7 +276,25 @@ fn leave(
         ..PlannedBody::default()
     };
     let state = if stored.uncertain { PlanState::Unmatched } else { PlanState::Candidate };
-    Ok(space.put_plan(&Planned { key, operation, body }, &stored.entry.source_id, state)?)
+    put(space, context, stored, Planned { key, operation, body }, state)
+}
+
+/// Puts an operation into the plan. Where the target is not asked, what has no link is taken for new.
+fn put(
+    space: &mut Space,
+    context: &Context,
+    stored: &StoredEntry,
+    mut planned: Planned,
+    mut state: PlanState,
+) -> Result<(), SyncError> {
+    if state == PlanState::Unmatched && !context.asks_target {
+        if planned.operation != OperationKind::Create && planned.body.resource_id.is_none() {
+            return Ok(space.remove_plan(planned.key)?);
+        }
+        planned.body.notes.push("The target was not asked whether it has the resource already.".into());
+        state = PlanState::Candidate;
+    }
+    Ok(space.put_plan(&planned, &stored.entry.source_id, state)?)
 }
 
 fn leaving_operation(action: LeavingAction) -> OperationKind {

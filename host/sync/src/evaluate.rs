@@ -59,23 +59,39 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
     let mut evaluators = evaluators(context);
     let mut tally = Tally::default();
     let total = space.dirty_count()?;
-    loop {
+    let mut page = space.dirty_entries(None, PAGE)?;
+    let mut said = verdicts(context, &mut evaluators, &page)?;
+    while let Some(last) = page.last() {
         if context.watch.stopping() {
             return Err(SyncError::Interrupted);
         }
         context.watch.report(Step::Evaluate, tally.evaluated, Some(total.max(tally.evaluated)));
-        let page = space.dirty_entries(PAGE)?;
-        if page.is_empty() {
-            return Ok(tally);
-        }
-        let verdicts = verdicts(context, &mut evaluators, &page)?;
-        space.atomically(|space| -> Result<(), SyncError> {
-            for (stored, (verdict, valid_until)) in page.iter().zip(verdicts) {
-                decide(space, context, stored, verdict, valid_until, &mut tally)?;
-            }
-            Ok(())
+        // The next entries go through the rules while these are decided: what an entry comes to depends on itself alone,
+        // and deciding one changes no other, but for whether it is to be evaluated.
+        let next = space.dirty_entries(Some(&last.entry.source_id), PAGE)?;
+        let evaluators = &mut evaluators;
+        let upcoming = thread::scope(|scope| {
+            let upcoming = (!next.is_empty()).then(|| scope.spawn(|| verdicts(context, evaluators, &next)));
+            let decided = space.atomically(|space| -> Result<(), SyncError> {
+                for (stored, (verdict, valid_until)) in page.iter().zip(said) {
+                    decide(space, context, stored, verdict, valid_until, &mut tally)?;
+                }
+                Ok(())
+            });
+            let upcoming = upcoming.map(thread::ScopedJoinHandle::join);
+            decided.map(|()| upcoming)
         })?;
+        (page, said) = match upcoming {
+            Some(said) => (next, said.map_err(|_| SyncError::Internal("an evaluating thread panicked".into()))??),
+            None => {
+                // What was marked in the meantime stands anywhere.
+                let page = space.dirty_entries(None, PAGE)?;
+                let said = verdicts(context, evaluators, &page)?;
+                (page, said)
+            }
+        };
     }
+    Ok(tally)
 }
 
 /// What scope and rules say of these entries, in order, and until when that holds.
@@ -110,8 +126,11 @@ fn verdicts(
 
 /// Whether an entry is at or below a unit of the scope.
 pub(crate) fn within_units(context: &Context, entry: &Entry) -> bool {
+    if context.units.is_empty() {
+        return true;
+    }
     let key = entry.dn.key();
-    context.units.is_empty() || context.units.iter().any(|unit| key.is_within(unit))
+    context.units.iter().any(|unit| key.is_within(unit))
 }
 
 /// Evaluates entries on as many threads as there are evaluators; the answers come in the order of the entries.

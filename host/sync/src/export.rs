@@ -314,7 +314,7 @@ pub(crate) fn fail(
     let Prepared { planned, stored, .. } = prepared;
     let key = planned.key;
     space.remove_plan(key)?;
-    space.mark_dirty(key)?;
+    space.mark_dirty(key, &stored.entry.source_id)?;
     space.set_escrow(key, error, context.now)?;
     // What an earlier request of unknown outcome did was read for this attempt alone, so it is read again.
     if !unknown && !stored.uncertain {

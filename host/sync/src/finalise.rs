@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue, attribute_changes,
 };
-use provisor_space::{EntryKey, LinkState, PlanState, Planned, PlannedBody, Space, StoredEntry};
+use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Space, StoredEntry};
 
 use serde::{Deserialize, Serialize};
 
@@ -26,17 +26,17 @@ pub(crate) fn finalise(
     facts: &TargetFacts,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
-    let mut after: Option<SourceId> = None;
+    let mut after: Option<PlanPlace> = None;
     let mut done = 0;
     loop {
-        let page = space.plan_page(PlanState::Candidate, after.as_ref(), PAGE)?;
-        let Some((_, last)) = page.last() else { return Ok(()) };
-        after = Some(last.entry.source_id.clone());
+        let page = space.plan_rows(PlanState::Candidate, after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.place.clone());
         done += page.len() as u64;
         context.watch.report(Step::Plan, done, None);
         space.atomically(|space| -> Result<(), SyncError> {
-            for (planned, stored) in page {
-                finalise_one(space, context, facts, planned, &stored, tally)?;
+            for row in page {
+                finalise_one(space, context, facts, row, tally)?;
             }
             Ok(())
         })?;
@@ -47,27 +47,29 @@ fn finalise_one(
     space: &mut Space,
     context: &Context,
     facts: &TargetFacts,
-    mut planned: Planned,
-    stored: &StoredEntry,
+    row: PlanRow,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
+    let PlanRow { mut planned, place, uncertain, disabled } = row;
     let key = planned.key;
     if planned.operation == OperationKind::Disable && !facts.can_be_disabled(&planned.body, &context.paths.active) {
-        let reason = cannot_be_disabled(&planned.body, stored);
-        let decision = hold(space, context, stored, &reason, tally)?;
-        return Ok(space.evaluated(key, &decision, None)?);
+        let stored = entry_of(space, key)?;
+        let reason = cannot_be_disabled(&planned.body, &stored);
+        let decision = hold(space, context, &stored, &reason, tally)?;
+        return Ok(space.evaluated(key, &place.source_id, Some(&decision), None)?);
     }
     // The stored plan is written anew only where something in it changes here.
     let rewritten = !planned.body.remote_references.is_empty();
     let writes = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
     if writes {
-        resolve_references(space, stored, &mut planned.body)?;
+        if rewritten {
+            resolve_references(space, &entry_of(space, key)?, &mut planned.body)?;
+        }
         let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
         space.set_waiting(key, &effective.waiting)?;
         if planned.operation == OperationKind::Update {
             let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
-            let comes_back = stored.link.as_ref().is_some_and(|link| link.state == LinkState::Disabled);
-            if changes.is_empty() && !comes_back && !stored.uncertain {
+            if changes.is_empty() && !disabled && !uncertain {
                 space.remove_plan(key)?;
                 return Ok(space.clear_escrow(key)?);
             }
@@ -75,12 +77,19 @@ fn finalise_one(
             tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
         }
     }
-    note_unique_values(space, facts, &planned)?;
+    // What new resources take matters only where others free values; `order` looks at them then.
+    if planned.operation != OperationKind::Create {
+        note_unique_values(space, facts, &planned)?;
+    }
     let phase = phase(planned.operation, &planned.body);
     if rewritten {
-        space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
+        space.put_plan(&planned, &place.source_id, PlanState::Candidate)?;
     }
     Ok(space.make_ready(key, phase)?)
+}
+
+fn entry_of(space: &Space, key: EntryKey) -> Result<StoredEntry, SyncError> {
+    space.entry(key)?.ok_or_else(|| SyncError::Internal("the plan names an entry that is not there".into()))
 }
 
 fn cannot_be_disabled(body: &PlannedBody, stored: &StoredEntry) -> Reason {
@@ -194,10 +203,7 @@ fn note_unique_values(space: &mut Space, facts: &TargetFacts, planned: &Planned)
             continue;
         }
         // Kinds have name spaces of their own.
-        let scoped: TargetPath =
-            format!("{}.{}", body.kind, path.as_str().replace(['.', ':', '[', ']', ' ', '"'], "_"))
-                .parse()
-                .unwrap_or_else(|_| path.clone());
+        let scoped = format!("{}.{}", body.kind, path.as_str());
         if let Some(old) = old {
             space.plan_unique(planned.key, &scoped, old, true)?;
         }
@@ -210,8 +216,11 @@ fn note_unique_values(space: &mut Space, facts: &TargetFacts, planned: &Planned)
 
 /// Puts the plan in order. Returns the entries whose unique values go round in a circle, one of each circle: it takes
 /// a temporary value first.
-pub(crate) fn order(space: &mut Space) -> Result<Vec<EntryKey>, SyncError> {
+pub(crate) fn order(space: &mut Space, facts: &TargetFacts) -> Result<Vec<EntryKey>, SyncError> {
     space.atomically(|space| {
+        if space.frees_values()? {
+            note_values_of_new(space, facts)?;
+        }
         for phase in [20, 40] {
             for wave in 0..MOST_WAVES {
                 if space.raise_wave(phase, wave)? == 0 {
@@ -225,6 +234,19 @@ pub(crate) fn order(space: &mut Space) -> Result<Vec<EntryKey>, SyncError> {
         }
         Ok(circles)
     })
+}
+
+/// Notes the unique values that new resources take.
+fn note_values_of_new(space: &mut Space, facts: &TargetFacts) -> Result<(), SyncError> {
+    let mut after: Option<PlanPlace> = None;
+    loop {
+        let page = space.plan_rows(PlanState::Ready, after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.place.clone());
+        for row in page.iter().filter(|row| row.planned.operation == OperationKind::Create) {
+            note_unique_values(space, facts, &row.planned)?;
+        }
+    }
 }
 
 /// In which wave each holder frees its value, and who must take a temporary value so that a circle opens.

@@ -272,7 +272,7 @@ impl Pipeline {
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = units.iter().map(Dn::key).collect();
-                    Ok(Context { configuration, chain, units, cycle, now, watch, paths })
+                    Ok(Context { configuration, chain, units, cycle, now, watch, paths, asks_target: true })
                 })
             })
             .await
@@ -293,7 +293,7 @@ impl Pipeline {
             .with(move |space| {
                 let (context, facts) = given;
                 finalise(space, &context, &facts, &mut tally)?;
-                let circles = order(space)?;
+                let circles = order(space, &facts)?;
                 let objection = safety::objection(space, &context.configuration, allow_deletes, &tally)?;
                 Ok((tally, circles, objection))
             })

@@ -53,6 +53,7 @@ impl Pipeline {
                     now: clock::milliseconds(),
                     watch: watch.clone(),
                     paths: paths.clone(),
+                    asks_target: false,
                 };
                 compare(space, &context(&old), &context(&new), &plugin, first)
             })

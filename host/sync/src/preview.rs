@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provisor_model::{AttributeChange, Change, OperationKind, Plain, SourceId, TargetValue, attribute_changes};
-use provisor_space::{PlanState, Planned, Space, StoredEntry};
+use provisor_space::{PlanPlace, PlanRow, PlanState, Planned, Space, StoredEntry};
 
 use crate::context::{Context, Tally};
 use crate::effective::{Reach, effective};
@@ -47,15 +47,9 @@ impl Pipeline {
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let planning = if request.stored {
             let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+            let context = Context { asks_target: false, ..context };
             let given = context.clone();
-            let tally = self
-                .store
-                .with(move |space| {
-                    let tally = evaluate_dirty(space, &given)?;
-                    assume_unmatched(space)?;
-                    Ok(tally)
-                })
-                .await?;
+            let tally = self.store.with(move |space| evaluate_dirty(space, &given)).await?;
             let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
             self.complete_plan(context, tally, facts, None).await?
         } else {
@@ -68,27 +62,6 @@ impl Pipeline {
         }
         let reads = self.requests().reads.saturating_sub(before.reads);
         self.store.with(move |space| describe(space, &context, tally, objection, warnings, request, reads)).await
-    }
-}
-
-/// Without asking the target, what has no link is taken for new.
-fn assume_unmatched(space: &mut Space) -> Result<(), SyncError> {
-    loop {
-        let page = space.plan_page(PlanState::Unmatched, None, PAGE)?;
-        if page.is_empty() {
-            return Ok(());
-        }
-        space.atomically(|space| -> Result<(), SyncError> {
-            for (mut planned, stored) in page {
-                planned.body.notes.push("The target was not asked whether it has the resource already.".into());
-                if planned.operation != OperationKind::Create && planned.body.resource_id.is_none() {
-                    space.remove_plan(planned.key)?;
-                    continue;
-                }
-                space.put_plan(&planned, &stored.entry.source_id, PlanState::Candidate)?;
-            }
-            Ok(())
-        })?;
     }
 }
 
@@ -106,12 +79,12 @@ fn describe(
     let mut operations: BTreeMap<String, u64> = BTreeMap::new();
     let mut attributes: BTreeMap<String, u64> = BTreeMap::new();
     let mut first = Vec::new();
-    let mut after: Option<SourceId> = None;
+    let mut after: Option<PlanPlace> = None;
     loop {
-        let page = space.plan_page(PlanState::Ready, after.as_ref(), PAGE)?;
-        let Some((_, last)) = page.last() else { break };
-        after = Some(last.entry.source_id.clone());
-        for (planned, stored) in &page {
+        let page = space.plan_rows(PlanState::Ready, after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.place.clone());
+        for PlanRow { planned, .. } in &page {
             let changes = changes_of(space, context, planned)?;
             *operations.entry(planned.operation.to_string()).or_default() += 1;
             writes += costs.requests(planned.operation, &changes);
@@ -119,7 +92,7 @@ fn describe(
                 *attributes.entry(change.path.to_string()).or_default() += 1;
             }
             if first.len() < request.first {
-                first.push(show(planned, stored, &changes));
+                first.extend(space.entry(planned.key)?.map(|stored| show(planned, &stored, &changes)));
             }
         }
     }

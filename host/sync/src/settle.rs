@@ -133,7 +133,7 @@ fn keep(
                     if !unknown {
                         space.clear_intent(key)?;
                     }
-                    space.mark_dirty(key)?;
+                    space.mark_entry_dirty(key)?;
                     space.set_escrow(key, &error.to_string(), context.now)?;
                     let entry = &settling.stored.entry;
                     tally.fail(entry.dn.to_string(), entry.source_id.to_string(), &error.to_string());

@@ -36,6 +36,15 @@ pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context:
         let must_list = !target.can_find(&kind, &context.paths.external_id).await?;
         let listed =
             (must_list || count > ALWAYS_QUERIED) && list(store, target, context, &kind, count, must_list).await?;
+        if listed {
+            let kind = kind.clone();
+            let nobody = move |space: &mut Space| match space.has_remote(&kind)? {
+                true => Ok(0),
+                // No need to look each of them up.
+                false => Ok(space.make_candidates(&kind)?),
+            };
+            done += store.with(nobody).await?;
+        }
         let mut after: Option<SourceId> = None;
         loop {
             if context.watch.stopping() {
@@ -89,7 +98,7 @@ fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<
             match outcome {
                 Err(reason) => {
                     let decision = hold(space, context, &stored, &reason, &mut tally)?;
-                    space.evaluated(stored.key, &decision, None)?;
+                    space.evaluated(stored.key, &stored.entry.source_id, Some(&decision), None)?;
                     continue;
                 }
                 Ok(Some(resource)) => {
