@@ -1,13 +1,19 @@
-//! Serves an empty tenant on loopback until it is interrupted: `cargo run -p provisor-tenant --example serve 8080 TOKEN`.
+//! Serves an empty tenant on loopback until it is interrupted: `cargo run --example serve PORT TOKEN [entra]`.
 #![allow(clippy::print_stdout, reason = "it tells where it listens")]
 
-use provisor_tenant::{Tenant, TenantOptions};
+use provisor_tenant::{Entra, Personality, Tenant, TenantOptions};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().map_or(Ok(0), |port| port.parse())?;
-    let options = TenantOptions { token: arguments.next(), ..TenantOptions::default() };
+    let token = arguments.next();
+    let personality = match arguments.next().as_deref() {
+        None => Personality::Standard,
+        Some("entra") => Personality::Entra(Entra::default()),
+        Some(other) => return Err(format!("there is no personality {other:?}: only entra").into()),
+    };
+    let options = TenantOptions { token, personality, ..TenantOptions::default() };
     let tenant = Tenant::bind(([127, 0, 0, 1], port).into(), options).await?;
     println!("{}", tenant.url());
     tokio::signal::ctrl_c().await?;

@@ -2,7 +2,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::expression::Scope;
+use crate::expression::{Expression, Scope};
 use crate::filter::parse_filter;
 use crate::resource::accept;
 use crate::schema::Catalogue;
