@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provisor_directory::{Directory, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{ConnectionOptions, Directory, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::{AttributeSyntax, Dn, Entry, MatchingRule, Secret, Value};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
@@ -27,14 +27,13 @@ fn person(number: usize) -> String {
 
 fn directory(slapd: &Slapd, object: SourceOptions) -> Directory {
     let options = OpenLdapOptions {
-        url: slapd.tls_url(),
-        start_tls: false,
-        ca: Some(slapd.ca_file()),
+        connection: ConnectionOptions {
+            ca: Some(slapd.ca_file()),
+            timeout: Duration::from_secs(20),
+            ..ConnectionOptions::simple(slapd.tls_url(), SYNC_DN, Secret::new(SYNC_PASSWORD))
+        },
         base: SUFFIX.parse().unwrap(),
-        bind_dn: SYNC_DN.into(),
-        password: Secret::new(SYNC_PASSWORD),
         page_size: 100,
-        timeout: Duration::from_secs(20),
         object,
     };
     OpenLdap::new(options).unwrap().into()
