@@ -33,7 +33,12 @@ pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context:
     kinds.sort_by_key(|(kind, _)| kind.eq_ignore_ascii_case("Group"));
     let mut done = 0;
     for (kind, count) in kinds {
-        let must_list = !target.can_find(&kind, &context.paths.external_id).await?;
+        let must_list = match target.can_find(&kind, &context.paths.external_id).await {
+            Ok(can_find) => !can_find,
+            // What each object comes to is then told with the object.
+            Err(error) if !error.concerns_whole_target() => false,
+            Err(error) => return Err(error.into()),
+        };
         let listed =
             (must_list || count > ALWAYS_QUERIED) && list(store, target, context, &kind, count, must_list).await?;
         if listed {

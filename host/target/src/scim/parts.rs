@@ -10,6 +10,7 @@ use crate::TargetError;
 use crate::scim::ScimTarget;
 use crate::scim::abilities::ResourceType;
 use crate::scim::members::{reference_changes, references_at};
+use crate::scim::patch::group_key;
 use crate::scim::quirks::Quirk;
 use crate::scim::remote::RemoteResource;
 use crate::scim::write::{Update, Updated};
@@ -67,6 +68,45 @@ impl ScimTarget {
                     }
                     updated.unfinished = Some(error);
                 }
+            }
+        }
+        Ok(updated)
+    }
+
+    /// Makes changes of which at least one was refused because the attribute cannot be changed: each by itself, those of
+    /// one row together. What is refused again is left as it is, and not sent any more.
+    pub(crate) async fn change_one_by_one(
+        &self,
+        kind: &ResourceType,
+        url: &Url,
+        update: &Update<'_>,
+    ) -> Result<Updated, TargetError> {
+        let mut groups: BTreeMap<_, Changes> = BTreeMap::new();
+        for change in update.changes {
+            groups.entry(group_key(&change.path)).or_default().push(change.clone());
+        }
+        let mut updated = Updated::default();
+        for changes in groups.values() {
+            let one = Update { changes, ..*update };
+            let changed = match self.abilities().patch {
+                true => self.change(kind, url, &one).await,
+                false => self.rewrite(kind, url, &one).await,
+            };
+            match changed {
+                Ok(Updated { requests, unfinished }) => {
+                    updated = Updated { requests: updated.requests + requests, unfinished };
+                }
+                Err(error) if is_fixed(&error) => {
+                    for change in changes {
+                        self.trust().note_fixed(&kind.name, &change.path);
+                        self.say_unwritten(kind, &change.path, "the target says that it cannot be changed");
+                    }
+                }
+                Err(error) if updated.requests == 0 => return Err(error),
+                Err(error) => updated.unfinished = Some(error),
+            }
+            if updated.unfinished.is_some() {
+                break;
             }
         }
         Ok(updated)
@@ -162,6 +202,11 @@ impl ScimTarget {
             );
         }
     }
+}
+
+/// Whether a request was refused because an attribute cannot be changed (RFC 7644, table 9).
+pub(crate) fn is_fixed(error: &TargetError) -> bool {
+    matches!(error, TargetError::Refused { scim_type: Some(word), .. } if word.eq_ignore_ascii_case("mutability"))
 }
 
 fn drops_lists(kind: &ResourceType) -> TargetError {

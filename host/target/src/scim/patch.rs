@@ -53,7 +53,7 @@ struct ReferenceChange<'a> {
 }
 
 /// What the changes of parts are grouped by: one attribute, or one row of it.
-type GroupKey = (String, String, Option<(String, String)>);
+pub(crate) type GroupKey = (String, String, Option<(String, String)>);
 
 impl Patch<'_> {
     /// The requests: the first has all changes but those of references beyond the first chunk, unless references go
@@ -245,7 +245,8 @@ fn holder_path(path: &TargetPath) -> String {
     }
 }
 
-fn group_key(path: &TargetPath) -> GroupKey {
+/// What the changes of parts of one attribute, or of one row of it, have in common.
+pub(crate) fn group_key(path: &TargetPath) -> GroupKey {
     let filter = path.filter().map(|filter| (filter.sub_attribute.to_ascii_lowercase(), filter.value.to_lowercase()));
     (path.schema().unwrap_or_default().to_ascii_lowercase(), path.attribute().to_ascii_lowercase(), filter)
 }

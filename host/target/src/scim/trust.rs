@@ -51,6 +51,8 @@ pub(crate) struct Trust {
     filters: tokio::sync::Mutex<HashMap<(String, String), Verdict>>,
     known: Mutex<HashMap<String, Vec<RemoteResource>>>,
     warned: Mutex<HashSet<String>>,
+    /// Attributes that the service refused to change because they are fixed, by resource type and path.
+    fixed: Mutex<HashSet<(String, String)>>,
     /// What becomes of references that are written with the whole resource, by resource type.
     lists: Mutex<HashMap<String, WholeLists>>,
     /// Whether references can be removed by value without others going too; none before it was tried.
@@ -92,6 +94,16 @@ impl Trust {
     /// Keeps what was found out about that.
     pub(crate) fn note_whole_lists(&self, kind: &str, lists: WholeLists) {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.to_ascii_lowercase(), lists);
+    }
+
+    /// Whether the service once refused to change what stands at a path.
+    pub(crate) fn is_fixed(&self, kind: &str, path: &TargetPath) -> bool {
+        self.fixed.lock().unwrap_or_else(PoisonError::into_inner).contains(&key(kind, path))
+    }
+
+    /// Keeps that.
+    pub(crate) fn note_fixed(&self, kind: &str, path: &TargetPath) {
+        self.fixed.lock().unwrap_or_else(PoisonError::into_inner).insert(key(kind, path));
     }
 
     /// Whether this is said for the first time.
@@ -164,8 +176,17 @@ impl ScimTarget {
         let mut url = self.endpoint(self.kind(kind)?)?;
         let count = TRIED_BY.min(self.page_size());
         url.query_pairs_mut().append_pair("count", &count.to_string()).append_pair("excludedAttributes", "members");
-        let document = self.http().send(&Call::get(url.clone())).await?;
-        let page = parse_page(self.dialect(), kind, document, &url)?;
+        let page = match self.http().send(&Call::get(url.clone())).await {
+            Ok(document) => parse_page(self.dialect(), kind, document, &url),
+            Err(error) => Err(error),
+        };
+        let page = match page {
+            // Who may not list may look for something all the same.
+            Err(TargetError::Refused { .. } | TargetError::NotFound { .. } | TargetError::NotScim { .. }) => {
+                return Ok(None);
+            }
+            page => page?,
+        };
         Ok(page.resources.into_iter().find(|resource| !resource.texts(path).is_empty()))
     }
 }

@@ -13,7 +13,7 @@ use crate::scim::dialect::Removal;
 use crate::scim::document;
 use crate::scim::http::Call;
 use crate::scim::members::reference_changes;
-use crate::scim::parts::WholeLists;
+use crate::scim::parts::{WholeLists, is_fixed};
 use crate::scim::patch::{Patch, refreshed};
 use crate::scim::remote::RemoteResource;
 use crate::scim::schema::Mutability;
@@ -210,12 +210,16 @@ impl ScimTarget {
         if changes.is_empty() {
             return Ok(Updated::default());
         }
-        if !self.abilities().patch {
-            return self.rewrite(kind, &url, update).await;
-        }
-        match self.change(kind, &url, update).await {
+        let changed = match self.abilities().patch {
+            true => self.change(kind, &url, update).await,
+            false => self.rewrite(kind, &url, update).await,
+        };
+        match changed {
+            Err(error) if is_fixed(&error) => self.change_one_by_one(kind, &url, update).await,
             // It announces that it changes in part, and does not do this change so.
-            Err(TargetError::Refused { status: 405 | 501, .. }) if !self.dialect().is_entra() => {
+            Err(TargetError::Refused { status: 405 | 501, .. })
+                if self.abilities().patch && !self.dialect().is_entra() =>
+            {
                 if self.trust().is_news(&format!("put {}", kind.name)) {
                     tracing::info!(
                         kind = kind.name,
@@ -270,6 +274,9 @@ impl ScimTarget {
             match self.mutability(kind, &change.path) {
                 Mutability::ReadOnly => Some("it is read-only"),
                 Mutability::Immutable if change.old.is_some() => Some("it cannot be changed once it is set"),
+                _ if self.trust().is_fixed(&kind.name, &change.path) => {
+                    Some("the target says that it cannot be changed")
+                }
                 _ => None,
             }
         };
@@ -347,7 +354,7 @@ impl ScimTarget {
         self.dialect().mutability(self.abilities(), &kind.name, path)
     }
 
-    fn say_unwritten(&self, kind: &ResourceType, path: &TargetPath, reason: &str) {
+    pub(crate) fn say_unwritten(&self, kind: &ResourceType, path: &TargetPath, reason: &str) {
         if self.trust().is_news(&format!("unwritten {} {path}", kind.name)) {
             tracing::warn!(kind = kind.name, %path, reason, "the target does not let this attribute be written; it is left as it is");
         }

@@ -253,6 +253,24 @@ async fn what_a_service_drops_changes_or_never_returns_is_no_error() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_changed_is_left_as_it_is_and_the_rest_is_written() {
+    let tenant = tenant(Quirks { immutable: names(&["nickName"]), ..Quirks::default() }).await;
+    let target = target(&tenant, &[]).await;
+    let had = state(&[("userName", text("ada")), ("nickName", text("A")), ("title", text("Ms"))]);
+    let made = create(&target, "User", "ada", &had).await;
+    let present = had.keys().cloned().collect();
+    for (nick, title, writes) in [("B", "Dr", 1), ("C", "Prof", 1)] {
+        let wanted = state(&[("userName", text("ada")), ("nickName", text(nick)), ("title", text(title))]);
+        let changes = provisor_model::attribute_changes(&had, &wanted);
+        let updated = target.update(&Update { kind: "User", id: &made.id, present: &present, changes: &changes }).await;
+        assert_eq!(updated.unwrap(), Updated { requests: writes, unfinished: None });
+        let shown = target.read("User", &made.id).await.unwrap().unwrap();
+        let both = (shown.attribute(&path("nickName"), &text("")), shown.attribute(&path("title"), &text("")));
+        assert_eq!(both, (Some(text("A")), Some(text(title))));
+    }
+}
+
+#[tokio::test]
 async fn who_was_deleted_softly_is_found_again() {
     let tenant = tenant(Quirks { soft_delete: true, ..Quirks::default() }).await;
     let target = target(&tenant, &[Quirk::SoftDelete]).await;
