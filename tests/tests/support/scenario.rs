@@ -42,7 +42,9 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
     let anchors = expected.keys().chain(before.resources.keys());
     let written: BTreeSet<&String> =
         anchors.filter(|anchor| before.resources.get(*anchor) != expected.get(*anchor)).collect();
-    assert_eq!(report["requests"]["writes"], json!(written.len()), "{report}");
+    if target.changes_at_first_try() {
+        assert_eq!(report["requests"]["writes"], json!(written.len()), "{report}");
+    }
     let touched = after.changed.iter().filter(|(anchor, time)| before.changed.get(*anchor) != Some(*time));
     let touched: BTreeSet<&String> = touched.map(|(anchor, _)| anchor).collect();
     assert!(touched.is_subset(&written), "only what changed was written");

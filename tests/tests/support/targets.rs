@@ -80,21 +80,25 @@ impl Target {
             }
         };
         let url = self.url();
-        let groups = if self.takes_groups() { "[[rules]]\nplugin = \"groups\"\n" } else { "" };
+        // Members are removed there by value alone, which cannot be tried blindly.
+        let quirks = match self {
+            Self::Django(_) => "quirks = [\"remove-members-by-value\"]\n",
+            _ => "",
+        };
         format!(
-            "[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n\
-             [[rules]]\nplugin = \"people\"\n{people}{groups}"
+            "[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{quirks}\
+             [[rules]]\nplugin = \"people\"\n{people}[[rules]]\nplugin = \"groups\"\n"
         )
-    }
-
-    /// Whether groups can be had there: Django's drop their members at creation, and remove none by path.
-    pub fn takes_groups(&self) -> bool {
-        !matches!(self, Self::Django(_))
     }
 
     /// Whether a resource is shown as it was written. Where it is not, whoever finds it again has to write once more:
     /// Django loses the type of an address.
     pub fn shows_what_was_written(&self) -> bool {
+        !matches!(self, Self::Django(_))
+    }
+
+    /// Whether a change takes one request: Django refuses most changes in part, which are then written whole.
+    pub fn changes_at_first_try(&self) -> bool {
         !matches!(self, Self::Django(_))
     }
 
@@ -117,8 +121,7 @@ impl Target {
 
     /// What it must hold, by what the directory makes of it.
     pub fn expected(&self, oracle: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-        let kept = oracle.into_iter().filter(|(_, resource)| self.takes_groups() || resource.get("userName").is_some());
-        kept.map(|(anchor, resource)| (anchor, self.kept(resource))).collect()
+        oracle.into_iter().map(|(anchor, resource)| (anchor, self.kept(resource))).collect()
     }
 
     /// Reads everything that it holds.
