@@ -23,7 +23,7 @@ pub enum Validity {
     Expired,
 }
 
-/// A certificate for localhost and 127.0.0.1 with its key, as PEM texts.
+/// A certificate, for localhost and 127.0.0.1 or for a client, with its key, as PEM texts.
 #[derive(Clone)]
 pub struct ServerCertificate {
     /// The certificate.
@@ -50,6 +50,14 @@ impl Authority {
         &self.pem
     }
 
+    /// Signs a certificate that a client of this name shows.
+    pub fn issue_client(&self, common_name: &str) -> Result<ServerCertificate> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
     /// Signs a certificate for servers on loopback.
     pub fn issue(&self, validity: Validity) -> Result<ServerCertificate> {
         let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
@@ -60,6 +68,10 @@ impl Authority {
             params.not_before = date_time_ymd(2001, 1, 1);
             params.not_after = date_time_ymd(2002, 1, 1);
         }
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Result<ServerCertificate> {
         let key = KeyPair::generate().context("cannot make a key")?;
         let certificate = params.signed_by(&key, &self.issuer).context("cannot sign a certificate")?;
         Ok(ServerCertificate { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })

@@ -81,6 +81,15 @@ pub enum DirectoryError {
         /// The server's answer.
         reason: String,
     },
+    /// A server knows less than was already read from another one of the same directory. What it lacks is not gone.
+    #[error(
+        "{url} is behind what was already read of this directory. It is tried again; if the directory was restored from \
+         a backup, leave the restored server alone in url for one cycle"
+    )]
+    Behind {
+        /// The server.
+        url: String,
+    },
     /// The server refused an operation for a reason that is none of the others.
     #[error("{url} refuses {operation}: result {code}: {reason}")]
     Refused {
@@ -141,7 +150,7 @@ impl DirectoryError {
     /// Whether the same may succeed later without anybody doing something.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Behind { .. } => true,
             Self::EndedEarly { transient, .. } | Self::File { transient, .. } => *transient,
             Self::NoServer(errors) => errors.iter().any(Self::is_transient),
             _ => false,

@@ -3,12 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use provisor_model::Secret;
+use rustls::client::ResolvesClientCert;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore, SignatureScheme};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -31,7 +34,7 @@ pub struct ClientIdentity {
 pub(crate) fn client_config(
     ca: Option<&Path>,
     identity: Option<&ClientIdentity>,
-) -> Result<Arc<ClientConfig>, DirectoryError> {
+) -> Result<(Arc<ClientConfig>, Asked), DirectoryError> {
     let roots = match ca {
         Some(path) => roots_of_file(path)?,
         None => roots_of_system()?,
@@ -41,7 +44,7 @@ pub(crate) fn client_config(
         .with_safe_default_protocol_versions()
         .map_err(|error| DirectoryError::Configuration(format!("TLS cannot be set up: {error}")))?
         .with_root_certificates(roots);
-    let config = match identity {
+    let mut config = match identity {
         None => config.with_no_client_auth(),
         Some(identity) => {
             let (chain, key) = read_identity(identity)?;
@@ -53,7 +56,57 @@ pub(crate) fn client_config(
             })?
         }
     };
-    Ok(Arc::new(config))
+    let asked = Asked::default();
+    let inner = Arc::clone(&config.client_auth_cert_resolver);
+    config.client_auth_cert_resolver = Arc::new(Noting { inner, asked: asked.clone() });
+    Ok((Arc::new(config), asked))
+}
+
+/// Whether the server has asked for a certificate of this host. Some that demand one just hang up without it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    /// Whether it has, so far.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// What it means that a server which has asked then hung up without a word.
+    pub fn fault(&self, identity: Option<&ClientIdentity>) -> TlsFault {
+        TlsFault::Other(match identity {
+            None => "the server asked for a certificate of this host, and hung up for want of one. Set \
+                     client-certificate and client-key"
+                .to_owned(),
+            Some(identity) => format!(
+                "the server asked for a certificate of this host, and hung up. Check that it trusts the authority of \
+                 client-certificate ({}), and its dates",
+                identity.certificate.display()
+            ),
+        })
+    }
+}
+
+/// Shows what another one shows, and notes that it was asked to.
+#[derive(Debug)]
+struct Noting {
+    inner: Arc<dyn ResolvesClientCert>,
+    asked: Asked,
+}
+
+impl ResolvesClientCert for Noting {
+    fn resolve(&self, authorities: &[&[u8]], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.0.store(true, Ordering::Relaxed);
+        self.inner.resolve(authorities, schemes)
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.inner.only_raw_public_keys()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.inner.has_certs()
+    }
 }
 
 fn read_identity(

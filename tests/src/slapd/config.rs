@@ -22,6 +22,8 @@ pub fn render(folder: &Path, options: &SlapdOptions) -> String {
 fn global(folder: &Path, options: &SlapdOptions) -> String {
     let folder = folder.display();
     let size_limit = &options.size_limit;
+    let server_id = options.server_id;
+    let further = options.global_directives.join("\n");
     format!(
         r#"include {SCHEMAS}/core.schema
 include {SCHEMAS}/cosine.schema
@@ -35,7 +37,7 @@ moduleload refint
 moduleload memberof
 pidfile {folder}/slapd.pid
 argsfile {folder}/slapd.args
-serverID 1
+serverID {server_id}
 sizelimit {size_limit}
 threads 4
 tool-threads 2
@@ -45,6 +47,7 @@ TLSCertificateKeyFile {folder}/server.key
 TLSProtocolMin 3.3
 # Whoever may reach the socket, in a folder of the test's own, is the administrator.
 authz-regexp "gidNumber=[0-9]+[+]uidNumber=[0-9]+,cn=peercred,cn=external,cn=auth" "{ADMIN_DN}"
+{further}
 
 "#
     )

@@ -50,6 +50,10 @@ pub struct SlapdOptions {
     pub member_of: bool,
     /// Further lines of slapd.conf for the database.
     pub directives: Vec<String>,
+    /// Further lines of slapd.conf for the whole server.
+    pub global_directives: Vec<String>,
+    /// The number by which this server's changes are told from another's; 1 for one that stands alone.
+    pub server_id: u16,
 }
 
 /// The base entries alone, a session log of 1,000 changes, a valid certificate, no overlay beyond syncprov.
@@ -63,6 +67,8 @@ impl Default for SlapdOptions {
             refint: false,
             member_of: false,
             directives: Vec::new(),
+            global_directives: Vec::new(),
+            server_id: 1,
         }
     }
 }
@@ -95,7 +101,10 @@ impl Slapd {
         let folder = tempfile::Builder::new().prefix("slapd-").tempdir().context("cannot make a folder for slapd")?;
         let authority = Authority::new("Lab LDAP CA")?;
         write_files(folder.path(), options, &authority)?;
-        load(folder.path())?;
+        // A replica begins with nothing and reads it all from its provider.
+        if !options.ldif.is_empty() {
+            load(folder.path(), options.server_id)?;
+        }
         let mut slapd = Self { daemon: None, folder, authority, ports: Ports::free()? };
         start_on_free_ports(|| {
             slapd.ports = Ports::free()?;
@@ -168,12 +177,16 @@ impl Slapd {
         Ok(())
     }
 
-    fn socket(&self) -> PathBuf {
+    /// The socket, on which whoever runs the test is the administrator.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
         self.folder.path().join("ldapi")
     }
 
-    /// The socket as a URL, in which every character of the path that is neither letter nor digit is escaped.
-    fn socket_url(&self) -> String {
+    /// `ldapi://` with the socket as OpenLDAP writes it: every character of the path that is neither letter nor digit is
+    /// escaped.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
         use std::fmt::Write;
         let path = self.socket();
         let mut url = "ldapi://".to_owned();
@@ -209,10 +222,10 @@ fn write_files(folder: &Path, options: &SlapdOptions, authority: &Authority) -> 
 }
 
 /// Loads the LDIF into the database files: many times faster than adding each entry over LDAP.
-fn load(folder: &Path) -> Result<()> {
+fn load(folder: &Path, server_id: u16) -> Result<()> {
     let mut slapadd = Command::new(installed::program("slapadd")?);
-    // Quick, and with the context CSN that syncprov would otherwise have to search for; as server 1, as in slapd.conf.
-    slapadd.args(["-q", "-w", "-S", "1", "-b", crate::ldif::SUFFIX]);
+    // Quick, and with the context CSN that syncprov would otherwise have to search for; as the server of slapd.conf.
+    slapadd.args(["-q", "-w", "-S", &server_id.to_string(), "-b", crate::ldif::SUFFIX]);
     slapadd.arg("-f").arg(folder.join("slapd.conf")).arg("-l").arg(folder.join("data.ldif"));
     let output = slapadd.output().context("cannot start slapadd")?;
     if !output.status.success() {

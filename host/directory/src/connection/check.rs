@@ -61,7 +61,10 @@ async fn look(
     found.push(security(server, connection.tls(), SystemTime::now()));
     let bound = match connection.bind(endpoint).await {
         // With TLS 1.3 a server says only now that it does not like our certificate.
-        Err(error @ DirectoryError::Tls { .. }) => Err(("certificate", error)),
+        Err(error @ DirectoryError::Tls { .. }) => {
+            found.truncate(1);
+            Err(("certificate", error))
+        }
         Err(error) => Err(("bind", error)),
         Ok(()) => identity(endpoint, &mut connection).await.map_err(|error| ("bind", error)),
     };
@@ -114,6 +117,7 @@ mod tests {
 
     use super::*;
     use crate::connection::ConnectionOptions;
+    use crate::tls::Asked;
 
     #[test]
     fn a_certificate_that_ends_soon_is_warned_of() {
@@ -122,11 +126,13 @@ mod tests {
         let now = SystemTime::now();
         let line = |days: u64| {
             let expires = Some(now + Duration::from_secs(days * DAY + 60));
-            security(&server, Some(&TlsSession { version: "TLS 1.3", expires }), now).outcome
+            security(&server, Some(&TlsSession { version: "TLS 1.3", expires, asked: Asked::default() }), now).outcome
         };
         assert!(matches!(line(29), CheckOutcome::Warning(text) if text.contains("in 29 days")));
         assert!(matches!(line(30), CheckOutcome::Ok(text) if text.contains("30 days more")));
-        let unknown = security(&server, Some(&TlsSession { version: "TLS 1.2", expires: None }), now).outcome;
+        let unknown =
+            security(&server, Some(&TlsSession { version: "TLS 1.2", expires: None, asked: Asked::default() }), now)
+                .outcome;
         assert!(matches!(unknown, CheckOutcome::Ok(text) if text.starts_with("TLS 1.2")));
     }
 }

@@ -16,7 +16,7 @@ use super::relay::Stream;
 use super::result::describe_code;
 use super::{ber, grammar};
 use crate::error::{DirectoryError, TlsFault, server_words};
-use crate::tls;
+use crate::tls::{self, Asked};
 
 /// A request to start TLS (RFC 4511, section 4.14), as message 1.
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
@@ -30,6 +30,8 @@ pub(crate) struct TlsSession {
     pub version: &'static str,
     /// When the server's certificate expires, where that can be read.
     pub expires: Option<SystemTime>,
+    /// Whether the server has asked for a certificate of this host.
+    pub asked: Asked,
 }
 
 /// Connects to a server and secures the connection as its address asks for.
@@ -52,13 +54,19 @@ pub(crate) async fn dial(
         return Ok((Box::new(connect(url, host, port, endpoint.timeout).await?), None));
     }
     // Before anything is sent: a file that cannot be read is told as such, whether the server answers or not.
-    let config = tls::client_config(endpoint.ca.as_deref(), endpoint.client_identity.as_ref())?;
+    let (config, asked) = tls::client_config(endpoint.ca.as_deref(), endpoint.client_identity.as_ref())?;
     let mut stream = connect(url, host, port, endpoint.timeout).await?;
     if security == Security::StartTls {
         start_tls(url, &mut stream).await?;
     }
-    let (stream, session) = secure(url, host, stream, config).await?;
-    Ok((Box::new(stream), Some(session)))
+    match secure(url, host, stream, config, asked.clone()).await {
+        Ok((stream, session)) => Ok((Box::new(stream), Some(session))),
+        // With TLS 1.2 a certificate that is missed ends the handshake.
+        Err(DirectoryError::Unreachable { url, .. }) if asked.get() => {
+            Err(DirectoryError::Tls { url, fault: asked.fault(endpoint.client_identity.as_ref()) })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn unreachable(url: &str, reason: impl Into<String>) -> DirectoryError {
@@ -126,6 +134,7 @@ async fn secure(
     host: &str,
     stream: TcpStream,
     config: Arc<ClientConfig>,
+    asked: Asked,
 ) -> Result<(tokio_rustls::client::TlsStream<TcpStream>, TlsSession), DirectoryError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         DirectoryError::Configuration(format!(
@@ -143,6 +152,7 @@ async fn secure(
             _ => "TLS",
         },
         expires: connection.peer_certificates().and_then(|chain| chain.first()).and_then(tls::expiry),
+        asked,
     };
     Ok((stream, session))
 }

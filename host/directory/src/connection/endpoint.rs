@@ -66,14 +66,24 @@ pub(crate) struct Last(Arc<AtomicUsize>);
 impl Endpoint {
     /// The servers in the order in which they are to be tried now, each with its place in the list.
     pub fn in_order(&self) -> impl Iterator<Item = (usize, &Server)> {
-        let last = self.last.0.load(Ordering::Relaxed);
-        let (before, after): (Vec<_>, Vec<_>) = self.servers.iter().enumerate().partition(|(place, _)| *place == last);
-        before.into_iter().chain(after)
+        let first = self.last.0.load(Ordering::Relaxed);
+        self.servers.iter().enumerate().cycle().skip(first).take(self.servers.len())
     }
 
     /// Remembers that this server answered.
     pub fn answered(&self, place: usize) {
         self.last.0.store(place, Ordering::Relaxed);
+    }
+
+    /// Lets the server behind the one that answered last be tried first.
+    pub fn pass_over(&self) {
+        let next = self.last.0.load(Ordering::Relaxed) + 1;
+        self.answered(if next < self.servers.len() { next } else { 0 });
+    }
+
+    /// Whether several servers keep the directory, so that one may be behind another.
+    pub fn has_several(&self) -> bool {
+        self.servers.len() > 1
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) use check::check;
 use dial::TlsSession;
 pub(crate) use endpoint::Endpoint;
 use endpoint::{Bind, Server};
+use fault::End;
 use flow::Flow;
 pub use options::{BindMethod, ConnectionOptions};
 pub(crate) use result::{describe, result_error};
@@ -138,6 +139,20 @@ impl Connection {
 
     /// Binds as the endpoint says.
     async fn bind(&mut self, endpoint: &Endpoint) -> Result<(), DirectoryError> {
+        let bound = self.send_bind(endpoint).await;
+        match (&self.tls, bound) {
+            // With TLS 1.3 a server misses our certificate only after we think that all is well, and may hang up
+            // without a word.
+            (Some(tls), Err(DirectoryError::Unreachable { url, .. }))
+                if tls.asked.get() && matches!(self.flow.ended(), Some(End::HungUp { .. } | End::Network(_))) =>
+            {
+                Err(DirectoryError::Tls { url, fault: tls.asked.fault(endpoint.client_identity.as_ref()) })
+            }
+            (_, bound) => bound,
+        }
+    }
+
+    async fn send_bind(&mut self, endpoint: &Endpoint) -> Result<(), DirectoryError> {
         let (result, who) = match &endpoint.bind {
             Bind::Anonymous => return Ok(()),
             Bind::Simple { dn, password } => {

@@ -52,16 +52,13 @@ impl OpenLdapImport {
         let fingerprint = server.fingerprint();
         let cookie = Position::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
 
-        let mut connection = Connection::open(&server.endpoint).await?;
+        let known = cookie.as_deref().and_then(Csns::from_cookie);
+        // The numbers are read before the first entry: what changes while everything is being read comes once more.
+        let (mut connection, now) = server.up_to_date(known.as_ref()).await?;
         let schema = ServerSchema::read(&mut connection, &server.base).await?;
         let reader = server.reader(&request.attributes, schema)?;
-        // The numbers are read before the first entry: what changes while everything is being read comes once more.
-        let now = server.numbers(&mut connection).await?;
         let base = &server.base;
-        let resumable = cookie.filter(|cookie| {
-            let known = Csns::from_cookie(cookie);
-            now.as_ref().zip(known.as_ref()).is_some_and(|(now, known)| now.cover(known))
-        });
+        let resumable = cookie.filter(|_| covers(now.as_ref(), known.as_ref()));
         let had_watermark = request.watermark.is_some();
         let mut import = Self {
             url: connection.url().to_owned(),
@@ -178,7 +175,30 @@ impl OpenLdapImport {
     }
 }
 
+/// Whether who has come this far knows all that is known already.
+fn covers(now: Option<&Csns>, known: Option<&Csns>) -> bool {
+    now.zip(known).is_some_and(|(now, known)| now.cover(known))
+}
+
 impl OpenLdap {
+    /// Connects to a server that has come as far as what is known already, and says how far it has come. One server
+    /// alone may fall back: it was restored then, and everything is read. Of several, one that has fallen back may be a
+    /// replica that has not caught up; to read everything from it would delete what it has yet to learn.
+    async fn up_to_date(&self, known: Option<&Csns>) -> Result<(Connection, Option<Csns>), DirectoryError> {
+        let mut behind = Vec::new();
+        for _ in &self.endpoint.servers {
+            let mut connection = Connection::open(&self.endpoint).await?;
+            let now = self.numbers(&mut connection).await?;
+            if !self.endpoint.has_several() || known.is_none() || covers(now.as_ref(), known) {
+                return Ok((connection, now));
+            }
+            behind.push(DirectoryError::Behind { url: connection.url().to_owned() });
+            connection.close().await;
+            self.endpoint.pass_over();
+        }
+        Err(DirectoryError::of_servers(behind))
+    }
+
     /// How far the directory has come; none where it does not synchronise or does not show it.
     async fn numbers(&self, connection: &mut Connection) -> Result<Option<Csns>, DirectoryError> {
         let root = RootDse::read(connection).await?;

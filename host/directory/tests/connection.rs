@@ -1,0 +1,251 @@
+//! How a real slapd is reached: sockets, StartTLS, client certificates, several servers; and what the check says of it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a failure here ends a test")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use provisor_directory::{
+    BindMethod, ClientIdentity, ConnectionOptions, Directory, DirectoryError, OpenLdap, OpenLdapOptions, SourceOptions,
+    TlsFault,
+};
+use provisor_model::{CheckLine, CheckOutcome, Secret};
+use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
+use provisor_tests::slapd::{ADMIN_DN, ADMIN_PASSWORD};
+use provisor_tests::{Authority, ChangeLog, Slapd, SlapdOptions, free_port, wait_until_async};
+use support::{Store, everything};
+
+const ATTRIBUTES: &[&str] = &["uid", "cn", "member"];
+/// The name in the client's certificate, and what makes an account of it.
+const CLIENT: &str = "provisor.lab.test";
+
+fn content() -> String {
+    Generated::generate(Size { people: 20, groups: 2, big: 0 }, 7).to_ldif(true)
+}
+
+fn slapd() -> Slapd {
+    Slapd::start(&SlapdOptions { ldif: content(), ..SlapdOptions::default() }).unwrap()
+}
+
+/// A server that wants to see a certificate, and takes the client's for the sync account.
+fn strict() -> Slapd {
+    let mapping = format!("authz-regexp \"^cn={CLIENT}$\" \"{SYNC_DN}\"");
+    let global_directives = vec!["TLSVerifyClient demand".to_owned(), mapping];
+    Slapd::start(&SlapdOptions { ldif: content(), global_directives, ..SlapdOptions::default() }).unwrap()
+}
+
+fn identity(authority: &Authority, common_name: &str, folder: &Path) -> ClientIdentity {
+    let issued = authority.issue_client(common_name).unwrap();
+    let identity = ClientIdentity {
+        certificate: folder.join(format!("{common_name}.pem")),
+        key: folder.join(format!("{common_name}.key")),
+    };
+    std::fs::write(&identity.certificate, &issued.certificate_pem).unwrap();
+    std::fs::write(&identity.key, &issued.key_pem).unwrap();
+    identity
+}
+
+fn simple(slapd: &Slapd) -> ConnectionOptions {
+    ConnectionOptions {
+        ca: Some(slapd.ca_file()),
+        timeout: Duration::from_secs(20),
+        ..ConnectionOptions::simple(slapd.tls_url(), SYNC_DN, Secret::new(SYNC_PASSWORD))
+    }
+}
+
+fn external(slapd: &Slapd) -> ConnectionOptions {
+    ConnectionOptions { bind: BindMethod::External, bind_dn: String::new(), password: Secret::new(""), ..simple(slapd) }
+}
+
+fn directory(connection: ConnectionOptions) -> Directory {
+    let base = SUFFIX.parse().unwrap();
+    let options = OpenLdapOptions { connection, base, page_size: 100, object: SourceOptions::default() };
+    OpenLdap::new(options).unwrap().into()
+}
+
+async fn entries(connection: ConnectionOptions) -> usize {
+    everything(&directory(connection), ATTRIBUTES).await.entries.len()
+}
+
+async fn failure(connection: ConnectionOptions) -> DirectoryError {
+    Store::default().import(&directory(connection), ATTRIBUTES).await.unwrap_err()
+}
+
+fn line<'a>(lines: &'a [CheckLine], what: &str) -> &'a CheckOutcome {
+    &lines.iter().find(|line| line.what == what).unwrap_or_else(|| panic!("{what} in {lines:?}")).outcome
+}
+
+/// All that there is: base entries, people, groups.
+const ALL: usize = 27;
+
+#[tokio::test]
+async fn a_socket_is_read_as_the_user_that_this_process_runs_as() {
+    let slapd = slapd();
+    for url in [slapd.socket_url(), format!("ldapi://{}", slapd.socket().display())] {
+        let by_socket = ConnectionOptions { urls: vec![url], ca: None, ..external(&slapd) };
+        assert_eq!(entries(by_socket.clone()).await, ALL);
+        let lines = directory(by_socket).check().await;
+        assert!(matches!(line(&lines, "bind"), CheckOutcome::Ok(text) if text.contains(ADMIN_DN)), "{lines:?}");
+        assert!(matches!(line(&lines, "certificate"), CheckOutcome::Ok(text) if text.contains("socket")), "{lines:?}");
+    }
+    let by_password = ConnectionOptions { urls: vec![slapd.socket_url()], ..simple(&slapd) };
+    assert_eq!(entries(by_password).await, ALL);
+    let nowhere = ConnectionOptions { urls: vec!["ldapi:///nowhere/ldapi".into()], ca: None, ..external(&slapd) };
+    let error = failure(nowhere).await;
+    assert!(matches!(error, DirectoryError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_shown_where_one_is_demanded() {
+    let slapd = strict();
+    let folder = tempfile::tempdir().unwrap();
+    let identity = identity(slapd.authority(), CLIENT, folder.path());
+    let shown = |connection| ConnectionOptions { client_identity: Some(identity.clone()), ..connection };
+    let start_tls = |connection| ConnectionOptions { urls: vec![slapd.url()], start_tls: true, ..connection };
+    for connection in [
+        shown(simple(&slapd)),
+        shown(external(&slapd)),
+        start_tls(shown(simple(&slapd))),
+        start_tls(shown(external(&slapd))),
+    ] {
+        assert_eq!(entries(connection.clone()).await, ALL, "{connection:?}");
+        let lines = directory(connection).check().await;
+        assert!(matches!(line(&lines, "bind"), CheckOutcome::Ok(text) if text.contains(SYNC_DN)), "{lines:?}");
+        assert!(
+            matches!(line(&lines, "certificate"), CheckOutcome::Ok(text) if text.starts_with("TLS 1.3; ")),
+            "{lines:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_is_missing_foreign_or_unknown_is_told_apart() {
+    let slapd = strict();
+    let folder = tempfile::tempdir().unwrap();
+    let error = failure(simple(&slapd)).await;
+    assert!(
+        matches!(&error, DirectoryError::Tls { fault: TlsFault::Other(text), .. } if text.contains("client-certificate")),
+        "{error}"
+    );
+    let lines = directory(simple(&slapd)).check().await;
+    assert!(matches!(line(&lines, "certificate"), CheckOutcome::Failed(_)), "{lines:?}");
+
+    let foreign = identity(&Authority::new("Another CA").unwrap(), CLIENT, folder.path());
+    let error = failure(ConnectionOptions { client_identity: Some(foreign), ..simple(&slapd) }).await;
+    assert!(matches!(&error, DirectoryError::Tls { .. }), "{error}");
+
+    // A certificate that the server trusts, but knows no account for: the check says as whom it is taken.
+    let stranger = identity(slapd.authority(), "stranger.lab.test", folder.path());
+    let lines = directory(ConnectionOptions { client_identity: Some(stranger), ..external(&slapd) }).check().await;
+    assert!(
+        matches!(line(&lines, "bind"), CheckOutcome::Ok(text) if text.contains("cn=stranger.lab.test")),
+        "{lines:?}"
+    );
+
+    let broken = ClientIdentity { certificate: slapd.ca_file(), key: slapd.ca_file() };
+    let error = failure(ConnectionOptions { client_identity: Some(broken), ..simple(&slapd) }).await;
+    assert!(error.to_string().contains("client-key"), "{error}");
+}
+
+#[tokio::test]
+async fn external_without_an_identity_is_refused_by_the_server_and_said_so() {
+    let slapd = slapd();
+    let folder = tempfile::tempdir().unwrap();
+    // A server that does not ask for a certificate sees none.
+    let identity = identity(slapd.authority(), CLIENT, folder.path());
+    let error = failure(ConnectionOptions { client_identity: Some(identity), ..external(&slapd) }).await;
+    assert!(matches!(&error, DirectoryError::Credentials { who, .. } if who == "EXTERNAL"), "{error}");
+    assert!(error.to_string().contains("client-certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn the_next_server_serves_where_the_first_cannot() {
+    let slapd = slapd();
+    let dead = format!("ldaps://localhost:{}", free_port().unwrap());
+    let connection = ConnectionOptions { urls: vec![dead.clone(), slapd.tls_url()], ..simple(&slapd) };
+    assert_eq!(entries(connection.clone()).await, ALL);
+    let lines = directory(connection.clone()).check().await;
+    assert!(lines.iter().all(|line| !matches!(line.outcome, CheckOutcome::Failed(_))), "{lines:?}");
+    let connections: Vec<_> = lines.iter().filter(|line| line.what == "connection").collect();
+    assert!(matches!(&connections[0].outcome, CheckOutcome::Ok(text) if text.contains(&slapd.tls_url())), "{lines:?}");
+    assert!(matches!(&connections[1].outcome, CheckOutcome::Warning(text) if text.contains(&dead)), "{lines:?}");
+
+    // A wrong password is not tried on the next server: that is how accounts are locked.
+    let wrong = ConnectionOptions {
+        urls: vec![slapd.tls_url(), dead.clone()],
+        password: Secret::new("wr0ng"),
+        ..connection.clone()
+    };
+    assert!(matches!(failure(wrong).await, DirectoryError::Credentials { .. }));
+    // Nobody is there: each is named.
+    let further = format!("ldaps://localhost:{}", free_port().unwrap());
+    let error = failure(ConnectionOptions { urls: vec![dead.clone(), further.clone()], ..connection }).await;
+    assert!(error.is_transient(), "{error}");
+    assert!(error.to_string().contains(&dead) && error.to_string().contains(&further), "{error}");
+}
+
+#[tokio::test]
+async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has_yet_to_learn() {
+    let mut provider =
+        Slapd::start(&SlapdOptions { ldif: content(), change_log: ChangeLog::AccessLog, ..SlapdOptions::default() })
+            .unwrap();
+    let syncrepl = format!(
+        "syncrepl rid=001 provider={} searchbase=\"{SUFFIX}\" type=refreshAndPersist retry=\"1 +\" bindmethod=simple \
+         binddn=\"{ADMIN_DN}\" credentials={ADMIN_PASSWORD}",
+        provider.url()
+    );
+    let options =
+        SlapdOptions { ldif: String::new(), directives: vec![syncrepl], server_id: 2, ..SlapdOptions::default() };
+    let mut replica = Slapd::start(&options).unwrap();
+    let number = |slapd: &Slapd| slapd.search(SUFFIX, "(objectClass=domain)", &["contextCSN"]).unwrap_or_default();
+    let caught_up = async |provider: &Slapd, replica: &Slapd| {
+        let same = async || number(provider) == number(replica);
+        wait_until_async("the replica to catch up", Duration::from_secs(20), same).await.unwrap();
+    };
+    caught_up(&provider, &replica).await;
+
+    // Each has an authority of its own, and both are on loopback: plain connections do.
+    let connection = ConnectionOptions {
+        urls: vec![provider.url(), replica.url()],
+        timeout: Duration::from_secs(20),
+        ..ConnectionOptions::simple("", SYNC_DN, Secret::new(SYNC_PASSWORD))
+    };
+    let directory = || directory(connection.clone());
+    let mut store = everything(&directory(), ATTRIBUTES).await;
+    assert_eq!(store.entries.len(), ALL);
+    let person = |uid: &str| {
+        format!("dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\n")
+    };
+    provider.apply(&person("seen-by-both")).unwrap();
+    caught_up(&provider, &replica).await;
+    provider.stop().unwrap();
+    let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
+    assert_eq!((report.full, report.upserted, report.absent_is_deleted), (false, 1, false), "{report:?}");
+
+    // While the replica is away, the provider learns of somebody, who is read, and goes.
+    replica.stop().unwrap();
+    provider.restart().unwrap();
+    provider.apply(&person("not-yet-copied")).unwrap();
+    let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
+    assert_eq!((report.full, report.upserted), (false, 1), "{report:?}");
+    provider.stop().unwrap();
+    replica.restart().unwrap();
+    let error = store.import(&directory(), ATTRIBUTES).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("behind"), "{error}");
+    assert!(store.entry("uid=not-yet-copied").is_some());
+
+    provider.restart().unwrap();
+    caught_up(&provider, &replica).await;
+    let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
+    assert_eq!(report, support::Report::default());
+}
+
+#[tokio::test]
+async fn every_address_of_a_name_is_tried() {
+    // localhost may be ::1 first, where slapd does not listen.
+    let slapd = slapd();
+    let by_name = slapd.url().replace("127.0.0.1", "localhost");
+    assert_eq!(entries(ConnectionOptions { urls: vec![by_name], ca: None, ..simple(&slapd) }).await, ALL);
+}
