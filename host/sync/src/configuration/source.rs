@@ -161,7 +161,7 @@ fn server_url(section: &Section<'_>, item: &Item<'_>, start_tls: bool) -> Result
     if item.filled_text()?.starts_with("ldapi:") {
         return Ok(item.filled_text()?.to_owned());
     }
-    let url = address::server(item, &["ldap", "ldaps", "ldapi"], "ldaps://ldap.example.com")?;
+    let url = address::server(item, &["ldap", "ldaps"], "ldaps://ldap.example.com")?;
     if !matches!(url.path(), "" | "/") {
         return Err(item.error("has a path behind the host. Put the base into \"base\" and leave host and port here"));
     }

@@ -206,6 +206,27 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
             "hr.toml:7:7: source.url has a path behind the host. Put the base into \"base\" and leave host and port here",
         ),
         (
+            "\"ldaps://ldap.lab01.example\"",
+            "[\"ldaps://ldap.lab01.example\", \"ldap://ldap2.lab01.example\"]",
+            "hr.toml:7:38: source.url[1] is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
+        ),
+        ("\"ldaps://ldap.lab01.example\"", "[]", "hr.toml:7:7: source.url is empty. Name a server"),
+        (
+            "ca = \"lab01-ca.pem\"",
+            "bind = \"extern\"",
+            "hr.toml:8:8: source.bind is \"extern\". Did you mean \"external\"?",
+        ),
+        (
+            "ca = \"lab01-ca.pem\"",
+            "bind = \"external\"",
+            "hr.toml:10:11: source.bind-dn is for bind = \"simple\" only. Take the line out",
+        ),
+        (
+            "ca = \"lab01-ca.pem\"",
+            "client-key = \"host.key\"",
+            "hr.toml:8:14: source.client-key needs client-certificate beside it: the file with the key's certificate",
+        ),
+        (
             "{ file = \"lab01.password\" }",
             "\"hunter2\"",
             "hr.toml:11:12: source.password stands in the document itself, where everybody who may see the configuration sees it. \
@@ -416,6 +437,31 @@ fn plain_connections_are_for_this_machine_or_with_start_tls() {
 }
 
 #[test]
+fn a_source_is_bound_by_name_by_certificate_by_socket_or_not_at_all() {
+    let folder = Folder::new();
+    folder.write("lab01.password", "hunter2");
+    let account = "bind-dn = \"cn=sync,ou=svc,dc=lab01,dc=example\"\npassword = { file = \"lab01.password\" }";
+    let ldaps = "\"ldaps://ldap.lab01.example\"";
+    let files = "client-certificate = \"host.pem\"\nclient-key = \"host.key\"";
+    for (url, bind) in [
+        (ldaps, account.to_owned()),
+        (ldaps, format!("{account}\n{files}")),
+        (ldaps, format!("bind = \"external\"\n{files}")),
+        (ldaps, "bind = \"anonymous\"".to_owned()),
+        ("\"ldapi:///run/slapd/ldapi\"", "bind = \"external\"".to_owned()),
+        ("[\"ldapi://%2Frun%2Fslapd%2Fldapi\", \"ldap://localhost:3890\"]", account.to_owned()),
+    ] {
+        let text = changed(ldaps, url).replace(account, &bind);
+        let read = folder.read(&text).unwrap();
+        assert!(read.directory().is_ok(), "{url} with {bind}: {:?}", read.directory().err());
+    }
+    // What the lines cannot show one by one, the directory finds before it is asked anything.
+    let nobody = folder.read(&changed(account, "bind = \"external\"")).unwrap();
+    let error = folder.shown(&nobody.directory().unwrap_err());
+    assert!(error.starts_with("hr.toml") && error.contains("client-certificate"), "{error}");
+}
+
+#[test]
 fn another_source_has_another_identity_and_another_rule_for_entries_another_fingerprint() {
     let folder = Folder::new();
     let read = |text: &str| folder.read(text).unwrap();
@@ -423,6 +469,11 @@ fn another_source_has_another_identity_and_another_rule_for_entries_another_fing
     assert_eq!(full.source_identity(), "ldap ldap.lab01.example:636 below dc=lab01,dc=example by entryuuid");
     let elsewhere = read(&changed("ldaps://ldap.lab01", "ldaps://ldap.lab02"));
     assert_ne!(full.source_identity(), elsewhere.source_identity());
+    let with_replica = read(&changed(
+        "\"ldaps://ldap.lab01.example\"",
+        "[\"ldaps://ldap.lab01.example\", \"ldaps://ldap.lab02.example\"]",
+    ));
+    assert_eq!(full.source_identity(), with_replica.source_identity(), "a further server keeps the same directory");
     assert_eq!(full.fingerprint(), elsewhere.fingerprint());
     for (from, to) in [
         ("deleted = \"disable\"", "deleted = \"delete\""),
