@@ -48,7 +48,7 @@ pub(crate) async fn export(store: &Store, target: &ScimTarget, context: &Context
     Ok(tally)
 }
 
-/// Carries out the operations of one stage, with as many requests under way as the configuration allows.
+/// Carries out the operations of one stage, with as many under way as the target takes at once.
 async fn stage(
     store: &Store,
     target: &ScimTarget,
@@ -57,7 +57,7 @@ async fn stage(
     done: &mut u64,
     total: u64,
 ) -> Result<Tally, SyncError> {
-    let concurrency = context.configuration.target.concurrency.max(1);
+    let concurrency = target.in_flight().max(1);
     let mut tally = Tally::default();
     let mut ready: VecDeque<Prepared> = VecDeque::new();
     // Tasks of their own, so that requests go on while results are stored. Dropped with this call, they end.
@@ -67,7 +67,8 @@ async fn stage(
     let mut fatal: Option<TargetError> = None;
     loop {
         let feeding = fatal.is_none() && !context.watch.stopping();
-        if feeding && !exhausted && ready.len() < concurrency {
+        // All at once, so that what is sent together comes together.
+        while feeding && !exhausted && ready.len() < concurrency {
             let taken = take(store, context, phase, wave).await?;
             exhausted = taken.is_empty();
             ready.extend(taken);

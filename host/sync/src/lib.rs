@@ -27,8 +27,9 @@ mod store;
 mod watch;
 
 pub use configuration::{
-    Configuration, ConfigurationError, HostSettings, Identity, LdifSource, Leaving, LogFormat, LogLevel, Logging, Mode,
-    OpenLdapSource, Retention, Safety, Scope, SecretSource, Source, TargetSettings, Threshold,
+    Configuration, ConfigurationError, HeaderSetting, HeaderText, HostSettings, Identity, LdifSource, Leaving,
+    LogFormat, LogLevel, Logging, Mode, OpenLdapSource, Retention, Safety, Scope, SecretSource, Signing, Source,
+    TargetSettings, Threshold,
 };
 pub use error::{ExitClass, SyncError};
 pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};

@@ -32,7 +32,7 @@ pub(crate) async fn settle_references(
     target: &ScimTarget,
     context: &Context,
 ) -> Result<Tally, SyncError> {
-    let concurrency = context.configuration.target.concurrency.max(1);
+    let concurrency = target.in_flight().max(1);
     let mut tally = Tally::default();
     let mut after: Option<EntryKey> = None;
     let mut done = 0;

@@ -27,10 +27,10 @@ pub enum TargetError {
         /// What is wrong with it.
         problem: TlsProblem,
     },
-    /// The token was refused.
+    /// The credentials were refused.
     #[error(
-        "{url} refused the token (HTTP {status}{}). Check that the token is the one for this service, has not expired, and may \
-         read and write users and groups", with_detail(.detail)
+        "{url} refused the token or password (HTTP {status}{}). Check that it is the one for this service, has not expired, and \
+         may read and write users and groups", with_detail(.detail)
     )]
     Unauthorized {
         /// What was asked for.
@@ -39,6 +39,16 @@ pub enum TargetError {
         status: u16,
         /// What the service said about it.
         detail: String,
+    },
+    /// The token endpoint gave no token.
+    #[error("{url} gave no token ({reason}). {advice}")]
+    TokenRefused {
+        /// The token endpoint.
+        url: String,
+        /// What it said.
+        reason: String,
+        /// What to do about it.
+        advice: String,
     },
     /// What answered is no SCIM 2.0 service.
     #[error(
@@ -137,6 +147,7 @@ impl TargetError {
             | Self::Unreachable { .. }
             | Self::Tls { .. }
             | Self::Unauthorized { .. }
+            | Self::TokenRefused { .. }
             | Self::NotScim { .. }
             | Self::Throttled { .. } => true,
             Self::Unavailable { widespread, .. } => *widespread,
@@ -188,6 +199,8 @@ pub enum TlsProblem {
     SelfSigned,
     /// What answers does not speak TLS.
     NoTls,
+    /// The service does not accept the client's certificate, or wants one and was shown none.
+    ClientCertificate,
     /// Anything else, in the TLS library's words.
     Other(String),
 }
@@ -213,6 +226,10 @@ impl fmt::Display for TlsProblem {
             ),
             Self::Revoked => formatter.write_str("the service's certificate has been revoked. Its operator must replace it"),
             Self::NoTls => formatter.write_str("what answers there does not speak TLS. Check the scheme (https or http) and the port"),
+            Self::ClientCertificate => formatter.write_str(
+                "the service wants a client certificate that it knows. Check the target's \"client-certificate\" and \"client-key\", \
+                 and that the certificate has not expired",
+            ),
             Self::Other(reason) => write!(formatter, "{reason}. Check the service's certificate and TLS settings"),
         }
     }

@@ -5,7 +5,8 @@ mod scim;
 
 pub use error::{TargetError, TlsProblem};
 pub use scim::{
-    Abilities, AttributeDefinition, AttributeType, Created, DialectOptions, ENTRA_REQUESTS_PER_SECOND, ENTRA_URL,
-    Extension, Listing, Mutability, NewResource, Pagination, Profile, Quirk, RemoteResource, RequestCosts,
-    RequestCounts, ResourceType, ScimOptions, ScimTarget, Uniqueness, Update, Updated,
+    Abilities, AttributeDefinition, AttributeType, BulkLimits, ClientAuthentication, ClientIdentity, Created,
+    Credential, CustomHeader, DialectOptions, ENTRA_REQUESTS_PER_SECOND, ENTRA_URL, Extension, Listing, Login,
+    Mutability, NewResource, OAuth, Pagination, Profile, Quirk, RemoteResource, RequestCosts, RequestCounts,
+    RequestRate, ResourceType, ScimOptions, ScimTarget, SecretSupply, Uniqueness, Update, Updated, check_custom_header,
 };

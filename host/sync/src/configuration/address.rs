@@ -9,6 +9,15 @@ use super::error::ConfigurationError;
 
 /// The URL of a server: one of these schemes, a host, and neither a user nor a question in it.
 pub(super) fn server(item: &Item<'_>, schemes: &[&str], example: &str) -> Result<Url, ConfigurationError> {
+    let url = endpoint(item, schemes, example)?;
+    if url.query().is_some() {
+        return Err(item.error(format!("has a query (?). It must look like {example}")));
+    }
+    Ok(url)
+}
+
+/// The URL of one place at a server, where a question may be part of it.
+pub(super) fn endpoint(item: &Item<'_>, schemes: &[&str], example: &str) -> Result<Url, ConfigurationError> {
     let text = item.filled_text()?;
     let wrong = |reason: &str| item.error(format!("{reason}. It must look like {example}"));
     let url = Url::parse(text).map_err(|error| wrong(&format!("is not a URL: {error}")))?;
@@ -21,8 +30,8 @@ pub(super) fn server(item: &Item<'_>, schemes: &[&str], example: &str) -> Result
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("holds a user name or password, which do not belong there"));
     }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("has a query (?) or fragment (#)"));
+    if url.fragment().is_some() {
+        return Err(wrong("has a fragment (#)"));
     }
     Ok(url)
 }

@@ -9,6 +9,7 @@ mod host;
 mod open;
 mod policy;
 mod secret;
+mod signing;
 mod source;
 mod suggestion;
 mod target;
@@ -26,6 +27,7 @@ pub use error::ConfigurationError;
 pub use host::{HostSettings, LogFormat, LogLevel, Logging};
 pub use policy::{Leaving, Retention, Safety, Scope, Threshold};
 pub use secret::SecretSource;
+pub use signing::{HeaderSetting, HeaderText, Signing};
 pub use source::{Identity, LdifSource, OpenLdapSource, Source};
 pub use target::TargetSettings;
 

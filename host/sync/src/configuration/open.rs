@@ -2,7 +2,7 @@
 
 use provisor_directory::{ConnectionOptions, Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::Secret;
-use provisor_target::{RequestCosts, ScimOptions};
+use provisor_target::{Login, RequestCosts, ScimOptions};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -34,18 +34,28 @@ impl Configuration {
         })
     }
 
-    /// How the target is reached, with its token.
+    /// How the target is reached. Its secrets are read again when they are needed.
     ///
     /// # Errors
-    /// Where the token cannot be had.
+    /// Where a secret cannot be had.
     pub fn target_options(&self) -> Result<ScimOptions, ConfigurationError> {
         let target = &self.target;
+        target.signing.secret().map(super::SecretSource::read).transpose()?;
+        let proxy_login = target.proxy_login.as_ref();
+        let proxy_login = proxy_login.map(|(user, password)| Login { user: user.clone(), password: password.into() });
         Ok(ScimOptions {
-            token: target.token.as_ref().map(super::SecretSource::read).transpose()?,
+            credential: target.signing.credential(),
+            headers: target.headers.iter().map(Into::into).collect(),
+            client_identity: target.client_identity.clone(),
             ca: target.ca.clone(),
             proxy: target.proxy.as_deref().map(Secret::new),
+            proxy_login,
+            rate: target.rate,
             concurrency: target.concurrency,
+            bulk: target.bulk,
             timeout: target.timeout,
+            connect_timeout: target.connect_timeout,
+            idle_timeout: target.idle_timeout,
             member_chunk: target.member_chunk,
             dialect: target.dialect.clone(),
             ..ScimOptions::new(&target.url)

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::geteuid;
 use provisor_model::Secret;
+use provisor_target::SecretSupply;
 
 use super::document::Item;
 use super::error::{ConfigurationError, Place};
@@ -22,7 +23,7 @@ const MAX_OCTETS: u64 = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSource {
     place: Place,
-    setting: &'static str,
+    setting: String,
     kept: Kept,
 }
 
@@ -34,7 +35,7 @@ enum Kept {
 
 impl SecretSource {
     /// Reads `{ file = "..." }` or `{ env = "..." }`; `setting` is the key's full name, for messages.
-    pub(super) fn of(item: &Item<'_>, setting: &'static str) -> Result<Self, ConfigurationError> {
+    pub(super) fn of(item: &Item<'_>, setting: &str) -> Result<Self, ConfigurationError> {
         if item.is_text() {
             return Err(item.error(
                 "stands in the document itself, where everybody who may see the configuration sees it. Put it into a file of \
@@ -47,7 +48,7 @@ impl SecretSource {
             (None, Some(variable)) => Kept::Environment(variable.filled_text()?.to_owned()),
             _ => return Err(item.error("must be either { file = \"NAME\" } or { env = \"VARIABLE\" }")),
         };
-        Ok(Self { place: item.place(), setting, kept })
+        Ok(Self { place: item.place(), setting: setting.to_owned(), kept })
     }
 
     /// The secret as it is kept now. It is read each time, so that a changed one is taken up.
@@ -71,6 +72,14 @@ impl SecretSource {
             }
             _ => Ok(Secret::new(line)),
         }
+    }
+}
+
+impl From<&SecretSource> for SecretSupply {
+    /// The secret for the target, which reads it again where it is refused.
+    fn from(source: &SecretSource) -> Self {
+        let source = source.clone();
+        Self::new(move || source.read().map_err(|error| error.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use provisor_rules::OnFault;
+use provisor_target::{ClientAuthentication, Credential, RequestRate, ScimOptions};
 
 use super::*;
 use provisor_target::{ENTRA_URL, Profile, Quirk};
@@ -101,6 +102,11 @@ fn changed(from: &str, to: &str) -> String {
     FULL.replacen(from, to, 1)
 }
 
+fn token_of(options: &ScimOptions) -> String {
+    let Credential::Token(token) = &options.credential else { panic!("{options:?}") };
+    token.read().unwrap().reveal().to_owned()
+}
+
 #[test]
 fn every_setting_is_read() {
     let folder = Folder::new();
@@ -129,7 +135,7 @@ fn every_setting_is_read() {
         (options.url.as_str(), options.concurrency, options.member_chunk),
         ("https://tenant.example/scim/v2", 4, 100)
     );
-    assert_eq!(options.token.unwrap().reveal(), "t0ken");
+    assert_eq!(token_of(&options), "t0ken");
 }
 
 #[test]
@@ -384,7 +390,7 @@ fn a_secret_must_be_ours_alone_and_one_line() {
         "hr.toml:23:9: target.token: the file tenant.token cannot be opened: No such file or directory (os error 2)"
     );
     let file = folder.write("tenant.token", "t0ken\r\n");
-    assert_eq!(read.target_options().unwrap().token.unwrap().reveal(), "t0ken");
+    assert_eq!(token_of(&read.target_options().unwrap()), "t0ken");
     for mode in [0o640, 0o604, 0o644] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(
@@ -413,7 +419,7 @@ fn a_secret_in_the_environment_must_be_set() {
         "hr.toml:23:9: target.token: the environment variable PROVISOR_TEST_NOT_SET is not set. Set it"
     );
     let present = folder.read(&with_token("PATH")).unwrap().target_options().unwrap();
-    assert_eq!(present.token.unwrap().reveal(), std::env::var("PATH").unwrap());
+    assert_eq!(token_of(&present), std::env::var("PATH").unwrap());
 }
 
 #[test]
@@ -529,4 +535,90 @@ fn the_operators_reference_names_every_setting() {
     let missing: Vec<&str> =
         sections.concat().into_iter().filter(|key| !reference.contains(&format!("`{key}`"))).collect();
     assert!(missing.is_empty(), "docs/configuration.md does not explain: {missing:?}");
+}
+
+/// The full document with other lines in place of its token.
+fn signed(lines: &str) -> String {
+    changed("token = { file = \"tenant.token\" }", lines)
+}
+
+#[test]
+fn requests_may_be_signed_in_one_of_three_ways() {
+    let folder = Folder::new();
+    folder.write("tenant.secret", "s3cret\n");
+    let secret = "{ file = \"tenant.secret\" }";
+    let basic = format!("basic = {{ user = \"sync\", password = {secret} }}");
+    let oauth = |more: &str| {
+        let url = "token-url = \"https://login.example/token?tenant=a\"";
+        format!("oauth = {{ {url}, client-id = \"agent\", client-secret = {secret}{more} }}")
+    };
+    let read = |lines: &str| folder.read(&signed(lines)).unwrap();
+    let Signing::Basic { user, .. } = read(&basic).target.signing else { panic!("{basic}") };
+    assert_eq!(user, "sync");
+    let options = read(&oauth(", scope = \"scim\", client-authentication = \"post\"")).target_options().unwrap();
+    let Credential::OAuth(client) = &options.credential else { panic!("{options:?}") };
+    assert_eq!(client.token_url, "https://login.example/token?tenant=a");
+    assert_eq!((client.scope.as_deref(), client.authentication), (Some("scim"), ClientAuthentication::Post));
+    assert_eq!(client.client_secret.read().unwrap().reveal(), "s3cret");
+    assert!(!format!("{options:?}").contains("s3cret"));
+    assert_eq!(read("").target.signing, Signing::None);
+    let error = |lines: &str| folder.error(&signed(lines));
+    assert!(error(&format!("{basic}\n{}", oauth(""))).contains("target.oauth is a second way to sign requests"));
+    assert!(error(&format!("token = {secret}\n{basic}")).contains("target.basic is a second way"));
+    let plain = oauth("").replace("https://login", "http://login");
+    assert!(error(&plain).contains("target.oauth.token-url is plain http"), "{}", error(&plain));
+    assert!(error("basic = { user = \"a:b\", password = { env = \"X\" } }").contains("holds a colon"));
+    assert!(error("basic = { user = \"a\", password = \"b\" }").contains("stands in the document itself"));
+}
+
+#[test]
+fn headers_are_texts_or_secrets_and_none_of_the_connections_own() {
+    let folder = Folder::new();
+    folder.write("key", "k3y\n");
+    let read = folder.read(&signed("headers = { X-Tenant = \"lab\", X-Api-Key = { file = \"key\" } }")).unwrap();
+    let options = read.target_options().unwrap();
+    let headers: Vec<(String, String)> = options
+        .headers
+        .iter()
+        .map(|header| (header.name.clone(), header.value.read().unwrap().reveal().to_owned()))
+        .collect();
+    assert_eq!(headers, [("X-Tenant".into(), "lab".into()), ("X-Api-Key".into(), "k3y".into())]);
+    for (name, words) in
+        [("Authorization", "[target.basic]"), ("Host", "set by the host itself"), ("\"a b\"", "cannot be")]
+    {
+        let error = folder.error(&signed(&format!("headers = {{ {name} = \"x\" }}")));
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn the_rate_is_a_number_or_unlimited() {
+    let folder = Folder::new();
+    let rate = |line: &str| folder.read(&changed("concurrency = 4", line)).unwrap().target.rate;
+    assert_eq!(rate("concurrency = 4"), RequestRate::Usual);
+    assert_eq!(rate("requests-per-second = 7"), RequestRate::PerSecond(7.try_into().unwrap()));
+    assert_eq!(rate("requests-per-second = 0"), RequestRate::Unlimited);
+    assert_eq!(rate("requests-per-second = \"unlimited\""), RequestRate::Unlimited);
+    let error = folder.error(&changed("concurrency = 4", "requests-per-second = \"fast\""));
+    assert!(error.contains("target.requests-per-second is \"fast\""), "{error}");
+}
+
+#[test]
+fn what_belongs_together_must_be_there_together() {
+    let folder = Folder::new();
+    for (line, words) in [
+        ("client-key = \"a.key\"", "Add client-certificate"),
+        ("client-certificate = \"a.pem\"", "Add client-key"),
+        ("proxy-user = \"a\"", "Add proxy-password"),
+        ("proxy-password = { env = \"X\" }", "Add proxy-user"),
+    ] {
+        let error = folder.error(&changed("concurrency = 4", line));
+        assert!(error.contains(words), "{error}");
+    }
+    let login = "proxy-user = \"a\"\nproxy-password = { env = \"X\" }";
+    let without_proxy = changed("proxy = \"http://proxy.lab01.example:3128\"", login);
+    assert!(folder.error(&without_proxy).contains("no use without proxy"));
+    let read =
+        folder.read(&changed("concurrency = 4", &format!("{login}\nbulk = true\nidle-timeout = \"5s\""))).unwrap();
+    assert_eq!((read.target.proxy_login.unwrap().0.as_str(), read.target.bulk), ("a", true));
 }

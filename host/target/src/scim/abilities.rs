@@ -101,6 +101,31 @@ impl Pagination {
     }
 }
 
+/// How much one bulk request may hold (RFC 7644, section 3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkLimits {
+    /// Operations.
+    pub operations: usize,
+    /// Octets.
+    pub octets: usize,
+}
+
+impl BulkLimits {
+    /// What is taken where the service says nothing: RFC 7643's own example announces no less.
+    const UNKNOWN: Self = Self { operations: 100, octets: 1 << 20 };
+
+    fn parse(announced: &Value) -> Self {
+        let number = |name: &str, unknown| {
+            let number = json::get(announced, name).and_then(Value::as_u64).filter(|number| *number > 0);
+            number.map_or(unknown, |number| usize::try_from(number).unwrap_or(usize::MAX))
+        };
+        Self {
+            operations: number("maxOperations", Self::UNKNOWN.operations),
+            octets: number("maxPayloadSize", Self::UNKNOWN.octets),
+        }
+    }
+}
+
 /// What a service can do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abilities {
@@ -114,6 +139,8 @@ pub struct Abilities {
     pub etag: bool,
     /// How listings are paged.
     pub pagination: Pagination,
+    /// How much one bulk request may hold, where the service has them.
+    pub bulk: Option<BulkLimits>,
     /// The sorts of resources, by name.
     pub resource_types: BTreeMap<String, ResourceType>,
     /// Whether the resource types were announced; otherwise they are those of RFC 7643.
@@ -144,6 +171,7 @@ impl Abilities {
             max_results: max_results.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0),
             etag: supported("etag"),
             pagination: Pagination::parse(provider),
+            bulk: json::get(provider, "bulk").filter(|_| supported("bulk")).map(BulkLimits::parse),
             resource_types: types.into_iter().map(|one| (one.name.clone(), one)).collect(),
             announces_resource_types,
             schemas: schemas.map(|schema| (schema.urn.to_ascii_lowercase(), schema)).collect(),

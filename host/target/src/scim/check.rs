@@ -1,44 +1,92 @@
 //! What `provisor check` tells about a SCIM service, line by line.
 
+use std::time::SystemTime;
+
 use provisor_model::{CheckLine, CheckOutcome, TargetPath};
+use reqwest::Version;
 
 use crate::TargetError;
 use crate::scim::abilities::Abilities;
 use crate::scim::http::Call;
 use crate::scim::reply::place;
-use crate::scim::{ScimOptions, ScimTarget};
+use crate::scim::{ScimOptions, ScimTarget, tls};
+
+/// A certificate that ends in fewer days is warned of.
+const SHORT_OF_TIME: u64 = 14;
 
 impl ScimTarget {
     /// Looks at everything that exporting to a service needs, as far as it can be seen without writing.
     pub async fn check(options: ScimOptions) -> Vec<CheckLine> {
-        let has_token = options.token.is_some();
+        let (proxy, proxy_user) = (options.proxy_url().ok().flatten(), options.proxy_login.as_ref());
+        let proxy = proxy.map(|url| match proxy_user {
+            Some(login) => format!("requests go through {} as {}", place(&url), login.user),
+            None => format!("requests go through {}", place(&url)),
+        });
+        let own_certificate = options.client_identity.as_ref().map(tls::end_of_identity);
+        let wants_bulk = options.bulk;
         let target = match Self::connect(options).await {
             Ok(target) => target,
             Err(error) => return vec![CheckLine::failed(topic(&error), error.to_string())],
         };
-        let base = target.http().base();
-        let mut lines = vec![CheckLine::ok("connection", format!("{} answers as a SCIM 2.0 service", place(base)))];
-        lines.push(if base.scheme() == "https" {
-            CheckLine::ok("certificate", "it is valid, trusted and for this host")
-        } else {
-            CheckLine::warning(
-                "certificate",
-                "the connection is not encrypted, which is for trying things out on one machine only",
-            )
-        });
-        let readable = target.check_rights(has_token).await;
+        let mut lines = target.check_connection();
+        lines.extend(proxy.map(|words| CheckLine::ok("proxy", words)));
+        lines.extend(own_certificate.map(|end| certificate("client certificate", "it can be used", end)));
+        lines.push(target.check_rate());
+        lines.push(CheckLine::ok("credentials", target.http().line().credentials.describe()));
+        let readable = target.check_rights().await;
         let can_read = readable.iter().all(|line| matches!(line.outcome, CheckOutcome::Ok(_)));
         lines.extend(readable);
         lines.extend(describe(target.abilities()));
         lines.extend(target.describe_dialect());
+        lines.extend(wants_bulk.then(|| target.check_bulk()));
         if can_read && target.abilities().filter && !target.dialect().is_entra() {
             lines.extend(target.check_filters().await);
         }
         lines
     }
 
+    fn check_connection(&self) -> Vec<CheckLine> {
+        let (base, transport) = (self.http().base(), self.http().transport());
+        let version = match transport.as_ref().map(|transport| transport.version) {
+            Some(Version::HTTP_2) => "HTTP/2",
+            Some(Version::HTTP_10) => "HTTP/1.0",
+            _ => "HTTP/1.1",
+        };
+        let words = format!("{} answers as a SCIM 2.0 service, over {version}", place(base));
+        let encryption = if base.scheme() == "https" {
+            let end = transport.and_then(|transport| transport.certificate_ends);
+            certificate("certificate", "it is valid, trusted and for this host", end)
+        } else {
+            CheckLine::warning(
+                "certificate",
+                "the connection is not encrypted, which is for trying things out on one machine only",
+            )
+        };
+        vec![CheckLine::ok("connection", words), encryption]
+    }
+
+    fn check_rate(&self) -> CheckLine {
+        let limits = self.http().line().pace.limits();
+        let rate = match limits.rate {
+            Some(rate) => format!("at most {rate} requests a second"),
+            None => "as many requests a second as are answered".to_owned(),
+        };
+        let words = format!("{rate}, {} at once, fewer when the service asks for it or slows down", limits.concurrency);
+        CheckLine::ok("rate", words)
+    }
+
+    fn check_bulk(&self) -> CheckLine {
+        match self.http().together() {
+            Some(together) => CheckLine::ok("bulk", format!("up to {together} writes go into one request")),
+            None => CheckLine::warning(
+                "bulk",
+                "the service does not announce bulk requests, so that everything is sent one by one",
+            ),
+        }
+    }
+
     /// Whether resources of each type can be read: descriptions are often open to everybody.
-    async fn check_rights(&self, has_token: bool) -> Vec<CheckLine> {
+    async fn check_rights(&self) -> Vec<CheckLine> {
         let mut lines = Vec::new();
         for kind in self.abilities().resource_types.values() {
             let what = format!("read {}", kind.name);
@@ -52,7 +100,10 @@ impl ScimTarget {
             match asked {
                 Ok(_) => lines.push(CheckLine::ok(
                     what,
-                    if has_token { "the token allows it" } else { "allowed without a token" },
+                    match self.http().line().credentials.noun() {
+                        Some(noun) => format!("{noun} allows it"),
+                        None => "allowed without a token".to_owned(),
+                    },
                 )),
                 Err(error @ TargetError::Unauthorized { .. }) => {
                     lines.push(CheckLine::failed("token", error.to_string()));
@@ -109,7 +160,8 @@ impl ScimTarget {
                 Ok(true) => {}
                 Ok(false) => lines.push(CheckLine::warning(
                     what,
-                    "a filter on externalId does not find what is there: matching reads the whole listing, also after each                      creation that is refused as a conflict",
+                    "a filter on externalId does not find what is there: matching reads the whole listing, also after each \
+                     creation that is refused as a conflict",
                 )),
                 Err(error) => lines.push(CheckLine::failed(what, error.to_string())),
             }
@@ -118,11 +170,23 @@ impl ScimTarget {
     }
 }
 
+/// A certificate that passes, and how long it will.
+fn certificate(what: &str, good: &str, end: Option<SystemTime>) -> CheckLine {
+    let Some(end) = end else { return CheckLine::ok(what, good) };
+    let days = end.duration_since(SystemTime::now()).map_or(0, |left| left.as_secs() / 86_400);
+    let words = format!("{good}, for {days} days more");
+    if days < SHORT_OF_TIME {
+        CheckLine::warning(what, format!("{words}. Have it renewed"))
+    } else {
+        CheckLine::ok(what, words)
+    }
+}
+
 fn topic(error: &TargetError) -> &'static str {
     match error {
         TargetError::Configuration(_) => "settings",
         TargetError::Tls { .. } => "certificate",
-        TargetError::Unauthorized { .. } => "token",
+        TargetError::Unauthorized { .. } | TargetError::TokenRefused { .. } => "token",
         _ => "connection",
     }
 }

@@ -1,5 +1,7 @@
 //! Reading what a service announces of itself (RFC 7644, section 4), and where its resources are.
 
+use std::sync::Arc;
+
 use reqwest::Url;
 use serde_json::Value;
 
@@ -17,7 +19,7 @@ const MOST_PAGES: usize = 20;
 const CONTACT_ATTEMPTS: u32 = 3;
 
 /// Asks a service what it can do.
-pub(crate) async fn abilities(http: &Http) -> Result<Abilities, TargetError> {
+pub(crate) async fn abilities(http: &Arc<Http>) -> Result<Abilities, TargetError> {
     let provider = provider_config(http).await?;
     let (resource_types, schemas) = tokio::try_join!(described(http, "/ResourceTypes"), described(http, "/Schemas"))?;
     let abilities = Abilities::parse(&provider, resource_types.as_deref(), schemas.as_deref());
@@ -27,7 +29,7 @@ pub(crate) async fn abilities(http: &Http) -> Result<Abilities, TargetError> {
     Ok(abilities)
 }
 
-async fn provider_config(http: &Http) -> Result<Value, TargetError> {
+async fn provider_config(http: &Arc<Http>) -> Result<Value, TargetError> {
     let url = endpoint(http.base(), "/ServiceProviderConfig")?;
     let not_scim = |found: String| TargetError::NotScim { url: place(&url), found };
     let document = match http.send(&Call::get(url.clone()).tried(CONTACT_ATTEMPTS)).await {
@@ -55,7 +57,7 @@ async fn provider_config(http: &Http) -> Result<Value, TargetError> {
 }
 
 /// All resource types or schemas; none where the service does not describe them.
-async fn described(http: &Http, path: &str) -> Result<Option<Vec<Value>>, TargetError> {
+async fn described(http: &Arc<Http>, path: &str) -> Result<Option<Vec<Value>>, TargetError> {
     let mut all = Vec::new();
     for _ in 0..MOST_PAGES {
         let mut url = endpoint(http.base(), path)?;

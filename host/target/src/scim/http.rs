@@ -1,78 +1,30 @@
-//! Sending requests: bounded concurrency, deadlines, retries, the shared pause, and what a failure means.
+//! Sending requests: at the service's pace, with deadlines and retries, and what a failure means.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use provisor_model::Secret;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH, RETRY_AFTER};
-use reqwest::{Client, Method, Proxy, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, IF_MATCH, RETRY_AFTER};
+use reqwest::tls::TlsInfo;
+use reqwest::{Response, Url, Version};
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::TargetError;
+use crate::scim::bulk::Lane;
+pub(crate) use crate::scim::call::Call;
+use crate::scim::credential::Grant;
+use crate::scim::line::Line;
 use crate::scim::options::ScimOptions;
-use crate::scim::reply::{Reply, place};
-use crate::scim::retry::{Backoff, Pause, Safety, retry_after};
+use crate::scim::pace::{Claim, Limits, time_for};
+use crate::scim::reply::{Broken, Reply, innermost, place};
+use crate::scim::retry::{Backoff, Safety, retry_after};
 use crate::scim::tls;
 
 const SCIM_JSON: &str = "application/scim+json";
 
 /// How many times as often a request may be asked to slow down as it may fail.
 const THROTTLINGS_PER_ATTEMPT: u32 = 5;
-
-/// One request, as often as it may be sent.
-pub(crate) struct Call {
-    method: Method,
-    url: Url,
-    body: Option<Vec<u8>>,
-    safety: Safety,
-    if_match: Option<String>,
-    /// The most attempts, where they are fewer than the settings'.
-    most_attempts: u32,
-}
-
-impl Call {
-    /// A request that reads.
-    pub(crate) fn get(url: Url) -> Self {
-        Self { method: Method::GET, url, body: None, safety: Safety::Read, if_match: None, most_attempts: u32::MAX }
-    }
-
-    /// A request that makes a resource.
-    pub(crate) fn post(url: Url, body: &Value) -> Self {
-        Self { method: Method::POST, body: Some(body.to_string().into_bytes()), safety: Safety::Once, ..Self::get(url) }
-    }
-
-    /// A request that changes a resource by operations, each of which may be repeated.
-    pub(crate) fn patch(url: Url, body: &Value) -> Self {
-        Self { method: Method::PATCH, safety: Safety::Idempotent, ..Self::post(url, body) }
-    }
-
-    /// A request that replaces a resource, in this version where one is given.
-    pub(crate) fn put(url: Url, body: &Value, version: Option<String>) -> Self {
-        Self { method: Method::PUT, safety: Safety::Idempotent, if_match: version, ..Self::post(url, body) }
-    }
-
-    /// A request that deletes a resource.
-    pub(crate) fn delete(url: Url) -> Self {
-        Self { method: Method::DELETE, safety: Safety::Idempotent, ..Self::get(url) }
-    }
-
-    /// The same request with at most so many attempts.
-    pub(crate) fn tried(self, most_attempts: u32) -> Self {
-        Self { most_attempts, ..self }
-    }
-
-    /// The same request, to be carried out on this version alone.
-    pub(crate) fn in_version(self, version: Option<String>) -> Self {
-        Self { if_match: version, ..self }
-    }
-
-    /// The request in words, for messages.
-    pub(crate) fn operation(&self) -> String {
-        format!("{} {}", self.method, place(&self.url))
-    }
-}
 
 /// How many requests were sent, each attempt counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,22 +39,32 @@ pub struct RequestCounts {
 enum Failure {
     /// Every attempt would end so.
     Final(TargetError),
-    /// The service asks to slow down; it has done nothing.
-    Throttled(Option<Duration>),
+    /// The service does not let us in with these credentials; it has done nothing.
+    NotLetIn(Arc<Grant>, TargetError),
+    /// The service asks to slow down; it has done nothing. When the request was sent, and how long it asks to wait.
+    Throttled(Instant, Option<Duration>),
     /// The request never left.
     NotSent(String),
     /// The service may have done something before it failed or the reply was lost.
     Lost(String),
 }
 
-/// The way to one service.
+/// How replies come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transport {
+    pub(crate) version: Version,
+    /// When the time of the service's certificate is over.
+    pub(crate) certificate_ends: Option<SystemTime>,
+}
+
+/// The way to one service, as one configuration uses it.
 pub(crate) struct Http {
-    client: Client,
+    line: Arc<Line>,
+    /// Our limits hold for the service as long as this lives.
+    _claim: Claim,
     base: Url,
-    token: Option<Secret>,
-    authorization: Option<HeaderValue>,
-    permits: Semaphore,
-    pause: Pause,
+    bulk: OnceLock<Lane>,
+    transport: Mutex<Option<Transport>>,
     reads: AtomicU64,
     writes: AtomicU64,
     /// Requests in succession that were given up because the service failed.
@@ -112,6 +74,7 @@ pub(crate) struct Http {
     patience: Duration,
     backoff: Duration,
     timeout: Duration,
+    idle_timeout: Duration,
 }
 
 impl Http {
@@ -119,32 +82,14 @@ impl Http {
     pub(crate) fn new(options: &ScimOptions) -> Result<Self, TargetError> {
         options.check_numbers()?;
         let base = options.base()?;
-        let proxy = options.proxy_url()?;
-        let needs_tls = base.scheme() == "https" || proxy.as_ref().is_some_and(|proxy| proxy.scheme() == "https");
-        let unusable = |error: reqwest::Error| {
-            TargetError::Configuration(format!("the HTTP client cannot be set up: {}", error.without_url()))
-        };
-        let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls::client_config(options.ca.as_deref(), needs_tls)?)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("provisor/", env!("CARGO_PKG_VERSION")))
-            .timeout(options.timeout)
-            .connect_timeout(options.connect_timeout)
-            // Services close idle connections after a while: one that they are about to close would cost a lost reply.
-            .pool_idle_timeout(Duration::from_secs(4))
-            .pool_max_idle_per_host(options.concurrency);
-        if let Some(proxy) = proxy {
-            builder = builder.proxy(Proxy::all(proxy).map_err(unusable)?);
-        }
-        let authorization = options.token.as_ref().map(bearer).transpose()?;
+        let line = Line::of(options, &base)?;
+        let limits = Limits { rate: options.requests_per_second(&base), concurrency: options.concurrency };
         Ok(Self {
-            client: builder.build().map_err(unusable)?,
+            _claim: line.pace.claim(limits),
+            line,
             base,
-            token: options.token.clone(),
-            authorization,
-            permits: Semaphore::new(options.concurrency),
-            pause: Pause::default(),
+            bulk: OnceLock::new(),
+            transport: Mutex::new(None),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
             given_up: AtomicU32::new(0),
@@ -153,6 +98,7 @@ impl Http {
             patience: options.patience,
             backoff: options.backoff,
             timeout: options.timeout,
+            idle_timeout: options.idle_timeout,
         })
     }
 
@@ -166,18 +112,50 @@ impl Http {
         RequestCounts { reads: self.reads.load(Ordering::Relaxed), writes: self.writes.load(Ordering::Relaxed) }
     }
 
-    /// Sends a request until it has an answer; gives the document of a success, if it has one.
-    pub(crate) async fn send(&self, call: &Call) -> Result<Option<Value>, TargetError> {
+    /// What is shared with other configurations of the service.
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// How the last reply came.
+    pub(crate) fn transport(&self) -> Option<Transport> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on writes are sent together where they can be.
+    pub(crate) fn send_together(&self, lane: Lane) {
+        // A second lane would be no better than the first.
+        let _ = self.bulk.set(lane);
+    }
+
+    /// How many writes go into one request, where they are sent together now.
+    pub(crate) fn together(&self) -> Option<usize> {
+        self.bulk.get().and_then(Lane::capacity)
+    }
+
+    /// Sends a request until it has an answer, with others in one where that can be; gives the document of a success, if
+    /// it has one.
+    pub(crate) async fn send(self: &Arc<Self>, call: &Call) -> Result<Option<Value>, TargetError> {
+        if let Some(lane) = self.bulk.get()
+            && let Some(outcome) = lane.send(self, call).await
+        {
+            return outcome;
+        }
+        self.send_alone(call).await
+    }
+
+    /// Sends a request by itself until it has an answer; gives the document of a success, if it has one.
+    pub(crate) async fn send_alone(&self, call: &Call) -> Result<Option<Value>, TargetError> {
         let mut trial = Trial::new(self.backoff);
         loop {
             let failure = {
-                // The semaphore is never closed.
-                let _permit = self.permits.acquire().await.ok();
+                let _turn = self.line.pace.turn().await;
                 // Waiting for other requests to end is no fault of the service's: the time counts from here.
                 let begin = *trial.begin.get_or_insert_with(Instant::now);
-                if !self.pause.over(begin + self.patience).await {
+                let Some(waited) = self.line.pace.admitted(begin + self.patience).await else {
                     return Err(trial.throttled(call));
-                }
+                };
+                trial.begin = Some(begin + waited);
                 match self.attempt(call).await {
                     Ok(document) => return Ok(document),
                     Err(failure) => failure,
@@ -185,14 +163,20 @@ impl Http {
             };
             match failure {
                 Failure::Final(error) => return Err(error),
-                Failure::Throttled(asked) => {
+                Failure::NotLetIn(grant, error) => {
+                    if trial.renewed || !self.line.credentials.renewed(&self.line.client, &grant).await? {
+                        return Err(error);
+                    }
+                    trial.renewed = true;
+                }
+                Failure::Throttled(sent, asked) => {
                     trial.throttlings += 1;
                     if trial.throttlings > self.max_attempts.saturating_mul(THROTTLINGS_PER_ATTEMPT) {
                         return Err(trial.throttled(call));
                     }
                     let wait = asked.unwrap_or_default() + trial.backoff.next_wait();
                     tracing::debug!(operation = call.operation(), ?wait, "the target asks to slow down");
-                    self.pause.extend(wait);
+                    self.line.pace.slow_down(sent, wait);
                 }
                 Failure::Lost(reason) if call.safety == Safety::Once => {
                     self.given_up.fetch_add(1, Ordering::Relaxed);
@@ -230,38 +214,64 @@ impl Http {
     }
 
     async fn attempt(&self, call: &Call) -> Result<Option<Value>, Failure> {
+        let client = &self.line.client;
+        let grant = self.line.credentials.grant(client).await.map_err(Failure::Final)?;
         let counter = if call.safety == Safety::Read { &self.reads } else { &self.writes };
         counter.fetch_add(1, Ordering::Relaxed);
-        let mut request = self.client.request(call.method.clone(), call.url.clone());
-        request = request.header(ACCEPT, "application/scim+json, application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
-        }
+        let timeout = if call.operations > 1 { time_for(call.operations, self.timeout) } else { self.timeout };
+        let mut request = client.request(call.method.clone(), call.url.clone()).timeout(timeout);
+        request = request.headers(grant.headers.clone()).header(ACCEPT, "application/scim+json, application/json");
         if let Some(version) = &call.if_match {
             request = request.header(IF_MATCH, version.as_str());
         }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, SCIM_JSON).body(body.clone());
         }
-        let response = request.send().await.map_err(|error| self.failed(call, error))?;
-        let reply = Reply::read(response, self.token.as_ref()).await.map_err(|error| self.failed(call, error))?;
-        self.judge(call, reply)
+        let sent = Instant::now();
+        let response = request.send().await.map_err(|error| self.failed(call, timeout, error))?;
+        self.note_transport(&response);
+        let reply = Reply::read(response, &grant.hidden, self.idle_timeout).await.map_err(|broken| match broken {
+            Broken::Lost(error) => self.failed(call, timeout, error),
+            Broken::Silent(idle) => Failure::Lost(format!(
+                "the service fell silent for {} s in the middle of its answer",
+                idle.as_secs_f32()
+            )),
+        })?;
+        if reply.status.as_u16() == 401 {
+            return Err(Failure::NotLetIn(grant, reply.into_error(&call.operation(), &call.url)));
+        }
+        self.judge(call, reply, sent)
+    }
+
+    /// Keeps how replies come, for whoever asks; the certificate is looked at once.
+    fn note_transport(&self, response: &Response) {
+        let version = response.version();
+        let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
+        if transport.as_ref().is_some_and(|known| known.version == version) {
+            return;
+        }
+        let certificate = response.extensions().get::<TlsInfo>().and_then(TlsInfo::peer_certificate);
+        *transport = Some(Transport { version, certificate_ends: certificate.and_then(tls::end_of) });
     }
 
     /// What a reply means for the request.
-    fn judge(&self, call: &Call, reply: Reply) -> Result<Option<Value>, Failure> {
+    fn judge(&self, call: &Call, reply: Reply, sent: Instant) -> Result<Option<Value>, Failure> {
         let asked = || reply.header(RETRY_AFTER.as_str()).and_then(|header| retry_after(header, SystemTime::now()));
         match reply.status.as_u16() {
-            429 => return Err(Failure::Throttled(asked())),
+            429 => return Err(Failure::Throttled(sent, asked())),
             // With a time to come back, 503 is the service's own refusal; without, it may be a gateway that lost the reply.
             503 => {
                 return Err(match asked() {
-                    Some(wait) => Failure::Throttled(Some(wait)),
+                    Some(wait) => Failure::Throttled(sent, Some(wait)),
                     None => Failure::Lost(reply.failure()),
                 });
             }
             408 | 425 | 500 | 502 | 504 => return Err(Failure::Lost(reply.failure())),
+            407 => return Err(Failure::Final(proxy_refused(&call.url))),
             _ => self.given_up.store(0, Ordering::Relaxed),
+        }
+        if let Some(sort) = call.sort() {
+            self.line.pace.answered(sort, sent);
         }
         if reply.status.is_success() {
             reply.into_document(&call.url).map_err(Failure::Final)
@@ -271,39 +281,39 @@ impl Http {
     }
 
     /// What it means that no reply came.
-    fn failed(&self, call: &Call, error: reqwest::Error) -> Failure {
+    fn failed(&self, call: &Call, timeout: Duration, error: reqwest::Error) -> Failure {
         if let Some(problem) = tls::tls_problem(&error) {
             return Failure::Final(TargetError::Tls { url: place(&call.url), problem });
         }
-        let reason = self.reason(&error);
+        let reason = reason(&error, timeout);
         if error.is_builder() {
             Failure::Final(TargetError::Configuration(format!("{} cannot be sent: {reason}", call.operation())))
         } else if error.is_connect() {
+            if reason.contains("proxy authorization required") {
+                return Failure::Final(proxy_refused(&call.url));
+            }
             Failure::NotSent(reason)
         } else {
             Failure::Lost(reason)
         }
     }
+}
 
-    fn reason(&self, error: &reqwest::Error) -> String {
-        if error.is_timeout() {
-            let what = if error.is_connect() { "no connection came about in time" } else { "no whole answer came" };
-            return if error.is_connect() {
-                what.to_owned()
-            } else {
-                format!("{what} within {} s", self.timeout.as_secs_f32())
-            };
-        }
-        if error.is_dns() {
-            return "its name cannot be resolved".to_owned();
-        }
-        // The outer errors say little ("error sending request"); the innermost is the system's.
-        let mut innermost: &dyn std::error::Error = error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
-        innermost.to_string()
+fn reason(error: &reqwest::Error, timeout: Duration) -> String {
+    if error.is_timeout() {
+        return if error.is_connect() {
+            "no connection came about in time".to_owned()
+        } else {
+            format!("no whole answer came within {} s", timeout.as_secs_f32())
+        };
     }
+    if error.is_dns() { "its name cannot be resolved".to_owned() } else { innermost(error) }
+}
+
+fn proxy_refused(url: &Url) -> TargetError {
+    let reason = "the proxy lets nobody through without a user and password that it knows (HTTP 407). Set the target's \
+                  \"proxy-user\" and \"proxy-password\"";
+    TargetError::Unreachable { url: place(url), reason: reason.into() }
 }
 
 /// The attempts of one request.
@@ -311,6 +321,8 @@ struct Trial {
     begin: Option<Instant>,
     attempts: u32,
     throttlings: u32,
+    /// Whether it is tried with other credentials already.
+    renewed: bool,
     /// Whether the service may have done something at one of the attempts.
     lost: bool,
     backoff: Backoff,
@@ -318,7 +330,14 @@ struct Trial {
 
 impl Trial {
     fn new(first_wait: Duration) -> Self {
-        Self { begin: None, attempts: 0, throttlings: 0, lost: false, backoff: Backoff::new(first_wait) }
+        Self {
+            begin: None,
+            attempts: 0,
+            throttlings: 0,
+            renewed: false,
+            lost: false,
+            backoff: Backoff::new(first_wait),
+        }
     }
 
     fn elapsed(&self) -> Duration {
@@ -328,20 +347,4 @@ impl Trial {
     fn throttled(&self, call: &Call) -> TargetError {
         TargetError::Throttled { url: place(&call.url), waited: self.elapsed() }
     }
-}
-
-fn bearer(token: &Secret) -> Result<HeaderValue, TargetError> {
-    let unusable = || {
-        TargetError::Configuration(
-            "the target's token holds characters that cannot be sent; it must be one line of ASCII".into(),
-        )
-    };
-    if token.reveal().is_empty() || token.reveal().contains(char::is_whitespace) {
-        return Err(TargetError::Configuration(
-            "the target's token is empty or holds blanks or line ends; check the file or variable that holds it".into(),
-        ));
-    }
-    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| unusable())?;
-    header.set_sensitive(true);
-    Ok(header)
 }

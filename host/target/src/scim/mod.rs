@@ -1,17 +1,22 @@
 //! A SCIM 2.0 service as a target: finding, listing, reading and writing its resources.
 
 mod abilities;
+mod bulk;
+mod call;
 mod check;
 mod costs;
+mod credential;
 mod dialect;
 mod discovery;
 mod document;
 mod entra;
 mod http;
 mod json;
+mod line;
 mod listing;
 mod members;
 mod options;
+mod pace;
 mod parts;
 mod password;
 mod patch;
@@ -31,18 +36,22 @@ use std::sync::Arc;
 use provisor_model::{ResourceId, TargetPath};
 use reqwest::Url;
 
-pub use self::abilities::{Abilities, Extension, Pagination, ResourceType};
+pub use self::abilities::{Abilities, BulkLimits, Extension, Pagination, ResourceType};
 pub use self::costs::RequestCosts;
+pub use self::credential::{
+    ClientAuthentication, Credential, CustomHeader, Login, OAuth, SecretSupply, check_custom_header,
+};
 pub use self::dialect::{DialectOptions, Profile};
 pub use self::entra::{ENTRA_REQUESTS_PER_SECOND, ENTRA_URL};
 pub use self::http::RequestCounts;
 pub use self::listing::Listing;
-pub use self::options::ScimOptions;
+pub use self::options::{ClientIdentity, RequestRate, ScimOptions};
 pub use self::quirks::Quirk;
 pub use self::remote::RemoteResource;
 pub use self::schema::{AttributeDefinition, AttributeType, Mutability, Uniqueness};
 pub use self::write::{Created, NewResource, Update, Updated};
 
+use self::bulk::Lane;
 use self::dialect::Dialect;
 use self::http::{Call, Http};
 use self::trust::Trust;
@@ -56,10 +65,11 @@ pub struct ScimTarget {
 }
 
 struct Inner {
-    http: Http,
+    http: Arc<Http>,
     abilities: Abilities,
     dialect: Dialect,
     trust: Trust,
+    concurrency: usize,
 }
 
 impl ScimTarget {
@@ -68,11 +78,17 @@ impl ScimTarget {
     /// # Errors
     /// When the settings cannot work, the service cannot be reached safely, refuses the token, or is no SCIM 2.0 service.
     pub async fn connect(options: ScimOptions) -> Result<Self, TargetError> {
-        let http = Http::new(&options)?;
+        let http = Arc::new(Http::new(&options)?);
         let mut abilities = discovery::abilities(&http).await?;
         Dialect::correct(&options.dialect, &mut abilities);
         let dialect = Dialect::new(&options, &abilities);
-        Ok(Self { inner: Arc::new(Inner { http, abilities, dialect, trust: Trust::default() }) })
+        if options.bulk
+            && let Some(limits) = abilities.bulk
+        {
+            http.send_together(Lane::new(http.base(), limits));
+        }
+        let (trust, concurrency) = (Trust::default(), options.concurrency);
+        Ok(Self { inner: Arc::new(Inner { http, abilities, dialect, trust, concurrency }) })
     }
 
     /// What the service can do.
@@ -102,6 +118,13 @@ impl ScimTarget {
     /// The paths whose values no two resources of a type may share: what the schemas say, and always a user's name.
     pub fn unique_paths(&self, kind: &str) -> Vec<TargetPath> {
         self.abilities().unique_paths(kind)
+    }
+
+    /// How many objects are best written at once: where writes are sent together, two requests of them, so that one is
+    /// collected while the other is carried out.
+    pub fn in_flight(&self) -> usize {
+        let at_once = self.inner.concurrency;
+        self.http().together().map_or(at_once, |together| (together * 2).max(at_once))
     }
 
     /// How many requests were sent since the connection was made, its own among them.
@@ -144,7 +167,7 @@ impl ScimTarget {
         }
     }
 
-    fn http(&self) -> &Http {
+    fn http(&self) -> &Arc<Http> {
         &self.inner.http
     }
 

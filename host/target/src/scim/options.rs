@@ -1,5 +1,6 @@
 //! How a SCIM service is reached: the settings and what is refused of them.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,23 +8,37 @@ use provisor_model::Secret;
 use reqwest::Url;
 
 use crate::TargetError;
-use crate::scim::dialect::DialectOptions;
+use crate::scim::credential::{Credential, CustomHeader, Login};
+use crate::scim::dialect::{DialectOptions, Profile};
+use crate::scim::entra::ENTRA_REQUESTS_PER_SECOND;
 
 /// How a SCIM service is reached, and how hard it is worked.
 #[derive(Clone, Debug)]
 pub struct ScimOptions {
     /// The base of the service, such as `https://tenant.example/scim/v2`.
     pub url: String,
-    /// The bearer token (RFC 6750).
-    pub token: Option<Secret>,
+    /// How requests are signed.
+    pub credential: Credential,
+    /// Headers that every request to the service carries; not those to a token endpoint.
+    pub headers: Vec<CustomHeader>,
+    /// Who we are in TLS, for services that ask for a client certificate.
+    pub client_identity: Option<ClientIdentity>,
     /// A PEM file with the authorities to trust, in place of the machine's own.
     pub ca: Option<PathBuf>,
     /// An HTTP proxy. The environment's proxy variables are never used.
     pub proxy: Option<Secret>,
+    /// Who we are to the proxy.
+    pub proxy_login: Option<Login>,
+    /// How many requests are sent in a second.
+    pub rate: RequestRate,
     /// How many requests may be under way at once.
     pub concurrency: usize,
+    /// Whether writes are sent together, where the service announces bulk requests (RFC 7644, section 3.7).
+    pub bulk: bool,
     /// How long one attempt may take, from its connection to the last octet of the reply.
     pub timeout: Duration,
+    /// How long the service may be silent in the middle of a reply.
+    pub idle_timeout: Duration,
     /// How long a connection may take to come about.
     pub connect_timeout: Duration,
     /// How often a request is tried that failed in passing; requests to slow down count apart.
@@ -40,16 +55,49 @@ pub struct ScimOptions {
     pub dialect: DialectOptions,
 }
 
+/// How many requests are sent in a second, over all configurations of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestRate {
+    /// What the service's profile says, else 25, which services bear that nothing is known of; no limit on loopback,
+    /// where nobody else is kept waiting.
+    #[default]
+    Usual,
+    /// So many.
+    PerSecond(NonZeroU32),
+    /// As many as the service answers.
+    Unlimited,
+}
+
+impl RequestRate {
+    /// The usual rate.
+    pub const USUAL: u32 = 25;
+}
+
+/// A client certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// A PEM file with the certificate, and its chain behind it.
+    pub certificate: PathBuf,
+    /// A PEM file with its key, which nobody else may read.
+    pub key: PathBuf,
+}
+
 impl ScimOptions {
     /// The usual settings for the service at this base.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
-            token: None,
+            credential: Credential::None,
+            headers: Vec::new(),
+            client_identity: None,
             ca: None,
             proxy: None,
+            proxy_login: None,
+            rate: RequestRate::Usual,
             concurrency: 8,
+            bulk: false,
             timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_attempts: 6,
             patience: Duration::from_secs(600),
@@ -81,8 +129,8 @@ impl ScimOptions {
         }
         let proxy = self.proxy_url()?;
         let stays_here = is_loopback(&base) && proxy.as_ref().is_none_or(is_loopback);
-        if base.scheme() == "http" && self.token.is_some() && !stays_here {
-            return wrong("is plain http, which would show the token to the network. Use https");
+        if base.scheme() == "http" && (self.credential.is_secret() || !self.headers.is_empty()) && !stays_here {
+            return wrong("is plain http, which would show the token or password to the network. Use https");
         }
         let path = base.path().trim_end_matches('/').to_owned();
         base.set_path(&path);
@@ -104,6 +152,19 @@ impl ScimOptions {
         }
     }
 
+    /// How many requests are sent in a second to this base; none without a limit.
+    pub(crate) fn requests_per_second(&self, base: &Url) -> Option<u32> {
+        let usual = match self.dialect.profile {
+            Profile::Entra => ENTRA_REQUESTS_PER_SECOND,
+            Profile::Standard => RequestRate::USUAL,
+        };
+        match self.rate {
+            RequestRate::Usual => (!is_loopback(base)).then_some(usual),
+            RequestRate::PerSecond(number) => Some(number.get()),
+            RequestRate::Unlimited => None,
+        }
+    }
+
     /// Numbers that leave no room to work are refused.
     pub(crate) fn check_numbers(&self) -> Result<(), TargetError> {
         let numbers = [
@@ -119,7 +180,12 @@ impl ScimOptions {
                 )));
             }
         }
-        let times = [("timeout", self.timeout), ("connect-timeout", self.connect_timeout), ("patience", self.patience)];
+        let times = [
+            ("timeout", self.timeout),
+            ("connect-timeout", self.connect_timeout),
+            ("idle-timeout", self.idle_timeout),
+            ("patience", self.patience),
+        ];
         match times.into_iter().find(|(_, time)| time.is_zero()) {
             Some((name, _)) => Err(TargetError::Configuration(format!("the target's {name} is 0; it must be longer"))),
             None => Ok(()),
@@ -140,7 +206,7 @@ mod tests {
     use super::*;
 
     fn with_token(url: &str) -> ScimOptions {
-        ScimOptions { token: Some(Secret::new("t0ken")), ..ScimOptions::new(url) }
+        ScimOptions { credential: Credential::token("t0ken"), ..ScimOptions::new(url) }
     }
 
     #[test]
@@ -160,6 +226,19 @@ mod tests {
         let through_proxy =
             ScimOptions { proxy: Some(Secret::new("http://proxy.example:3128")), ..with_token("http://127.0.0.1/") };
         assert!(through_proxy.base().is_err());
+    }
+
+    #[test]
+    fn a_rate_is_kept_without_being_asked_for_except_on_loopback() {
+        let rate = |url: &str, rate| {
+            let options = ScimOptions { rate, ..ScimOptions::new(url) };
+            options.requests_per_second(&options.base().unwrap())
+        };
+        let (here, there) = ("http://127.0.0.1:8080/v2", "https://tenant.example/scim/v2");
+        assert_eq!((rate(here, RequestRate::Usual), rate(there, RequestRate::Usual)), (None, Some(25)));
+        let seven = RequestRate::PerSecond(NonZeroU32::new(7).unwrap());
+        assert_eq!((rate(here, seven), rate(there, seven)), (Some(7), Some(7)));
+        assert_eq!(rate(there, RequestRate::Unlimited), None);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Reading replies: bounded bodies, SCIM's errors (RFC 7644, section 3.12), and a summary of what is no SCIM at all.
 
+use std::error::Error;
+use std::time::Duration;
+
 use provisor_model::Secret;
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode, Url};
@@ -23,15 +26,27 @@ pub(crate) struct Reply {
     cut: bool,
 }
 
+/// Why a reply was not read to its end.
+pub(crate) enum Broken {
+    /// It broke off.
+    Lost(reqwest::Error),
+    /// The service fell silent for so long.
+    Silent(Duration),
+}
+
 impl Reply {
     /// Reads a reply to its end, or to the bound: what is longer is marked as cut. A service that repeats the token in its
     /// complaint does not get it into a message.
-    pub(crate) async fn read(mut response: Response, token: Option<&Secret>) -> Result<Self, reqwest::Error> {
+    pub(crate) async fn read(mut response: Response, hidden: &[Secret], idle: Duration) -> Result<Self, Broken> {
         let (status, headers) = (response.status(), response.headers().clone());
         let most = if status.is_success() { LARGEST_REPLY } else { LARGEST_ERROR };
         let mut body = Vec::new();
         let mut cut = false;
-        while let Some(chunk) = response.chunk().await? {
+        while let Some(chunk) = tokio::time::timeout(idle, response.chunk())
+            .await
+            .map_err(|_| Broken::Silent(idle))?
+            .map_err(Broken::Lost)?
+        {
             let room = most.saturating_sub(body.len());
             if chunk.len() > room {
                 cut = true;
@@ -39,8 +54,8 @@ impl Reply {
             }
             body.extend_from_slice(&chunk);
         }
-        if let Some(token) = token.filter(|_| !status.is_success()) {
-            body = String::from_utf8_lossy(&body).replace(token.reveal(), "[token]").into_bytes();
+        if !status.is_success() && !hidden.is_empty() {
+            body = concealed(String::from_utf8_lossy(&body).into_owned(), hidden).into_bytes();
         }
         Ok(Self { status, headers, body, cut })
     }
@@ -138,23 +153,9 @@ impl Reply {
             return self.not_scim(url);
         }
         let document: Option<Value> = serde_json::from_slice(&self.body).ok();
-        let text = |name: &str| {
-            let value = document.as_ref().and_then(|document| json::get(document, name)).and_then(Value::as_str);
-            value.map(clean).filter(|text| !text.is_empty())
-        };
-        let scim_type = text("scimType");
-        let words =
-            text("detail").or_else(|| text("message")).or_else(|| text("error_description")).or_else(|| text("error"));
-        let detail = words.unwrap_or_else(|| if self.is_html() { self.summary() } else { String::new() });
-        let operation = operation.to_owned();
-        match status {
-            401 => TargetError::Unauthorized { url: place(url), status, detail },
-            // A page for people is no SCIM service's word that a resource is gone.
-            404 if !self.is_html() => TargetError::NotFound { operation },
-            409 => TargetError::Conflict { operation, scim_type, detail },
-            400 if scim_type.as_deref() == Some("uniqueness") => TargetError::Conflict { operation, scim_type, detail },
-            _ => TargetError::Refused { operation, status, scim_type, detail },
-        }
+        // A page for people is no SCIM service's word, not even that a resource is gone.
+        let page = self.is_html().then(|| self.summary());
+        refusal(status, document.as_ref(), page, operation, url)
     }
 
     /// Why an attempt failed that may be made again.
@@ -162,6 +163,49 @@ impl Reply {
         let reason = self.status.canonical_reason().unwrap_or("a server error");
         format!("HTTP {} ({reason})", self.status.as_u16())
     }
+}
+
+/// The error for a status that says that a request was not carried out, with SCIM's document about it or what came in
+/// its place: a page for people, in a few words.
+pub(crate) fn refusal(
+    status: u16,
+    document: Option<&Value>,
+    page: Option<String>,
+    operation: &str,
+    url: &Url,
+) -> TargetError {
+    let text = |name: &str| {
+        let value = document.and_then(|document| json::get(document, name)).and_then(Value::as_str);
+        value.map(clean).filter(|text| !text.is_empty())
+    };
+    let scim_type = text("scimType");
+    let words =
+        text("detail").or_else(|| text("message")).or_else(|| text("error_description")).or_else(|| text("error"));
+    let is_page = page.is_some();
+    let detail = words.or(page).unwrap_or_default();
+    let operation = operation.to_owned();
+    match status {
+        401 => TargetError::Unauthorized { url: place(url), status, detail },
+        404 if !is_page => TargetError::NotFound { operation },
+        409 => TargetError::Conflict { operation, scim_type, detail },
+        400 if scim_type.as_deref() == Some("uniqueness") => TargetError::Conflict { operation, scim_type, detail },
+        _ => TargetError::Refused { operation, status, scim_type, detail },
+    }
+}
+
+/// A text without the secrets that it may repeat.
+pub(crate) fn concealed(text: String, hidden: &[Secret]) -> String {
+    let secrets = hidden.iter().map(Secret::reveal).filter(|secret| !secret.is_empty());
+    secrets.fold(text, |text, secret| text.replace(secret, "[token]"))
+}
+
+/// The innermost of an error's causes: the outer ones say little ("error sending request"), the last is the system's.
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 /// A URL without what does not belong into messages: user, query (filters name people) and fragment.
@@ -176,7 +220,7 @@ pub(crate) fn place(url: &Url) -> String {
 }
 
 /// Another's words, cut to a readable length and on one line.
-fn clean(words: &str) -> String {
+pub(crate) fn clean(words: &str) -> String {
     let mut text: String =
         words.chars().take(LONGEST_DETAIL).map(|one| if one.is_control() { ' ' } else { one }).collect();
     if words.chars().nth(LONGEST_DETAIL).is_some() {

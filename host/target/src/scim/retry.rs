@@ -66,6 +66,11 @@ impl Pause {
         *present = Some(present.map_or(until, |present| present.max(until)));
     }
 
+    /// Whether there is a pause now.
+    pub(crate) fn holds(&self) -> bool {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| until > Instant::now())
+    }
+
     /// Waits for the end of the pause, but not beyond `deadline`; tells whether the pause is over.
     pub(crate) async fn over(&self, deadline: Instant) -> bool {
         loop {

@@ -2,17 +2,25 @@
 
 use std::error::Error;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
+use crate::scim::options::ClientIdentity;
 use crate::{TargetError, TlsProblem};
 
-/// The TLS settings: the authorities of this file, else the machine's own where TLS is `needed` at all.
-pub(crate) fn client_config(ca: Option<&Path>, needed: bool) -> Result<ClientConfig, TargetError> {
+/// The TLS settings: the authorities of this file, else the machine's own where TLS is `needed` at all; and who we are,
+/// for services that ask.
+pub(crate) fn client_config(
+    ca: Option<&Path>,
+    needed: bool,
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, TargetError> {
     let roots = match ca {
         Some(file) => private_roots(file)?,
         None if needed => machine_roots()?,
@@ -22,9 +30,63 @@ pub(crate) fn client_config(ca: Option<&Path>, needed: bool) -> Result<ClientCon
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TargetError::Configuration(format!("TLS cannot be set up: {error}")))?;
-    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = read_identity(identity)?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                TargetError::Configuration(format!(
+                    "the target's client certificate {} and key {} cannot be used together: {error}",
+                    identity.certificate.display(),
+                    identity.key.display()
+                ))
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The client's certificate with its chain, and its key, which nobody else may read.
+fn read_identity(
+    identity: &ClientIdentity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TargetError> {
+    let wrong = |file: &Path, what: &str, reason: String| {
+        Err(TargetError::Configuration(format!("the target's {what} {} {reason}", file.display())))
+    };
+    let (file, what) = (&identity.certificate, "client-certificate");
+    let chain = match CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        Ok(chain) if chain.is_empty() => {
+            return wrong(file, what, "holds no \"-----BEGIN CERTIFICATE-----\" block".into());
+        }
+        Ok(chain) => chain,
+        Err(error) => return wrong(file, what, format!("cannot be read as a PEM file of certificates: {error}")),
+    };
+    let (file, what) = (&identity.key, "client-key");
+    match std::fs::metadata(file) {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            return wrong(file, what, format!("may be read by others. Run: chmod 600 {}", file.display()));
+        }
+        Ok(_) => {}
+        Err(error) => return wrong(file, what, format!("cannot be looked at: {error}")),
+    }
+    match PrivateKeyDer::from_pem_file(file) {
+        Ok(key) => Ok((chain, key)),
+        Err(error) => wrong(file, what, format!("cannot be read as a PEM file with a private key: {error}")),
+    }
+}
+
+/// When a certificate's time is over; none where it cannot be read.
+pub(crate) fn end_of(certificate: &[u8]) -> Option<SystemTime> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// When the client's own certificate's time is over.
+pub(crate) fn end_of_identity(identity: &ClientIdentity) -> Option<SystemTime> {
+    end_of(&CertificateDer::from_pem_file(&identity.certificate).ok()?)
 }
 
 fn private_roots(file: &Path) -> Result<RootCertStore, TargetError> {
@@ -97,6 +159,22 @@ fn describe(error: &rustls::Error) -> TlsProblem {
             other => TlsProblem::Other(format!("the service's certificate is not valid: {other}")),
         },
         rustls::Error::InvalidMessage(_) => TlsProblem::NoTls,
+        rustls::Error::AlertReceived(alert) if wants_identity(*alert) => TlsProblem::ClientCertificate,
         other => TlsProblem::Other(other.to_string()),
     }
+}
+
+/// Whether the service says by this that it does not let us in by the certificate that it was shown, or was not shown.
+fn wants_identity(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
 }

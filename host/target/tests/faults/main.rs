@@ -7,11 +7,16 @@
     reason = "a failing helper fails its test"
 )]
 
+mod bulk;
 mod connecting;
 mod dialects;
 mod entra;
+mod http2;
 mod listing;
+mod proxy;
 mod scripted_server;
+mod sharing;
+mod signing;
 mod tls;
 mod waiting;
 mod writing;
@@ -19,14 +24,18 @@ mod writing;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use provisor_model::{Plain, ResourceId, Secret, TargetPath, TargetValue};
-use provisor_target::{NewResource, ScimOptions, ScimTarget, TargetError};
+use provisor_model::{Plain, ResourceId, TargetPath, TargetValue};
+use provisor_target::{Credential, NewResource, ScimOptions, ScimTarget, TargetError};
 use scripted_server::{Answer, ScriptedServer};
 
 const TOKEN: &str = "s3cret-t0ken";
 
 pub(crate) fn options(server: &ScriptedServer) -> ScimOptions {
-    ScimOptions { token: Some(Secret::new(TOKEN)), backoff: Duration::from_millis(1), ..ScimOptions::new(server.url()) }
+    ScimOptions {
+        credential: Credential::token(TOKEN),
+        backoff: Duration::from_millis(1),
+        ..ScimOptions::new(server.url())
+    }
 }
 
 pub(crate) async fn target(server: &ScriptedServer) -> ScimTarget {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -62,7 +63,16 @@ type Script = dyn Fn(&Seen, usize) -> Answer + Send + Sync;
 pub struct ScriptedServer {
     pub address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
+}
+
+impl Seen {
+    /// A request of which nothing else is known.
+    pub fn of(method: &str, target: &str) -> Self {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self { method, target, headers: Vec::new(), body: String::new(), at: Instant::now() }
+    }
 }
 
 impl Drop for ScriptedServer {
@@ -110,12 +120,20 @@ impl ScriptedServer {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let script: Arc<Script> = Arc::new(script);
         let log = Arc::clone(&seen);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(accept(stream, tls.clone(), Arc::clone(&script), Arc::clone(&log)));
             }
         });
-        Self { address, seen, accepting }
+        Self { address, seen, connections, accepting }
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub fn url(&self) -> String {
@@ -202,8 +220,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin), buffer: &mut Vec<u8
         // What is no HTTP, such as the hello of TLS, is answered as a request that makes no sense.
         if buffer.first().is_some_and(|octet| !octet.is_ascii_uppercase()) {
             buffer.clear();
-            let (method, target) = ("?".into(), "?".into());
-            return Some(Seen { at: Instant::now(), method, target, headers: Vec::new(), body: String::new() });
+            return Some(Seen::of("?", "?"));
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
             return None;

@@ -1,26 +1,28 @@
 //! What the SCIM client makes of certificates: the private authority's pass, all others are told apart.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scripted_server::{Answer, ScriptedServer, describe};
-use provisor_model::{CheckOutcome, Secret};
-use provisor_target::{ScimOptions, ScimTarget, TargetError, TlsProblem};
+use provisor_model::CheckOutcome;
+use provisor_target::{ClientIdentity, Credential, ScimOptions, ScimTarget, TargetError, TlsProblem};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 
 /// An authority of the test's own, and its certificate in a file.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    file: PathBuf,
-    _folder: TempDir,
+    pub(crate) file: PathBuf,
+    folder: TempDir,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut parameters = CertificateParams::new(Vec::<String>::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.distinguished_name.push(DnType::CommonName, name);
@@ -29,27 +31,66 @@ impl Authority {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
         std::fs::write(&file, certificate.pem()).unwrap();
-        Self { issuer: Issuer::new(parameters, key), file, _folder: folder }
+        Self { issuer: Issuer::new(parameters, key), file, folder }
     }
 
     /// A service with a certificate for this name, which ends with the beginning of this year.
-    async fn service(&self, name: &str, until: i32) -> ScriptedServer {
+    pub(crate) async fn service(&self, name: &str, until: i32) -> ScriptedServer {
+        let (certificate, key) = self.certificate(name, until);
+        serve(certificate, &key).await
+    }
+
+    /// A certificate for this name, which ends with the beginning of this year, and its key.
+    pub(crate) fn certificate(&self, name: &str, until: i32) -> (Certificate, KeyPair) {
         let mut parameters = CertificateParams::new(vec![name.to_owned()]).unwrap();
         parameters.not_before = date_time_ymd(2000, 1, 1);
         parameters.not_after = date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().unwrap();
-        serve(parameters.signed_by(&key, &self.issuer).unwrap(), &key).await
+        (parameters.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+
+    /// A client certificate and its key, in files.
+    fn identity(&self, name: &str) -> ClientIdentity {
+        let (certificate, key) = self.certificate(name, 2099);
+        let file = |ending: &str, text: String| {
+            let file = self.folder.path().join(format!("{name}.{ending}"));
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            file
+        };
+        ClientIdentity { certificate: file("pem", certificate.pem()), key: file("key", key.serialize_pem()) }
     }
 }
 
-async fn serve(certificate: Certificate, key: &KeyPair) -> ScriptedServer {
+/// TLS as a server of this name speaks it.
+pub(crate) fn acceptor(authority: &Authority, name: &str) -> TlsAcceptor {
+    let (certificate, key) = authority.certificate(name, 2099);
+    TlsAcceptor::from(Arc::new(server_config(None, &certificate, &key)))
+}
+
+/// Where there is an authority for clients, they must show a certificate of its.
+fn server_config(clients: Option<&Authority>, certificate: &Certificate, key: &KeyPair) -> rustls::ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder =
+        rustls::ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_file(&authority.file).unwrap()).unwrap();
+            let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
+    builder.with_single_cert(vec![certificate.der().clone()], key).unwrap()
+}
+
+async fn serve(certificate: Certificate, key: &KeyPair) -> ScriptedServer {
+    serve_with(server_config(None, &certificate, key)).await
+}
+
+async fn serve_with(config: rustls::ServerConfig) -> ScriptedServer {
     ScriptedServer::start_with_tls(Some(TlsAcceptor::from(Arc::new(config))), |seen, _| {
         describe(seen).unwrap_or_else(|| Answer::scim(200, r#"{"totalResults": 0}"#))
     })
@@ -59,7 +100,7 @@ async fn serve(certificate: Certificate, key: &KeyPair) -> ScriptedServer {
 fn options(server: &ScriptedServer, ca: &Authority) -> ScimOptions {
     ScimOptions {
         ca: Some(ca.file.clone()),
-        token: Some(Secret::new("t0ken")),
+        credential: Credential::token("t0ken"),
         backoff: Duration::from_millis(1),
         ..ScimOptions::new(format!("https://localhost:{}/scim/v2", server.address.port()))
     }
@@ -120,4 +161,25 @@ async fn a_bad_authority_file_is_told_before_anything_is_sent() {
         assert!(matches!(error, TargetError::Configuration(_)), "{error}");
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_client_certificate_lets_in_and_its_absence_is_told() {
+    let (authority, clients) = (Authority::new("Ours"), Authority::new("Clients"));
+    let (certificate, key) = authority.certificate("localhost", 2099);
+    let server = serve_with(server_config(Some(&clients), &certificate, &key)).await;
+    let identity = clients.identity("agent");
+    let options = |client_identity| ScimOptions { client_identity, ..options(&server, &authority) };
+    assert!(ScimTarget::connect(options(Some(identity.clone()))).await.is_ok());
+    for wrong in [None, Some(Authority::new("Strangers").identity("stranger"))] {
+        let error = ScimTarget::connect(options(wrong)).await.err().unwrap();
+        assert!(matches!(error, TargetError::Tls { problem: TlsProblem::ClientCertificate, .. }), "{error}");
+        assert!(error.to_string().contains("client-certificate"), "{error}");
+    }
+    let lines = ScimTarget::check(options(Some(identity.clone()))).await;
+    let line = lines.iter().find(|line| line.what == "client certificate").unwrap();
+    assert!(matches!(&line.outcome, CheckOutcome::Ok(words) if words.contains("days more")), "{line:?}");
+    std::fs::set_permissions(&identity.key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let error = ScimTarget::connect(options(Some(identity))).await.err().unwrap();
+    assert!(error.to_string().contains("chmod 600"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{Plain, ResourceId, TargetPath, TargetValue, attribute_changes};
-use provisor_target::{NewResource, RemoteResource, ScimOptions, ScimTarget, TargetError, Update, Updated};
+use provisor_target::{Credential, NewResource, RemoteResource, ScimOptions, ScimTarget, TargetError, Update, Updated};
 
 pub type State = BTreeMap<TargetPath, TargetValue<ResourceId>>;
 
@@ -27,7 +27,7 @@ pub fn state(pairs: &[(&str, TargetValue<ResourceId>)]) -> State {
 
 pub async fn connect(url: &str, token: Option<&str>, adjust: impl FnOnce(&mut ScimOptions)) -> ScimTarget {
     let mut options = ScimOptions::new(url);
-    options.token = token.map(provisor_model::Secret::new);
+    options.credential = token.map_or(Credential::None, Credential::token);
     adjust(&mut options);
     ScimTarget::connect(options).await.unwrap()
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::scenarios::{self, connect, create, path, state, text};
-use provisor_model::{CheckOutcome, Secret};
-use provisor_target::{NewResource, ScimOptions, ScimTarget, TargetError};
+use provisor_model::CheckOutcome;
+use provisor_target::{Credential, NewResource, ScimOptions, ScimTarget, TargetError};
 use provisor_tenant::{
     Cut, CutMoment, Failure, Kind, Latency, Method, Misbehaviour, Occasion, RetryAfter, Route, Tenant, TenantOptions,
     Throttle, Victims,
@@ -190,7 +190,7 @@ async fn a_page_of_html_is_no_success() {
 #[tokio::test]
 async fn a_wrong_token_is_told_at_once() {
     let tenant = tenant().await;
-    let options = ScimOptions { token: Some(Secret::new("wrong-t0ken")), ..ScimOptions::new(tenant.url()) };
+    let options = ScimOptions { credential: Credential::token("wrong-t0ken"), ..ScimOptions::new(tenant.url()) };
     let lines = ScimTarget::check(options).await;
     let failed: Vec<String> = lines
         .iter()
@@ -200,13 +200,16 @@ async fn a_wrong_token_is_told_at_once() {
         })
         .collect();
     assert_eq!(failed.len(), 1, "{lines:?}");
-    assert!(failed[0].contains("refused the token (HTTP 401") && !failed[0].contains("wrong-t0ken"), "{failed:?}");
+    assert!(
+        failed[0].contains("refused the token or password (HTTP 401") && !failed[0].contains("wrong-t0ken"),
+        "{failed:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_check_of_a_good_target_finds_nothing_wrong() {
     let tenant = tenant().await;
-    let options = ScimOptions { token: Some(Secret::new(TOKEN)), ..ScimOptions::new(tenant.url()) };
+    let options = ScimOptions { credential: Credential::token(TOKEN), ..ScimOptions::new(tenant.url()) };
     let lines = ScimTarget::check(options).await;
     let poor: Vec<_> = lines
         .iter()
