@@ -46,6 +46,23 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
     })
 }
 
+/// The entries of these rows, as many as may be in memory at once: never none where there is one.
+fn stored_page(rows: &mut rusqlite::Rows<'_>) -> Result<Vec<StoredEntry>, SpaceError> {
+    let (mut found, mut octets) = (Vec::new(), 0);
+    while octets <= rows::PAGE_OCTETS
+        && let Some(row) = rows.next()?
+    {
+        octets += stored_octets(row)?;
+        found.push(stored(row)?);
+    }
+    Ok(found)
+}
+
+/// How large the stored values of an entry are: its attributes, and what was exported.
+pub(crate) fn stored_octets(row: &Row<'_>) -> Result<usize, SpaceError> {
+    Ok(rows::octets(row, 5)? + rows::octets(row, 13)?)
+}
+
 /// The columns that [`stored`] reads.
 pub(crate) fn stored_columns() -> String {
     format!("{ENTRY_COLUMNS}, e.gone, d.decision, i.entry_id, {LINK_COLUMNS}")
@@ -60,14 +77,11 @@ fn select(condition: &str) -> String {
 }
 
 impl Space {
+    /// The entries that meet a condition, as many as may be in memory at once: never none where there is one.
     fn entries(&self, condition: &str, parameters: impl rusqlite::Params) -> Result<Vec<StoredEntry>, SpaceError> {
         let mut statement = self.connection.prepare_cached(&select(condition))?;
         let mut rows = statement.query(parameters)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(stored(row)?);
-        }
-        Ok(found)
+        stored_page(&mut rows)
     }
 
     /// The next entries to be evaluated, in source-id order, those behind `after` first.
@@ -84,11 +98,7 @@ impl Space {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let after = after.map(SourceId::to_storage).unwrap_or_default();
         let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut found = Vec::with_capacity(limit.min(4_096));
-        while let Some(row) = rows.next()? {
-            found.push(stored(row)?);
-        }
-        Ok(found)
+        stored_page(&mut rows)
     }
 
     /// The entries that are in the source, in source-id order, those behind `after` first.
@@ -181,6 +191,16 @@ impl Space {
         Ok(())
     }
 
+    /// Asks for the evaluation of the entries whose numbers a query gives.
+    pub(crate) fn mark_dirty_among(&self, numbers: &str, parameters: impl rusqlite::Params) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN ({numbers})"
+            ))?
+            .execute(parameters)?;
+        Ok(())
+    }
+
     /// Asks for the evaluation of every entry: rules, scope or settings have changed.
     ///
     /// # Errors
@@ -190,28 +210,22 @@ impl Space {
         Ok(self.connection.prepare_cached(sql)?.execute([])? as u64)
     }
 
-    /// Asks for the evaluation of what is due: decisions whose time has passed, requests whose outcome is unknown,
-    /// objects that failed, and what an interrupted cycle had planned. That plan is dropped.
+    /// Asks for the evaluation of what is due at this time (milliseconds since 1970): decisions whose time has passed,
+    /// requests whose outcome is unknown, objects that failed and whose pause is over, and what an interrupted cycle had
+    /// planned. That plan is dropped.
     ///
     /// # Errors
     /// When the database fails.
     pub fn mark_due(&mut self, now: i64) -> Result<(), SpaceError> {
         self.atomically(|space| {
-            let connection = &space.connection;
-            connection
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO dirty SELECT e.source_id, e.id FROM decided d CROSS JOIN entry e ON e.id = d.entry_id \
-                     WHERE d.valid_until <= ?1",
-                )?
-                .execute([now])?;
-            for table in ["intent", "escrow"] {
-                connection.execute(
-                    &format!("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT entry_id FROM {table})"),
-                    [],
-                )?;
-            }
+            space.mark_dirty_among("SELECT entry_id FROM decided WHERE valid_until <= ?1", [now / 1000])?;
+            space.mark_dirty_among("SELECT entry_id FROM escrow WHERE next <= ?1", [now])?;
+            space.mark_dirty_among(
+                "SELECT i.entry_id FROM intent i LEFT JOIN escrow x ON x.entry_id = i.entry_id WHERE coalesce(x.next, 0) <= ?1",
+                [now],
+            )?;
             // In the order of the table that it goes into.
-            connection.execute_batch(
+            space.connection.execute_batch(
                 "INSERT OR IGNORE INTO dirty SELECT source_id, entry_id FROM plan ORDER BY source_id;",
             )?;
             space.clear_plan()
@@ -244,7 +258,10 @@ impl Space {
                 "DELETE FROM waiting WHERE target = ?1",
                 "DELETE FROM reference WHERE referrer = ?1",
                 "DELETE FROM lookup WHERE referrer = ?1",
+                "DELETE FROM name_lookup WHERE referrer = ?1",
+                "DELETE FROM value_name WHERE entry_id = ?1",
                 "DELETE FROM scope_unit WHERE entry_id = ?1",
+                "DELETE FROM scope_group WHERE entry_id = ?1",
                 "UPDATE reference SET target = NULL WHERE target = ?1",
                 "DELETE FROM dirty WHERE source_id = (SELECT source_id FROM entry WHERE id = ?1)",
                 "DELETE FROM entry WHERE id = ?1",

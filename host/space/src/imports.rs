@@ -211,8 +211,12 @@ impl Space {
         if known.dn_key != dn_key.octets() || known.gone {
             self.unsettle(dn_key.octets())?;
         }
+        if known.dn_key != dn_key.octets() {
+            self.wake_name_askers(&known.dn_key)?;
+        }
         if known.gone {
             self.mark_referrers_dirty(known.key)?;
+            self.rescope_group(known.key)?;
         }
         self.store_references(known.key, entry, schema, true)?;
         self.index_entry(known.key, &entry.attributes)?;
@@ -239,6 +243,7 @@ impl Space {
         let depth = old.octets().iter().filter(|octet| **octet == 0).count();
         for (key, dn) in below {
             let dn: Dn = dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?;
+            let old_key = dn.key().octets().to_vec();
             let moved = dn.with_ancestor(depth, new);
             let moved_key = moved.key();
             self.connection.prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3 WHERE id = ?1")?.execute(params![
@@ -251,6 +256,7 @@ impl Space {
                 .prepare_cached("INSERT OR REPLACE INTO temp.moved (entry_id, unit) VALUES (?1, ?2)")?
                 .execute([key, unit.0])?;
             self.unsettle(moved_key.octets())?;
+            self.wake_name_askers(&old_key)?;
         }
         Ok(())
     }
@@ -267,10 +273,11 @@ impl Space {
         }
         self.mark_entry_dirty(key)?;
         self.mark_referrers_dirty(key)?;
+        self.rescope_group(key)?;
         self.unindex_entry(key)
     }
 
-    fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
+    pub(crate) fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO unsettled_name (dn_key) VALUES (?1)")?
             .execute([dn_key])?;
@@ -291,6 +298,13 @@ impl Space {
                 wanted.insert((name.to_key(), dn.key().octets().to_vec()));
             }
         }
+        if self.refers_by_value() {
+            let names = self.names_by_value(&entry.attributes);
+            for attribute in names.iter().map(|(attribute, _)| attribute).collect::<BTreeSet<_>>() {
+                self.index_value_names(attribute)?;
+            }
+            wanted.extend(names);
+        }
         let mut present: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
         if existing {
             let mut statement =
@@ -300,30 +314,49 @@ impl Space {
                 present.insert((row.get(0)?, row.get(1)?));
             }
         }
+        if existing && present != wanted {
+            self.rescope_references(key, &present, &wanted)?;
+        }
         for (attribute, dn_key) in present.difference(&wanted) {
             self.connection
                 .prepare_cached("DELETE FROM reference WHERE referrer = ?1 AND attribute = ?2 AND dn_key = ?3")?
                 .execute(params![key.0, attribute, dn_key])?;
         }
         for (attribute, dn_key) in wanted.difference(&present) {
-            self.connection
-                .prepare_cached("INSERT INTO reference (referrer, attribute, dn_key) VALUES (?1, ?2, ?3)")?
-                .execute(params![key.0, attribute, dn_key])?;
-            self.unsettle(dn_key)?;
+            self.add_reference(key, attribute, dn_key)?;
         }
         Ok(())
     }
 
+    /// Notes a reference; whom it means is found out when the import completes.
+    pub(crate) fn add_reference(&self, key: EntryKey, attribute: &str, name: &[u8]) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO reference (referrer, attribute, dn_key) VALUES (?1, ?2, ?3)")?
+            .execute(params![key.0, attribute, name])?;
+        self.unsettle(name)
+    }
+
     /// Resolves the references whose name, or whose object, came with this import.
     fn settle_names(&mut self) -> Result<(), SpaceError> {
-        // A name means who has it now, also where it meant somebody else before. Who is to be evaluated again is noted
-        // first, while it still shows which references change.
+        // A name means who has it now, also where it meant somebody else before. Which references change is noted first,
+        // so that who is to be evaluated again is known.
         self.connection.execute_batch(
-            "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (
-                 SELECT r.referrer FROM unsettled_name u JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0
-                 JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id);
-             UPDATE reference SET target = (SELECT e.id FROM entry e WHERE e.dn_key = reference.dn_key AND e.gone = 0 LIMIT 1)
-                 WHERE dn_key IN (SELECT u.dn_key FROM unsettled_name u JOIN entry e ON e.dn_key = u.dn_key AND e.gone = 0);
+            "DELETE FROM temp.retargeted;
+             INSERT INTO temp.retargeted (referrer, attribute, dn_key, old, new)
+                 SELECT r.referrer, r.attribute, r.dn_key, r.target, e.id FROM unsettled_name u
+                 JOIN entry e ON e.id = (SELECT min(n.id) FROM entry n WHERE n.dn_key = u.dn_key AND n.gone = 0)
+                 JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id;",
+        )?;
+        if self.refers_by_value() {
+            self.settle_value_names()?;
+        }
+        self.rescope_retargeted()?;
+        self.mark_dirty_among("SELECT referrer FROM temp.retargeted", [])?;
+        self.mark_dirty_among("SELECT l.referrer FROM unsettled_name u JOIN name_lookup l ON l.dn_key = u.dn_key", [])?;
+        self.connection.execute_batch(
+            "UPDATE reference SET target = t.new FROM temp.retargeted t WHERE reference.referrer = t.referrer
+                 AND reference.attribute = t.attribute AND reference.dn_key = t.dn_key;
+             DELETE FROM temp.retargeted;
              DELETE FROM unsettled_name;",
         )?;
         Ok(())

@@ -169,19 +169,36 @@ impl Space {
         found.map(|(key, id, dn)| Ok((EntryKey(key), SourceId::from_storage(&id)?, dn))).transpose()
     }
 
-    /// Which entry a resource of any kind belongs to, or will by the plan: what a reference at the target means here.
+    /// Which entry a resource belongs to, or will by the plan: what a reference at the target means here. Ids may be numbers
+    /// that each kind counts for itself; where the kind is not known, people come before groups.
     ///
     /// # Errors
     /// When the database fails or the row is damaged.
-    pub fn source_of(&self, resource: &ResourceId) -> Result<Option<SourceId>, SpaceError> {
+    pub fn source_of(&self, kind: Option<&str>, resource: &ResourceId) -> Result<Option<SourceId>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            // Ids may be numbers that each kind counts for itself; people are referred to more often than groups.
             "SELECT source_id FROM (\
              SELECT e.source_id, l.kind FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.resource_id = ?1 \
-             UNION ALL SELECT source_id, kind FROM plan WHERE resource_id = ?1) ORDER BY kind = 'Group' LIMIT 1",
+             UNION ALL SELECT source_id, kind FROM plan WHERE resource_id = ?1) \
+             WHERE ?2 IS NULL OR kind = ?2 COLLATE NOCASE ORDER BY kind = 'Group' LIMIT 1",
         )?;
-        let found: Option<Vec<u8>> = statement.query_row([resource.as_str()], |row| row.get(0)).optional()?;
+        let found: Option<Vec<u8>> =
+            statement.query_row(params![resource.as_str(), kind], |row| row.get(0)).optional()?;
         Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
+    }
+
+    /// The resources of an entry, by its link and by the plan, with their kinds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn resources_of(&self, id: &SourceId) -> Result<Vec<(String, ResourceId)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT l.kind, l.resource_id FROM entry e JOIN link l ON l.entry_id = e.id WHERE e.source_id = ?1 \
+             UNION SELECT p.kind, p.resource_id FROM entry e JOIN plan p ON p.entry_id = e.id \
+             WHERE e.source_id = ?1 AND p.resource_id IS NOT NULL",
+        )?;
+        let rows = statement
+            .query_map([id.to_storage()], |row| Ok((row.get(0)?, ResourceId::new(row.get::<_, String>(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Forgets every link: they lead to another target. Resources are found again by matching.

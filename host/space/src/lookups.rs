@@ -1,4 +1,7 @@
-//! Entries found by the value of an attribute, for references that rules make so (`reference-by`).
+//! Entries found by the value of an attribute or by a name, for references that rules make so (`reference-by`,
+//! `reference`), and who has to be asked again when the answer may change.
+
+use std::collections::BTreeSet;
 
 use provisor_model::{AttributeName, Attributes, SourceId};
 use rusqlite::params;
@@ -36,7 +39,11 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn clear_lookups(&mut self, referrer: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("DELETE FROM lookup WHERE referrer = ?1")?.execute([referrer.0])?;
+        for table in ["lookup", "name_lookup"] {
+            self.connection
+                .prepare_cached(&format!("DELETE FROM {table} WHERE referrer = ?1"))?
+                .execute([referrer.0])?;
+        }
         Ok(())
     }
 
@@ -68,35 +75,76 @@ impl Space {
         Ok(())
     }
 
-    /// Keeps the indexed values of an entry that was added or changed.
+    /// Keeps the indexed values of an entry that was added or changed. Who asked for a value that came or went is evaluated
+    /// again; who asked for one that stays is not.
     pub(crate) fn index_entry(&mut self, key: EntryKey, attributes: &Attributes) -> Result<(), SpaceError> {
+        self.keep_value_names(key, attributes)?;
         let mut statement = self.connection.prepare_cached("SELECT attribute FROM lookup_attribute")?;
         let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         drop(statement);
         if names.is_empty() {
             return Ok(());
         }
-        self.unindex_entry(key)?;
+        let present: BTreeSet<(String, String)> = self
+            .connection
+            .prepare_cached("SELECT attribute, value FROM lookup_value WHERE entry_id = ?1")?
+            .query_map([key.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        let mut wanted = BTreeSet::new();
         for name in names {
-            self.add_values(key, &AttributeName::new(name), attributes)?;
+            let values = attributes.values(&AttributeName::new(name.as_str()));
+            let texts = values.iter().filter_map(|value| value.as_text());
+            wanted.extend(texts.map(|text| (name.clone(), text.to_lowercase())));
         }
-        self.wake_askers(key)
+        for (attribute, value) in present.difference(&wanted) {
+            self.wake_value_askers(attribute, value)?;
+            self.connection
+                .prepare_cached("DELETE FROM lookup_value WHERE attribute = ?1 AND value = ?2 AND entry_id = ?3")?
+                .execute(params![attribute, value, key.0])?;
+        }
+        for (attribute, value) in wanted.difference(&present) {
+            self.connection
+                .prepare_cached("INSERT OR IGNORE INTO lookup_value (attribute, value, entry_id) VALUES (?1, ?2, ?3)")?
+                .execute(params![attribute, value, key.0])?;
+            self.wake_value_askers(attribute, value)?;
+        }
+        Ok(())
     }
 
     /// Drops the indexed values of an entry that is gone.
     pub(crate) fn unindex_entry(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.wake_askers(key)?;
         self.connection.prepare_cached("DELETE FROM lookup_value WHERE entry_id = ?1")?.execute([key.0])?;
-        Ok(())
+        self.keep_value_names(key, &Attributes::new())
     }
 
-    fn wake_askers(&self, key: EntryKey) -> Result<(), SpaceError> {
+    /// Asks for the evaluation of who has looked up a value of this entry, or its name.
+    pub(crate) fn wake_askers(&self, key: EntryKey) -> Result<(), SpaceError> {
+        self.mark_dirty_among(
+            "SELECT l.referrer FROM lookup_value v JOIN lookup l ON l.attribute = v.attribute AND l.value = v.value \
+             WHERE v.entry_id = ?1",
+            [key.0],
+        )?;
+        self.mark_dirty_among(
+            "SELECT l.referrer FROM entry e JOIN name_lookup l ON l.dn_key = e.dn_key WHERE e.id = ?1",
+            [key.0],
+        )
+    }
+
+    fn wake_value_askers(&self, attribute: &str, value: &str) -> Result<(), SpaceError> {
+        self.mark_dirty_among("SELECT referrer FROM lookup WHERE attribute = ?1 AND value = ?2", [attribute, value])
+    }
+
+    /// Asks for the evaluation of who has looked up this name.
+    pub(crate) fn wake_name_askers(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
+        self.mark_dirty_among("SELECT referrer FROM name_lookup WHERE dn_key = ?1", [dn_key])
+    }
+
+    /// Notes that an entry has looked up a name.
+    pub(crate) fn note_name_lookup(&self, referrer: EntryKey, dn_key: &[u8]) -> Result<(), SpaceError> {
         self.connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT l.referrer FROM lookup_value v \
-                 JOIN lookup l ON l.attribute = v.attribute AND l.value = v.value WHERE v.entry_id = ?1)",
-            )?
-            .execute([key.0])?;
+            .prepare_cached("INSERT OR IGNORE INTO name_lookup (dn_key, referrer) VALUES (?1, ?2)")?
+            .execute(params![dn_key, referrer.0])?;
         Ok(())
     }
 }

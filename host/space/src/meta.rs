@@ -21,6 +21,8 @@ pub enum MetaKey {
     Target,
     /// What was last known of the target's resource kinds.
     TargetFacts,
+    /// From which groups the members in scope were found; absent where that is to be done anew.
+    ScopeGroups,
     /// Words of the last failure of a whole cycle.
     LastError,
 }
@@ -35,6 +37,7 @@ impl MetaKey {
             Self::Source => "source",
             Self::Target => "target",
             Self::TargetFacts => "target-facts",
+            Self::ScopeGroups => "scope-groups",
             Self::LastError => "last-error",
         }
     }

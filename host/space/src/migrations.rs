@@ -10,7 +10,8 @@ use crate::SpaceError;
 const APPLICATION_ID: i64 = 0x5052_5653;
 
 /// One step for each format; a step is never changed once released.
-const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
 
 /// Brings the tables to the newest format.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceError> {

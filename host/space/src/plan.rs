@@ -6,8 +6,8 @@ use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, Ta
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
-use crate::entries::{STORED_JOINS, stored, stored_columns};
-use crate::{EntryKey, Space, SpaceError, StoredEntry};
+use crate::entries::{STORED_JOINS, stored, stored_columns, stored_octets};
+use crate::{EntryKey, Space, SpaceError, StoredEntry, rows};
 
 /// How far a planned operation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +42,8 @@ pub struct PlannedBody {
     pub resource_id: Option<ResourceId>,
     /// What the target has of it: as last exported, or as just read.
     pub baseline: BTreeMap<TargetPath, TargetValue<SourceId>>,
-    /// The references that the target has, by its own ids, until it is known whose they are.
-    pub remote_references: BTreeMap<TargetPath, BTreeSet<ResourceId>>,
+    /// The references that the target has, by its own ids and the kinds that it tells, until it is known whose they are.
+    pub remote_references: BTreeMap<TargetPath, BTreeSet<(ResourceId, Option<String>)>>,
     /// What it shall have.
     pub desired: BTreeMap<TargetPath, TargetValue<SourceId>>,
     /// What is set besides when it is created.
@@ -219,9 +219,12 @@ impl Space {
             (i64::from(place.phase), i64::from(place.wave), place.source_id.to_storage())
         });
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let mut rows = statement.query(params![state.number(), phase, wave, id, limit])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        let mut given = statement.query(params![state.number(), phase, wave, id, limit])?;
+        let (mut found, mut octets) = (Vec::new(), 0);
+        while octets <= rows::PAGE_OCTETS
+            && let Some(row) = given.next()?
+        {
+            octets += rows::octets(row, 2)?;
             found.push(PlanRow {
                 planned: planned(row, 0)?,
                 place: PlanPlace {
@@ -236,6 +239,7 @@ impl Space {
         Ok(found)
     }
 
+    /// The operations that meet a condition with their entries, as many as may be in memory at once.
     fn read_plan(
         &self,
         condition: &str,
@@ -247,9 +251,12 @@ impl Space {
             stored_columns()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut rows = statement.query(parameters)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
+        let mut given = statement.query(parameters)?;
+        let (mut found, mut octets) = (Vec::new(), 0);
+        while octets <= rows::PAGE_OCTETS
+            && let Some(row) = given.next()?
+        {
+            octets += rows::octets(row, STORED_COLUMNS + 2)? + stored_octets(row)?;
             if row.get::<_, Option<i64>>(0)?.is_none() {
                 return Err(SpaceError::Damaged("the plan names an entry that is not there".into()));
             }

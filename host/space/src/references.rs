@@ -37,7 +37,7 @@ pub(crate) fn name_of_reference(value: &str) -> Option<Dn> {
 }
 
 impl Space {
-    /// The entries that an attribute of this entry names by DN, as far as they are in the source.
+    /// The entries that an attribute of this entry names by DN or by value, as far as they are in the source.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
@@ -54,16 +54,31 @@ impl Space {
     }
 
     /// The entry that this entry means by a DN: the one it was resolved to when it was first named, else the one that
-    /// has the name now.
+    /// has the name now. Where no attribute of the entry holds the DN, the entry is evaluated again when the name comes or
+    /// goes.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn reference_by_dn(&self, key: EntryKey, dn: &DnKey) -> Result<Option<SourceId>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT e.source_id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.dn_key = ?2 \
-             UNION ALL SELECT source_id FROM entry WHERE dn_key = ?2 AND gone = 0 LIMIT 1",
-        )?;
-        let found: Option<Vec<u8>> = statement.query_row(params![key.0, dn.octets()], |row| row.get(0)).optional()?;
+    pub fn reference_by_dn(&mut self, key: EntryKey, dn: &DnKey) -> Result<Option<SourceId>, SpaceError> {
+        let held: Option<Option<Vec<u8>>> = self
+            .connection
+            .prepare_cached(
+                "SELECT e.source_id FROM reference r LEFT JOIN entry e ON e.id = r.target AND e.gone = 0 \
+                 WHERE r.referrer = ?1 AND r.dn_key = ?2 ORDER BY e.source_id IS NULL LIMIT 1",
+            )?
+            .query_row(params![key.0, dn.octets()], |row| row.get(0))
+            .optional()?;
+        if held.is_none() {
+            self.note_name_lookup(key, dn.octets())?;
+        }
+        if let Some(id) = held.flatten() {
+            return Ok(Some(SourceId::from_storage(&id)?));
+        }
+        let found: Option<Vec<u8>> = self
+            .connection
+            .prepare_cached("SELECT source_id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?
+            .query_row([dn.octets()], |row| row.get(0))
+            .optional()?;
         Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
     }
 
@@ -105,15 +120,13 @@ impl Space {
         Ok(found.map(ResourceId::new))
     }
 
-    /// Asks for the evaluation of who refers to this entry.
+    /// Asks for the evaluation of who refers to this entry, or has looked it up.
     ///
     /// # Errors
     /// When the database fails.
     pub fn mark_referrers_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id IN (SELECT referrer FROM reference WHERE target = ?1)")?
-            .execute([key.0])?;
-        Ok(())
+        self.mark_dirty_among("SELECT referrer FROM reference WHERE target = ?1", [key.0])?;
+        self.wake_askers(key)
     }
 
     /// Keeps which references of an entry wait, in place of those that waited before.

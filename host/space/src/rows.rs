@@ -5,6 +5,14 @@ use rusqlite::Row;
 
 use crate::SpaceError;
 
+/// How many octets of stored values are read at once: a page with large groups has fewer rows.
+pub(crate) const PAGE_OCTETS: usize = 16 << 20;
+
+/// The size of a blob column; zero where it is null.
+pub(crate) fn octets(row: &Row<'_>, column: usize) -> Result<usize, SpaceError> {
+    Ok(row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?.map_or(0, <[u8]>::len))
+}
+
 /// The columns of an entry, in the order in which [`entry`] reads them.
 pub(crate) const ENTRY_COLUMNS: &str = "e.id, e.source_id, e.anchor, e.dn, e.object_class, e.attributes";
 

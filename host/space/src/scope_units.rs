@@ -1,4 +1,4 @@
-//! Which entries the organisational units of the scope are: followed by their id, so that a rename is a rename.
+//! Which entries the organisational units and groups of the scope are: followed by their id, so that a rename is a rename.
 
 use provisor_model::{Dn, DnKey};
 use rusqlite::{OptionalExtension as _, params};
@@ -6,12 +6,12 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::{EntryKey, Space, SpaceError};
 
 impl Space {
-    /// Where the unit that was configured under this name stands now; the first call decides which entry it is.
-    /// None where the source has no such entry.
+    /// The unit or group that was configured under this name, and where it stands now; the first call decides which entry
+    /// it is. None where the source has no such entry.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn scope_unit(&mut self, configured: &DnKey) -> Result<Option<Dn>, SpaceError> {
+    pub fn scope_unit(&mut self, configured: &DnKey) -> Result<Option<(EntryKey, Dn)>, SpaceError> {
         let known: Option<(i64, String, bool)> = self
             .connection
             .prepare_cached(
@@ -19,20 +19,21 @@ impl Space {
             )?
             .query_row([configured.octets()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let dn = match known {
-            Some((_, dn, false)) => dn,
+        let (key, dn) = match known {
+            Some((key, dn, false)) => (EntryKey(key), dn),
             // The unit is gone; another of the same name takes its place.
             _ => match self.find_unit(configured)? {
                 Some((key, dn)) => {
                     self.connection
                         .prepare_cached("INSERT OR REPLACE INTO scope_unit (dn_key, entry_id) VALUES (?1, ?2)")?
                         .execute(params![configured.octets(), key.0])?;
-                    dn
+                    (key, dn)
                 }
                 None => return Ok(None),
             },
         };
-        Ok(Some(dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?))
+        let dn = dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?;
+        Ok(Some((key, dn)))
     }
 
     fn find_unit(&self, configured: &DnKey) -> Result<Option<(EntryKey, String)>, SpaceError> {
@@ -41,7 +42,7 @@ impl Space {
         Ok(statement.query_row([configured.octets()], |row| Ok((EntryKey(row.get(0)?), row.get(1)?))).optional()?)
     }
 
-    /// Forgets which entries the units are, for names that are no longer configured.
+    /// Forgets which entries the units and groups are, for names that are no longer configured.
     ///
     /// # Errors
     /// When the database fails.

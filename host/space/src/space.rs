@@ -8,11 +8,13 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::value_names::ByValue;
 use crate::{SpaceError, migrations};
 
 /// The connector space of one configuration. Every change that returned survives a crash (`synchronous=FULL`).
 pub struct Space {
     pub(crate) connection: Connection,
+    pub(crate) by_value: ByValue,
     path: PathBuf,
 }
 
@@ -43,8 +45,7 @@ impl Space {
     pub fn open(path: &Path) -> Result<Self, SpaceError> {
         Self::prepare(path).map_err(|error| match error {
             SpaceError::Database(cause) => SpaceError::Open { path: path.to_owned(), reason: cause.to_string() },
-            SpaceError::Damaged(_) => SpaceError::Foreign { path: path.to_owned() },
-            other => other,
+            other => other.at(path),
         })
     }
 
@@ -68,7 +69,9 @@ impl Space {
         // less often. Each commit is synced all the same.
         connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
         connection.execute_batch(include_str!("schema/temporary.sql"))?;
-        Ok(Self { connection, path: path.to_owned() })
+        let mut space = Self { connection, by_value: ByValue::default(), path: path.to_owned() };
+        space.load_by_value()?;
+        Ok(space)
     }
 
     /// The file.

@@ -32,4 +32,19 @@ impl Space {
             .execute(params![path, value, key.0])?;
         Ok(())
     }
+
+    /// Gives back the value that was allotted to an entry, because what was to bring it to the target failed. `kept` is the
+    /// value that its resource has there, which it keeps where nobody else was given it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn give_back_unique(&mut self, key: EntryKey, path: &TargetPath, kept: Option<&str>) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("DELETE FROM unique_value WHERE entry_id = ?1 AND path = ?2")?
+            .execute(params![key.0, path.as_str().to_ascii_lowercase()])?;
+        match kept {
+            Some(value) if self.unique_holder(path, value)?.is_none() => self.allot_unique(key, path, value),
+            _ => Ok(()),
+        }
+    }
 }

@@ -335,3 +335,54 @@ fn a_panic_leaves_nothing_half_done_and_nothing_behind_it_is_lost() {
     let store = store.reopen();
     assert_eq!(store.space.fact(MetaKey::Target).unwrap().as_deref(), Some(b"kept".as_slice()));
 }
+
+#[test]
+fn a_page_of_large_entries_has_fewer_of_them() {
+    let mut store = Store::new();
+    let entries: Vec<Entry> = (1..=40)
+        .map(|number| {
+            let mut large = entry(number, &format!("cn=e{number},dc=x"));
+            large.attributes.set("description".into(), vec![Value::Text("x".repeat(1 << 20))]);
+            large
+        })
+        .collect();
+    store.import(&entries, false);
+    let mut read = 0;
+    let mut last = None;
+    loop {
+        let page = store.space.live_entries(last.as_ref(), 1_000).unwrap();
+        let Some(end) = page.last() else { break };
+        assert!(page.len() < 20, "{}", page.len());
+        read += page.len();
+        last = Some(end.entry.source_id.clone());
+    }
+    assert_eq!(read, 40);
+}
+
+#[test]
+fn who_looked_a_name_up_is_evaluated_again_when_it_comes_moves_and_goes() {
+    let mut store = Store::new();
+    store.import(&[entry(1, "cn=asker,dc=x")], false);
+    let asker = store.key(1);
+    let name = "cn=boss,dc=x".parse::<Dn>().unwrap().key();
+    let asked = |store: &mut Store| {
+        store.space.clear_lookups(asker).unwrap();
+        let found = store.space.reference_by_dn(asker, &name).unwrap();
+        store.space.evaluated(asker, &id(1), None, None).unwrap();
+        found
+    };
+    let is_dirty =
+        |store: &Store| store.space.dirty_entries(None, 10).unwrap().iter().any(|stored| stored.key == asker);
+    assert_eq!(asked(&mut store), None);
+    store.import(&[entry(2, "cn=boss,dc=x")], false);
+    assert!(is_dirty(&store));
+    assert_eq!(asked(&mut store), Some(id(2)));
+    store.import(&[entry(2, "cn=gone elsewhere,dc=x")], false);
+    assert!(is_dirty(&store));
+    assert_eq!(asked(&mut store), None);
+    store.import(&[entry(2, "cn=boss,dc=x")], false);
+    asked(&mut store);
+    store.import(&[entry(1, "cn=asker,dc=x")], true);
+    assert!(is_dirty(&store));
+    assert_eq!(asked(&mut store), None);
+}

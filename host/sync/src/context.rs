@@ -15,7 +15,7 @@ use crate::{Configuration, CycleWatch};
 pub(crate) struct Context {
     pub configuration: Arc<Configuration>,
     pub chain: Arc<Chain>,
-    /// The organisational units of the scope, where they stand now; none: everything is in scope.
+    /// The organisational units of the scope, where they stand now.
     pub units: Arc<[DnKey]>,
     pub cycle: CycleNumber,
     /// Milliseconds since 1970.

@@ -2,12 +2,12 @@
 
 use provisor_model::{Change, LeavingAction, OperationKind, Plain, Reason, TargetValue, attribute_changes};
 use provisor_rules::Outcome;
-use provisor_space::{Link, LinkState, PlanState, Planned, PlannedBody, Space, StoredEntry};
+use provisor_space::{Link, LinkState, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
-use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::record;
 use crate::resolve::{Desired, resolve};
+use crate::{SyncError, scope};
 
 /// The decision that needs no note.
 const PROVISIONED: &str = "provision";
@@ -18,8 +18,8 @@ pub(crate) enum Verdict {
     Gone,
     /// The rules have decided.
     Decided(Outcome),
-    /// It is outside the units of the scope.
-    OutsideUnits,
+    /// It is outside the units and groups of the scope.
+    OutsideScope,
 }
 
 /// Decides what is done for one entry, puts that into the plan, and notes that the entry was evaluated.
@@ -39,10 +39,7 @@ pub(crate) fn decide(
             }
             "gone".to_owned()
         }
-        Verdict::OutsideUnits => {
-            let reason = Reason::new("outside-units", "The entry is outside the organisational units of the scope.");
-            out_of_scope(space, context, stored, reason, tally)?
-        }
+        Verdict::OutsideScope => out_of_scope(space, context, stored, scope::outside(&context.configuration), tally)?,
         Verdict::Decided(Outcome::OutOfScope { plugin, reason }) => {
             let detail = match plugin {
                 Some(plugin) => format!("{plugin}: {}", reason.detail),
@@ -52,16 +49,16 @@ pub(crate) fn decide(
         }
         Verdict::Decided(Outcome::Held { plugin, version, reason }) => {
             let reason = Reason::new(reason.code, format!("{plugin} {version}: {}", reason.detail));
-            hold(space, context, stored, &reason, tally)?
+            hold(space, context, stored, &reason, Retry::NextCycle, tally)?
         }
         Verdict::Decided(Outcome::Provision(draft)) => {
             if let Some(reason) = shared_anchor(space, stored)? {
-                hold(space, context, stored, &reason, tally)?
+                hold(space, context, stored, &reason, Retry::NextCycle, tally)?
             } else {
                 let kind = draft.kind.clone();
                 match resolve(space, stored.key, draft)? {
                     Ok(desired) => provision(space, context, stored, desired, obstacle(context, stored, &kind))?,
-                    Err(reason) => hold(space, context, stored, &reason, tally)?,
+                    Err(reason) => hold(space, context, stored, &reason, Retry::NextCycle, tally)?,
                 }
             }
         }
@@ -74,19 +71,21 @@ pub(crate) fn decide(
     )?)
 }
 
-/// Holds an entry: nothing of it is exported, and it is evaluated again in the next cycle.
+/// Holds an entry: nothing of it is exported, and it is evaluated again, in the next cycle or, where that costs requests,
+/// after a pause that grows.
 pub(crate) fn hold(
     space: &mut Space,
     context: &Context,
     stored: &StoredEntry,
     reason: &Reason,
+    retry: Retry,
     tally: &mut Tally,
 ) -> Result<String, SyncError> {
     let decision = format!("held: {}: {}", reason.code, reason.detail);
     // The decision alone does not tell: an entry may be held after its evaluation came to something else.
     let known = space.escrow(stored.key)?.is_some_and(|escrow| escrow.error == reason.detail);
     space.remove_plan(stored.key)?;
-    space.set_escrow(stored.key, &reason.detail, context.now)?;
+    space.set_escrow(stored.key, &reason.detail, context.now, retry)?;
     tally.hold(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), reason);
     if !known {
         record::decided(space, context, stored, "held", reason)?;
@@ -198,6 +197,7 @@ fn body_of(desired: Desired, link: Option<&Link>) -> PlannedBody {
         on_create: desired.on_create,
         contributions: desired.contributions,
         alternatives: desired.alternatives,
+        notes: desired.notes,
         ..PlannedBody::default()
     }
 }

@@ -2,48 +2,20 @@
 
 use std::thread;
 
-use provisor_model::{Dn, DnKey, Entry};
+use provisor_model::Entry;
 use provisor_rules::{Evaluation, Evaluator};
-use provisor_space::{MetaKey, Space, StoredEntry};
+use provisor_space::{Space, StoredEntry};
 
 use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
 use crate::watch::Step;
-use crate::{Configuration, SyncError};
+use crate::{SyncError, scope};
 
 /// How many entries are in memory at once.
 const PAGE: usize = 2_048;
 
 /// Fewer entries than this are not worth a second thread.
 const WORTH_A_THREAD: usize = 128;
-
-/// Where the organisational units of the scope stand now.
-///
-/// # Errors
-/// When a unit is not in the source: the cycle must not take everybody in it for gone.
-pub(crate) fn scope_units(space: &mut Space, configuration: &Configuration) -> Result<Vec<Dn>, SyncError> {
-    let configured: Vec<DnKey> = configuration.scope.organizational_units.iter().map(Dn::key).collect();
-    space.keep_scope_units(&configured)?;
-    let mut units = Vec::new();
-    if !configured.is_empty() && space.fact(MetaKey::Reads)?.is_none() {
-        let name = &configuration.name;
-        return Err(SyncError::Settings(format!(
-            "{name} has not read its source yet, so where the units of its scope are is not known. Run \"provisor preview {name}\" or \
-             \"provisor sync {name}\" first"
-        )));
-    }
-    for (unit, key) in configuration.scope.organizational_units.iter().zip(&configured) {
-        units.push(space.scope_unit(key)?.ok_or_else(|| {
-            SyncError::Scope(format!(
-                "{}: the organisational unit \"{unit}\" of [scope] is not in the source. Nothing was changed at the \
-                 target. Check its name, and that the account may read it; the next cycle reads everything. Take it out of \
-                 the list only if it was deleted on purpose",
-                configuration.file.display()
-            ))
-        })?);
-    }
-    Ok(units)
-}
 
 /// Evaluators for all cores.
 pub(crate) fn evaluators(context: &Context) -> Vec<Evaluator> {
@@ -60,7 +32,7 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
     let mut tally = Tally::default();
     let total = space.dirty_count()?;
     let mut page = space.dirty_entries(None, PAGE)?;
-    let mut said = verdicts(context, &mut evaluators, &page)?;
+    let mut said = verdicts(&mut evaluators, &page, &within_scope(space, context, &page)?)?;
     while let Some(last) = page.last() {
         if context.watch.stopping() {
             return Err(SyncError::Interrupted);
@@ -69,9 +41,10 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
         // The next entries go through the rules while these are decided: what an entry comes to depends on itself alone,
         // and deciding one changes no other, but for whether it is to be evaluated.
         let next = space.dirty_entries(Some(&last.entry.source_id), PAGE)?;
+        let within = within_scope(space, context, &next)?;
         let evaluators = &mut evaluators;
         let upcoming = thread::scope(|scope| {
-            let upcoming = (!next.is_empty()).then(|| scope.spawn(|| verdicts(context, evaluators, &next)));
+            let upcoming = (!next.is_empty()).then(|| scope.spawn(|| verdicts(evaluators, &next, &within)));
             let decided = space.atomically(|space| -> Result<(), SyncError> {
                 for (stored, (verdict, valid_until)) in page.iter().zip(said) {
                     decide(space, context, stored, verdict, valid_until, &mut tally)?;
@@ -86,7 +59,7 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
             None => {
                 // What was marked in the meantime stands anywhere.
                 let page = space.dirty_entries(None, PAGE)?;
-                let said = verdicts(context, evaluators, &page)?;
+                let said = verdicts(evaluators, &page, &within_scope(space, context, &page)?)?;
                 (page, said)
             }
         };
@@ -94,16 +67,20 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
     Ok(tally)
 }
 
+/// Which of these entries are within the scope, in order.
+fn within_scope(space: &Space, context: &Context, page: &[StoredEntry]) -> Result<Vec<bool>, SyncError> {
+    page.iter().map(|stored| Ok(stored.gone || scope::is_within(space, context, stored)?)).collect()
+}
+
 /// What scope and rules say of these entries, in order, and until when that holds.
 fn verdicts(
-    context: &Context,
     evaluators: &mut [Evaluator],
     page: &[StoredEntry],
+    in_scope: &[bool],
 ) -> Result<Vec<(Verdict, Option<i64>)>, SyncError> {
-    let in_scope: Vec<bool> = page.iter().map(|stored| stored.gone || within_units(context, &stored.entry)).collect();
     let asked: Vec<&Entry> = page
         .iter()
-        .zip(&in_scope)
+        .zip(in_scope)
         .filter(|(stored, in_scope)| **in_scope && !stored.gone)
         .map(|(stored, _)| &stored.entry)
         .collect();
@@ -115,22 +92,13 @@ fn verdicts(
                 return Ok((Verdict::Gone, None));
             }
             if !in_scope {
-                return Ok((Verdict::OutsideUnits, None));
+                return Ok((Verdict::OutsideScope, None));
             }
             let evaluation =
                 evaluations.next().ok_or_else(|| SyncError::Internal("an entry was not evaluated".into()))?;
             Ok((Verdict::Decided(evaluation.outcome), evaluation.valid_until))
         })
         .collect()
-}
-
-/// Whether an entry is at or below a unit of the scope.
-pub(crate) fn within_units(context: &Context, entry: &Entry) -> bool {
-    if context.units.is_empty() {
-        return true;
-    }
-    let key = entry.dn.key();
-    context.units.iter().any(|unit| key.is_within(unit))
 }
 
 /// Evaluates entries on as many threads as there are evaluators; the answers come in the order of the entries.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use provisor_model::{AttributeChange, Change, OperationKind, Plain, Reason, ResourceId, TargetValue};
-use provisor_space::{EntryKey, Link, LinkState, Planned, Space};
+use provisor_model::{AttributeChange, Change, OperationKind, Plain, Reason, ResourceId, TargetPath, TargetValue};
+use provisor_space::{EntryKey, Link, LinkState, Planned, PlannedBody, Retry, Space};
 use provisor_target::{RemoteResource, ScimTarget, TargetError, Update};
 use tokio::task::JoinSet;
 
@@ -12,7 +12,7 @@ use crate::context::{Context, Tally};
 use crate::finalise::{REMOVALS, TargetFacts};
 use crate::matching::{baseline, resolve_references};
 use crate::record::{self, Record, shown};
-use crate::request::{Prepared, Reply, Request, keep_done, prepare, send};
+use crate::request::{Prepared, Reply, Request, keep_done, prepare, send, sent_by};
 use crate::store::Store;
 use crate::watch::Step;
 use crate::{SyncError, clock, settle};
@@ -26,8 +26,18 @@ const GATHERING: Duration = Duration::from_millis(20);
 /// How often a creation tries another candidate of `first-unique`.
 const MOST_ALTERNATIVES: usize = 20;
 
-/// Carries the plan out, stage by stage, with the waiting references between what adds and what takes away.
+/// Carries the plan out. Where the target as a whole is away, no object waits longer for it.
 pub(crate) async fn export(store: &Store, target: &ScimTarget, context: &Context) -> Result<Tally, SyncError> {
+    let outcome = stages(store, target, context).await;
+    if matches!(outcome, Err(SyncError::Target(_))) {
+        let now = context.now;
+        store.with(move |space| Ok(space.excuse_escrow(now)?)).await?;
+    }
+    outcome
+}
+
+/// Goes through the plan stage by stage, with the waiting references between what adds and what takes away.
+async fn stages(store: &Store, target: &ScimTarget, context: &Context) -> Result<Tally, SyncError> {
     let mut tally = Tally::default();
     let total = store.with(|space| Ok(space.plan_counts()?.values().sum::<u64>())).await?;
     let mut settled = false;
@@ -119,13 +129,21 @@ async fn take(store: &Store, context: &Context, phase: u32, wave: u32) -> Result
         .with(move |space| {
             space.atomically(|space| -> Result<_, SyncError> {
                 let taken = space.take_planned(phase, wave, GROUP, clock::milliseconds())?;
-                taken.into_iter().map(|(planned, stored)| prepare(space, &context, planned, stored)).collect()
+                taken
+                    .into_iter()
+                    .map(|(planned, stored)| {
+                        let prepared = prepare(space, &context, planned, stored)?;
+                        space.note_sent(prepared.planned.key, sent_by(&prepared))?;
+                        Ok(prepared)
+                    })
+                    .collect()
             })
         })
         .await
 }
 
-/// Sends one request to its end. A creation that met a conflict, or whose reply was lost, is matched first.
+/// Sends one request to its end. A creation that met a conflict, or whose reply was lost, is matched first; an update that
+/// met a conflict over a value that was one of several tries the next.
 async fn carry_out(
     store: Store,
     target: ScimTarget,
@@ -133,7 +151,7 @@ async fn carry_out(
     prepared: Prepared,
 ) -> Result<(Prepared, Reply), SyncError> {
     match send(&target, &prepared).await {
-        Reply::Failed(error) if may_exist(&prepared, &error) => {
+        Reply::Failed(error) if may_exist(&prepared, &error) || may_give_way(&prepared, &error) => {
             resolve(&store, &target, &context, prepared, error).await
         }
         reply => Ok((prepared, reply)),
@@ -164,6 +182,14 @@ fn may_exist(prepared: &Prepared, error: &TargetError) -> bool {
         && (matches!(error, TargetError::Conflict { .. }) || error.outcome_unknown())
 }
 
+/// Whether another candidate of `first-unique` may do where this update met a conflict.
+fn may_give_way(prepared: &Prepared, error: &TargetError) -> bool {
+    let body = &prepared.planned.body;
+    matches!(prepared.planned.operation, OperationKind::Join | OperationKind::Update)
+        && matches!(error, TargetError::Conflict { .. })
+        && body.alternatives.keys().any(|path| body.desired.get(path) != body.baseline.get(path))
+}
+
 /// Looks whether a resource exists after all that could not be created, or whose creation was not confirmed; else
 /// tries the next unique value, where there is one.
 async fn resolve(
@@ -176,44 +202,83 @@ async fn resolve(
     let kind = prepared.planned.body.kind.clone();
     let anchor = prepared.stored.entry.anchor.to_string();
     for _ in 0..MOST_ALTERNATIVES {
-        match target.find(&kind, &context.paths.external_id, &anchor).await {
-            Ok(hits) if hits.len() == 1 => {
-                let Some(resource) = hits.into_iter().next() else { break };
-                return adopt(store, target, context, prepared, resource).await;
+        if prepared.planned.operation == OperationKind::Create {
+            match target.find(&kind, &context.paths.external_id, &anchor).await {
+                Ok(hits) if hits.len() == 1 => {
+                    let Some(resource) = hits.into_iter().next() else { break };
+                    return adopt(store, target, context, prepared, resource).await;
+                }
+                Ok(hits) if hits.is_empty() && matches!(error, TargetError::Conflict { .. }) => {}
+                _ => break,
             }
-            Ok(hits) if hits.is_empty() && matches!(error, TargetError::Conflict { .. }) => {}
-            _ => break,
         }
-        let Some(next) = next_alternative(store, prepared.planned.clone()).await? else { break };
+        let Some(path) = contested(target, &prepared.planned.body, &error).await else { break };
+        let Some(next) = next_alternative(store, prepared.planned.clone(), path).await? else { break };
         let (context, stored) = (context.clone(), prepared.stored.clone());
-        prepared = store.with(move |space| prepare(space, &context, next, stored)).await?;
+        prepared = store
+            .with(move |space| {
+                let prepared = prepare(space, &context, next, stored)?;
+                space.note_sent(prepared.planned.key, sent_by(&prepared))?;
+                Ok(prepared)
+            })
+            .await?;
         match send(target, &prepared).await {
-            Reply::Failed(again) if may_exist(&prepared, &again) => error = again,
+            Reply::Failed(again) if may_exist(&prepared, &again) || may_give_way(&prepared, &again) => error = again,
             reply => return Ok((prepared, reply)),
         }
     }
     Ok((prepared, Reply::Failed(error)))
 }
 
-/// The same creation with the next candidate of a `first-unique` attribute that nobody here has.
-async fn next_alternative(store: &Store, mut planned: Planned) -> Result<Option<Planned>, SyncError> {
+/// Which value with alternatives a conflict is about; none where it is about something else, so that no candidate is given
+/// up for nothing.
+async fn contested(target: &ScimTarget, body: &PlannedBody, error: &TargetError) -> Option<TargetPath> {
+    let TargetError::Conflict { detail, .. } = error else { return None };
+    let said = detail.to_lowercase();
+    let only_one = target.unique_paths(&body.kind).len() <= 1;
+    for path in body.alternatives.keys() {
+        let placed = body.on_create.get(path).or_else(|| body.desired.get(path));
+        let Some(value @ TargetValue::Plain(Plain::Text(text))) = placed else { continue };
+        if body.baseline.get(path) == Some(value) {
+            continue;
+        }
+        if said.contains(&text.to_lowercase()) || said.contains(&path.as_str().to_lowercase()) {
+            return Some(path.clone());
+        }
+        // A service may keep names that it does not show, those of deleted accounts for example: where it does not say what
+        // the conflict is about, and announces nothing else as unique, it is about this.
+        let silent = said.is_empty() && only_one;
+        let taken = match target.abilities().filter {
+            true => target.find(&body.kind, path, text).await.map_or(silent, |hits| silent || !hits.is_empty()),
+            false => silent,
+        };
+        if taken {
+            return Some(path.clone());
+        }
+    }
+    None
+}
+
+/// The same operation with the next candidate of this `first-unique` attribute that nobody here has.
+async fn next_alternative(store: &Store, mut planned: Planned, path: TargetPath) -> Result<Option<Planned>, SyncError> {
     store
         .with(move |space| {
             let key = planned.key;
             let body = &mut planned.body;
-            for (path, candidates) in &body.alternatives {
-                let place = if body.on_create.contains_key(path) { &mut body.on_create } else { &mut body.desired };
-                let is_present =
-                    |candidate: &String| place.get(path) == Some(&TargetValue::Plain(Plain::Text(candidate.clone())));
-                let Some(present) = candidates.iter().position(is_present) else { continue };
-                for candidate in candidates.iter().skip(present + 1) {
-                    if space.unique_holder(path, candidate)?.is_some_and(|holder| holder != key) {
-                        continue;
-                    }
-                    space.allot_unique(key, path, candidate)?;
-                    place.insert(path.clone(), TargetValue::Plain(Plain::Text(candidate.clone())));
-                    return Ok(Some(planned));
+            let Some(candidates) = body.alternatives.get(&path) else { return Ok(None) };
+            let place = if body.on_create.contains_key(&path) { &mut body.on_create } else { &mut body.desired };
+            let text = |candidate: &String| TargetValue::Plain(Plain::Text(candidate.clone()));
+            let Some(present) = candidates.iter().position(|candidate| place.get(&path) == Some(&text(candidate)))
+            else {
+                return Ok(None);
+            };
+            for candidate in candidates.iter().skip(present + 1) {
+                if space.unique_holder(&path, candidate)?.is_some_and(|holder| holder != key) {
+                    continue;
                 }
+                space.allot_unique(key, &path, candidate)?;
+                place.insert(path, text(candidate));
+                return Ok(Some(planned));
             }
             Ok(None)
         })
@@ -256,7 +321,7 @@ fn keep_one(
         Reply::Done { resource_id } => {
             // Somebody may have linked the resource since it was matched; then nothing of ours is overwritten.
             if let Some(other) = taken_meanwhile(space, &prepared, resource_id.as_ref())? {
-                return fail(space, context, &prepared, &other, false, tally);
+                return fail(space, context, &prepared, Failure::of_this(other), tally);
             }
             log_success(space, context, &prepared, resource_id.as_ref().map(|id| id.as_str()))?;
             keep_done(space, &prepared, resource_id)?;
@@ -265,7 +330,7 @@ fn keep_one(
         }
         Reply::Unfinished { resource_id, error } => {
             if let Some(other) = taken_meanwhile(space, &prepared, Some(&resource_id))? {
-                return fail(space, context, &prepared, &other, false, tally);
+                return fail(space, context, &prepared, Failure::of_this(other), tally);
             }
             if prepared.planned.operation == OperationKind::Create {
                 // What is known to be there; the rest is found out by reading it before the next attempt.
@@ -280,13 +345,13 @@ fn keep_one(
                 };
                 space.set_link(prepared.planned.key, &link)?;
             }
-            fail(space, context, &prepared, &error.to_string(), true, tally)
+            fail(space, context, &prepared, Failure { unknown: true, ..Failure::from(&error) }, tally)
         }
         Reply::Failed(error) => {
             if matches!(error, TargetError::NotFound { .. }) && prepared.planned.operation != OperationKind::Create {
                 space.forget_resource(prepared.planned.key)?;
             }
-            fail(space, context, &prepared, &error.to_string(), error.outcome_unknown(), tally)
+            fail(space, context, &prepared, Failure::from(&error), tally)
         }
     }
 }
@@ -303,26 +368,71 @@ fn taken_meanwhile(
         .map(|(_, _, dn)| format!("The target answered with the resource {id}, which is linked to {dn} already.")))
 }
 
-/// Puts an object aside whose request failed; it is evaluated and tried again in the next cycle.
-pub(crate) fn fail(
+/// When an object is tried again whose request failed so. What is not the object's own fault, or needs another operation
+/// now, does not make it wait.
+pub(crate) fn retry_after(error: &TargetError) -> Retry {
+    if error.concerns_whole_target() || matches!(error, TargetError::NotFound { .. }) {
+        Retry::NextCycle
+    } else {
+        Retry::Paused
+    }
+}
+
+/// How a request failed.
+struct Failure {
+    words: String,
+    /// Whether it may have been carried out.
+    unknown: bool,
+    retry: Retry,
+}
+
+impl Failure {
+    /// A failure of this object alone, that changed nothing.
+    fn of_this(words: String) -> Self {
+        Self { words, unknown: false, retry: Retry::Paused }
+    }
+}
+
+impl From<&TargetError> for Failure {
+    fn from(error: &TargetError) -> Self {
+        Self { words: error.to_string(), unknown: error.outcome_unknown(), retry: retry_after(error) }
+    }
+}
+
+/// Puts an object aside whose request failed; it is evaluated and tried again after its pause.
+fn fail(
     space: &mut Space,
     context: &Context,
     prepared: &Prepared,
-    error: &str,
-    unknown: bool,
+    failure: Failure,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
     let Prepared { planned, stored, .. } = prepared;
+    let Failure { words, unknown, retry } = failure;
     let key = planned.key;
     space.remove_plan(key)?;
-    space.mark_dirty(key, &stored.entry.source_id)?;
-    space.set_escrow(key, error, context.now)?;
+    let next = space.set_escrow(key, &words, context.now, retry)?;
     // What an earlier request of unknown outcome did was read for this attempt alone, so it is read again.
     if !unknown && !stored.uncertain {
         space.clear_intent(key)?;
+        give_back(space, prepared)?;
     }
-    tally.fail(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), error);
-    log(space, context, prepared, "failure", None, Some(error.to_owned()))
+    tally.fail(stored.entry.dn.to_string(), stored.entry.source_id.to_string(), &words);
+    log(space, context, prepared, "failure", None, Some((words, record::retry_words(next, context.now))))
+}
+
+/// Gives back the values of `first-unique` that did not come to the target, so that others may have them.
+fn give_back(space: &mut Space, prepared: &Prepared) -> Result<(), SyncError> {
+    let body = &prepared.planned.body;
+    let creates = prepared.planned.operation == OperationKind::Create;
+    for path in body.alternatives.keys().filter(|path| creates || body.desired.contains_key(*path)) {
+        let kept = match body.baseline.get(path) {
+            Some(TargetValue::Plain(Plain::Text(text))) => Some(text.as_str()),
+            _ => None,
+        };
+        space.give_back_unique(prepared.planned.key, path, kept)?;
+    }
+    Ok(())
 }
 
 fn log_success(
@@ -340,7 +450,7 @@ fn log(
     prepared: &Prepared,
     status: &str,
     resource_id: Option<&str>,
-    error: Option<String>,
+    failure: Option<(String, String)>,
 ) -> Result<(), SyncError> {
     let Prepared { planned, stored, changes, .. } = prepared;
     let body = &planned.body;
@@ -352,11 +462,13 @@ fn log(
     steps.push(("plan", format!("{} with {} changed attributes.", planned.operation, changes.len())));
     let done =
         if matches!(prepared.request, Request::None) { "Nothing had to be sent." } else { "The target accepted it." };
+    let (error, retry) = failure.unzip();
     steps.push(("export", error.clone().unwrap_or_else(|| done.to_owned())));
     let sets_password = context.configuration.target.dialect.initial_password && body.kind.eq_ignore_ascii_case("User");
     if planned.operation == OperationKind::Create && error.is_none() && sets_password {
         steps.push(("export", "An initial password was set, at random; it was kept nowhere.".to_owned()));
     }
+    steps.extend(retry.map(|words| ("retry", words)));
     let operation = planned.operation.as_str();
     let resource_id = resource_id.or(body.resource_id.as_ref().map(|id| id.as_str()));
     let record = Record {

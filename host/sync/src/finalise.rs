@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue, attribute_changes,
 };
-use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Space, StoredEntry};
+use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ fn finalise_one(
     if planned.operation == OperationKind::Disable && !facts.can_be_disabled(&planned.body, &context.paths.active) {
         let stored = entry_of(space, key)?;
         let reason = cannot_be_disabled(&planned.body, &stored);
-        let decision = hold(space, context, &stored, &reason, tally)?;
+        let decision = hold(space, context, &stored, &reason, Retry::NextCycle, tally)?;
         return Ok(space.evaluated(key, &place.source_id, Some(&decision), None)?);
     }
     // The stored plan is written anew only where something in it changes here.

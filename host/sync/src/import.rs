@@ -1,11 +1,14 @@
 //! Step one: the change feed into the connector space.
 
+use std::sync::Arc;
+
 use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Watermark};
 use provisor_model::Schema;
 use provisor_rules::Chain;
 use provisor_space::{ImportEnd, MetaKey, PageCounts};
 
 use crate::configuration::Source;
+use crate::reads::{Reads, reads, unknown};
 use crate::report::{CycleKind, ImportCounts};
 use crate::store::Store;
 use crate::watch::{CycleWatch, Step};
@@ -42,13 +45,14 @@ pub(crate) async fn import(
             .await?
     };
     let incremental = watermark.is_some();
-    match attempt(store, &directory, chain, &schema, watermark, watch).await {
+    let reads = Arc::new(reads(configuration, chain, &schema));
+    match attempt(store, &directory, &reads, &schema, watermark, watch).await {
         Ok(Some(imported)) => finish(store, imported, identity).await,
         // The watermark was not this store's, or the server has lost track of it.
-        Ok(None) => again(store, &directory, chain, &schema, watch, identity).await,
+        Ok(None) => again(store, &directory, &reads, &schema, watch, identity).await,
         Err(SyncError::Directory(error)) if incremental && error.needs_full_import() => {
             tracing::warn!(configuration = configuration.name, %error, "The source is read anew.");
-            again(store, &directory, chain, &schema, watch, identity).await
+            again(store, &directory, &reads, &schema, watch, identity).await
         }
         Err(error) => Err(error),
     }
@@ -57,12 +61,12 @@ pub(crate) async fn import(
 async fn again(
     store: &Store,
     directory: &Directory,
-    chain: &Chain,
+    reads: &Arc<Reads>,
     schema: &Schema,
     watch: &CycleWatch,
     identity: Vec<u8>,
 ) -> Result<Imported, SyncError> {
-    match attempt(store, directory, chain, schema, None, watch).await? {
+    match attempt(store, directory, reads, schema, None, watch).await? {
         Some(imported) => finish(store, imported, identity).await,
         None => Err(SyncError::Internal("a full import spoke of entries that it did not bring".into())),
     }
@@ -80,7 +84,7 @@ fn check_reads(configuration: &Configuration, chain: &Chain, schema: &Schema) ->
         // A file has no schema of its own: any attribute may be in it.
         return Ok(());
     }
-    match chain.reads().into_iter().find(|name| !schema.knows(name)) {
+    match unknown(configuration, chain, schema).into_iter().next() {
         None => Ok(()),
         Some(name) => Err(SyncError::Settings(format!(
             "{}: the rules read the attribute \"{name}\", which the directory's schema does not have. Nothing was changed at \
@@ -94,15 +98,20 @@ fn check_reads(configuration: &Configuration, chain: &Chain, schema: &Schema) ->
 async fn attempt(
     store: &Store,
     directory: &Directory,
-    chain: &Chain,
+    reads: &Arc<Reads>,
     schema: &Schema,
     watermark: Option<Watermark>,
     watch: &CycleWatch,
 ) -> Result<Option<Imported>, SyncError> {
-    let attributes = chain.reads();
-    let mut import = directory.import(ImportRequest { attributes: attributes.clone(), watermark }).await?;
+    let mut import = directory.import(ImportRequest { attributes: reads.attributes.clone(), watermark }).await?;
     let kind = import.kind();
-    store.with(|space| Ok(space.begin_import()?)).await?;
+    let given = Arc::clone(reads);
+    store
+        .with(move |space| {
+            space.adopt_references_by(&given.references_by)?;
+            Ok(space.begin_import()?)
+        })
+        .await?;
     let counts = read_pages(store, &mut import, schema, watch).await?;
     let completion = import.finish()?;
     if counts.unknown > 0 {
@@ -115,13 +124,13 @@ async fn attempt(
                 .into(),
         ));
     }
-    let schema = schema.clone();
+    let (schema, reads) = (schema.clone(), Arc::clone(reads));
     let gone = store
         .with(move |space| {
             let end = ImportEnd {
                 watermark: completion.watermark.octets(),
                 absent_is_deleted: completion.absent_is_deleted,
-                reads: &attributes,
+                reads: &reads.attributes,
             };
             space.atomically(|space| -> Result<u64, SyncError> {
                 let stored = serde_json::to_vec(&schema).map_err(provisor_space::SpaceError::from)?;

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use provisor_directory::{Directory, ObjectQuery};
 use provisor_model::CheckLine;
-use provisor_space::{LogFilter, MetaKey};
+use provisor_space::{LogFilter, MetaKey, Space};
 use provisor_target::ScimTarget;
 
 use crate::configuration::Source;
-use crate::report::{ConfigurationStatus, CycleReport, LogRecord, RuleStatus};
+use crate::reads::unknown;
+use crate::report::{ConfigurationStatus, CycleReport, EscrowedObject, LogRecord, RuleStatus};
 use crate::{Pipeline, SyncError};
 
 impl Pipeline {
@@ -35,7 +36,7 @@ impl Pipeline {
                 lines.extend(self.check_units(&directory).await);
                 if let (Some(chain), Ok(schema)) = (&chain, directory.schema().await) {
                     let unknown: Vec<String> =
-                        chain.reads().iter().filter(|name| !schema.knows(name)).map(ToString::to_string).collect();
+                        unknown(&self.configuration, chain, &schema).iter().map(ToString::to_string).collect();
                     lines.push(match (unknown.is_empty(), &self.configuration.source) {
                         (true, _) => {
                             CheckLine::ok("attributes", "the source knows every attribute that the rules read")
@@ -77,10 +78,11 @@ impl Pipeline {
         lines
     }
 
-    /// Whether the organisational units of the scope are in the source.
+    /// Whether the organisational units and groups of the scope are in the source.
     async fn check_units(&self, directory: &Directory) -> Vec<CheckLine> {
         let mut lines = Vec::new();
-        for unit in &self.configuration.scope.organizational_units {
+        let scope = &self.configuration.scope;
+        for unit in scope.organizational_units.iter().chain(&scope.groups) {
             let found = directory.read_object(ObjectQuery::Dn(unit.clone()), &BTreeSet::new()).await;
             let what = "scope";
             lines.push(match found {
@@ -121,6 +123,7 @@ impl Pipeline {
                     entries: counts.entries,
                     links: counts.links,
                     escrow: counts.escrow,
+                    escrowed: escrowed(space)?,
                     pending: counts.dirty + counts.planned,
                     waiting_references: counts.waiting,
                     imported: space.fact(MetaKey::Reads)?.is_some(),
@@ -151,6 +154,21 @@ impl Pipeline {
             })
             .await
     }
+}
+
+/// How many objects that are put aside a status names.
+const NAMED: usize = 20;
+
+fn escrowed(space: &Space) -> Result<Vec<EscrowedObject>, SyncError> {
+    let records = space.escrow_records(NAMED)?.into_iter().map(|(dn, id, record)| EscrowedObject {
+        dn,
+        id: id.to_string(),
+        error: record.error,
+        since: record.since,
+        attempts: record.attempts,
+        next: record.next,
+    });
+    Ok(records.collect())
 }
 
 /// The lines of one side, named after it.

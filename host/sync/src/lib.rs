@@ -17,11 +17,13 @@ mod pipeline;
 mod plugin_preview;
 mod preview;
 mod provision;
+mod reads;
 mod record;
 mod report;
 mod request;
 mod resolve;
 mod safety;
+mod scope;
 mod settle;
 mod store;
 mod watch;
@@ -36,8 +38,8 @@ pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};
 pub use preview::PreviewRequest;
 pub use provisor_space::LogFilter;
 pub use report::{
-    ConfigurationStatus, CycleKind, CycleOutcome, CycleReport, EntryDifference, ImportCounts, LogRecord, LogStep,
-    ObjectFailure, PlannedOperation, PluginPreview, PreviewReport, ProvisionReport, ProvisionStep, RequestTally,
-    RuleStatus, ShownChange,
+    ConfigurationStatus, CycleKind, CycleOutcome, CycleReport, EntryDifference, EscrowedObject, ImportCounts,
+    LogRecord, LogStep, ObjectFailure, PlannedOperation, PluginPreview, PreviewReport, ProvisionReport, ProvisionStep,
+    RequestTally, RuleStatus, ShownChange,
 };
 pub use watch::{CycleWatch, Progress, Step};

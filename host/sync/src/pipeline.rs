@@ -12,11 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::context::{Context, Paths, Tally};
 use crate::destination::Connected;
-use crate::evaluate::{evaluate_dirty, scope_units};
+use crate::evaluate::evaluate_dirty;
 use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
 use crate::matching::match_resources;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
+use crate::scope::{self, Standing};
 use crate::store::Store;
 use crate::watch::CycleWatch;
 use crate::{Configuration, Mode, SyncError, clock, export, safety};
@@ -115,9 +116,14 @@ impl Pipeline {
             self.target = None;
         }
         if !matches!(outcome, Err(SyncError::Interrupted)) {
-            self.store
+            let kept = self
+                .store
                 .with(move |space| Ok(space.set_fact(MetaKey::LastError, words.as_deref().map(str::as_bytes))?))
-                .await?;
+                .await;
+            // Where the disk is full, that is what the cycle ended with already.
+            if outcome.is_ok() {
+                kept?;
+            }
         }
         outcome
     }
@@ -184,12 +190,12 @@ impl Pipeline {
         before: RequestCounts,
     ) -> Result<CycleReport, SyncError> {
         let Planning { context, tally, .. } = planning;
-        let waiting = self.store.with(|space| Ok(space.waiting_count()?)).await?;
+        let (waiting, escrow) = self.store.with(|space| Ok((space.waiting_count()?, space.escrow_count()?))).await?;
         let after = self.requests();
         let held = tally.held_count();
         let outcome = if context.watch.stopping() {
             CycleOutcome::Paused
-        } else if tally.failed + held > 0 {
+        } else if tally.failed + held + escrow > 0 {
             CycleOutcome::CompletedWithFailures
         } else {
             CycleOutcome::Completed
@@ -206,6 +212,7 @@ impl Pipeline {
             operations: tally.operations,
             failed: tally.failed,
             held,
+            escrow,
             out_of_scope: tally.out_of_scope.values().sum(),
             waiting_references: waiting,
             requests: RequestTally::new(
@@ -245,7 +252,7 @@ impl Pipeline {
         self.complete_plan(context, tally, facts, request.allow_deletes).await
     }
 
-    /// What all plans begin with: who is due, where the scope's units are, and whether everything is to be evaluated.
+    /// What all plans begin with: who is due, where the scope's units and groups are, and whether everything is to be evaluated.
     pub(crate) async fn begin(
         &self,
         chain: Arc<Chain>,
@@ -259,9 +266,10 @@ impl Pipeline {
         self.store
             .with(move |space| {
                 space.atomically(|space| -> Result<Context, SyncError> {
-                    space.mark_due(now / 1000)?;
-                    let units = scope_units(space, &configuration)?;
-                    let under = evaluated_under(&configuration, &chain, &units);
+                    space.mark_due(now)?;
+                    let standing = scope::standing(space, &configuration)?;
+                    scope::settle_groups(space, &configuration, &standing)?;
+                    let under = evaluated_under(&configuration, &chain, &standing);
                     // Under a clock that was set back, what was decided by time does not hold.
                     let set_back = space.previous_start(cycle)?.is_some_and(|before| before > now + CLOCK_SLACK);
                     if everything
@@ -271,7 +279,7 @@ impl Pipeline {
                         space.mark_all_dirty()?;
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
-                    let units = units.iter().map(Dn::key).collect();
+                    let units = standing.units.iter().map(Dn::key).collect();
                     Ok(Context { configuration, chain, units, cycle, now, watch, paths, asks_target: true })
                 })
             })
@@ -345,8 +353,8 @@ impl Pipeline {
         self.store
             .with(move |space| {
                 let Some(known) = space.fact(MetaKey::EvaluatedUnder)? else { return Ok(true) };
-                let units = scope_units(space, &configuration)?;
-                Ok(known != evaluated_under(&configuration, &chain, &units))
+                let standing = scope::standing(space, &configuration)?;
+                Ok(known != evaluated_under(&configuration, &chain, &standing))
             })
             .await
     }
@@ -370,12 +378,16 @@ impl<'a> StepTimer<'a> {
 }
 
 /// What all evaluations depend on besides the entries.
-fn evaluated_under(configuration: &Configuration, chain: &Chain, units: &[Dn]) -> Vec<u8> {
+fn evaluated_under(configuration: &Configuration, chain: &Chain, standing: &Standing) -> Vec<u8> {
     let mut digest = Sha256::new();
     digest.update(chain.hash());
     digest.update(configuration.fingerprint());
-    for unit in units {
+    for unit in &standing.units {
         digest.update(unit.key().octets());
+    }
+    for group in &standing.groups {
+        // A group that is renamed stays the same.
+        digest.update(group.number().to_be_bytes());
     }
     digest.finalize().to_vec()
 }

@@ -8,10 +8,10 @@ use provisor_rules::{Chain, Outcome};
 use provisor_space::{CycleNumber, Space};
 
 use crate::context::Context;
-use crate::evaluate::{evaluate_parallel, evaluators, within_units};
+use crate::evaluate::{evaluate_parallel, evaluators};
 use crate::report::{EntryDifference, PluginPreview, ShownChange};
 use crate::watch::{CycleWatch, Step};
-use crate::{Pipeline, SyncError, clock};
+use crate::{Pipeline, SyncError, clock, scope};
 
 /// How many entries are in memory at once.
 const PAGE: usize = 2_048;
@@ -44,11 +44,12 @@ impl Pipeline {
         let paths = self.paths.clone();
         self.store
             .with(move |space| {
-                let units = crate::evaluate::scope_units(space, &configuration)?;
+                let standing = scope::standing(space, &configuration)?;
+                scope::settle_groups(space, &configuration, &standing)?;
                 let context = |chain: &Arc<Chain>| Context {
                     configuration: Arc::clone(&configuration),
                     chain: Arc::clone(chain),
-                    units: units.iter().map(provisor_model::Dn::key).collect(),
+                    units: standing.units.iter().map(provisor_model::Dn::key).collect(),
                     cycle: CycleNumber(0),
                     now: clock::milliseconds(),
                     watch: watch.clone(),
@@ -95,8 +96,12 @@ fn compare(
         let page = space.live_entries(last.as_ref(), PAGE)?;
         let Some(end) = page.last() else { return Ok(report) };
         last = Some(end.entry.source_id.clone());
-        let entries: Vec<_> =
-            page.iter().map(|stored| &stored.entry).filter(|entry| within_units(old, entry)).collect();
+        let mut entries = Vec::with_capacity(page.len());
+        for stored in &page {
+            if scope::is_within(space, old, stored)? {
+                entries.push(&stored.entry);
+            }
+        }
         let before = evaluate_parallel(&mut olds, &entries)?;
         let after = evaluate_parallel(&mut news, &entries)?;
         for ((entry, before), after) in entries.iter().zip(before).zip(after) {

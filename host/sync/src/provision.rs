@@ -1,24 +1,22 @@
 //! One object, now, step by step: as a cycle would treat it, with every rule's contribution.
 
-use std::collections::BTreeSet;
-
 use provisor_directory::ObjectQuery;
 use provisor_model::{AttributeName, Dn, Entry, OperationKind, Reason, Schema, SourceId, Value};
-use provisor_rules::{Decision, Outcome, Step as RuleStep};
+use provisor_rules::{Chain, Decision, Outcome, Step as RuleStep};
 use provisor_space::{EntryKey, MetaKey, PlanState, Space};
 
 use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
-use crate::evaluate::within_units;
 use crate::export::export;
 use crate::finalise::TargetFacts;
 use crate::matching::match_resources;
 use crate::plugin_preview::text;
 use crate::preview::changes_of;
+use crate::reads::reads;
 use crate::record::shown;
 use crate::report::{ProvisionReport, ProvisionStep};
 use crate::watch::CycleWatch;
-use crate::{Mode, Pipeline, SyncError, clock};
+use crate::{Mode, Pipeline, SyncError, clock, scope};
 
 /// How many values of an attribute are shown.
 const SHOWN_VALUES: usize = 5;
@@ -33,7 +31,7 @@ impl Pipeline {
         let now = clock::milliseconds();
         let chain = self.bind().await?;
         self.adopt_target().await?;
-        let (entry, schema) = self.read_one(object, &chain.reads()).await?;
+        let (entry, schema) = self.read_one(object, &chain).await?;
         let mut report = ProvisionReport {
             configuration: self.name().to_owned(),
             dn: entry.dn.to_string(),
@@ -115,11 +113,12 @@ impl Pipeline {
     }
 
     /// Finds the object and reads it from the source.
-    async fn read_one(&self, object: &str, reads: &BTreeSet<AttributeName>) -> Result<(Entry, Schema), SyncError> {
+    async fn read_one(&self, object: &str, chain: &Chain) -> Result<(Entry, Schema), SyncError> {
         let directory = self.configuration.directory()?;
         let schema = directory.schema().await?;
+        let reads = reads(&self.configuration, chain, &schema).attributes;
         for query in self.queries(object).await? {
-            let mut found = directory.read_object(query, reads).await?;
+            let mut found = directory.read_object(query, &reads).await?;
             match (found.pop(), found.len()) {
                 (None, _) => {}
                 (Some(entry), 0) => return Ok((entry, schema)),
@@ -209,8 +208,8 @@ fn evaluate_one(
             .ok_or_else(|| SyncError::Internal("the entry that was just stored is not there".into()))?;
         let mut steps = Vec::new();
         let mut tally = Tally::default();
-        let (verdict, valid_until) = if within_units(context, entry) {
-            steps.push(step("scope", "ok", "It is within the organisational units of the scope.", Vec::new()));
+        let (verdict, valid_until) = if scope::is_within(space, context, &stored)? {
+            steps.push(step("scope", "ok", "It is within the units and groups of the scope.", Vec::new()));
             let mut evaluator = context.chain.start_cycle(context.now / 1000, true);
             let evaluation = evaluator
                 .evaluate(&[entry])?
@@ -222,9 +221,9 @@ fn evaluate_one(
             }
             (Verdict::Decided(evaluation.outcome), evaluation.valid_until)
         } else {
-            let words = "It is outside the organisational units of the scope.";
-            steps.push(step("scope", "skipped", words, Vec::new()));
-            (Verdict::OutsideUnits, None)
+            let words = scope::outside(&context.configuration).detail;
+            steps.push(step("scope", "skipped", &words, Vec::new()));
+            (Verdict::OutsideScope, None)
         };
         decide(space, context, &stored, verdict, valid_until, &mut tally)?;
         Ok((steps, stored.key, tally))

@@ -87,6 +87,19 @@ pub(crate) fn put(
     Ok(space.add_log(stored.key, entry.dn.key().octets(), &row)?)
 }
 
+/// When an object is tried again, for people; both times in milliseconds since 1970.
+pub(crate) fn retry_words(next: i64, now: i64) -> String {
+    let minutes = (next - now) / 60_000;
+    let pause = match minutes {
+        ..1 => return "It is tried again in the next cycle.".to_owned(),
+        1..120 => format!("{minutes} minutes"),
+        _ => format!("{} hours", minutes / 60),
+    };
+    format!(
+        "It is tried again in {pause}; before that when the entry or the rules change, or by \"provisor provision\"."
+    )
+}
+
 /// Changes as they are shown, with the plugin that set each.
 pub(crate) fn shown<R: Ord + Display>(
     changes: &[AttributeChange<R>],

@@ -99,6 +99,9 @@ pub struct CycleReport {
     pub failed: u64,
     /// Objects that are held before their export.
     pub held: u64,
+    /// Objects that failed or are held, of this cycle and of earlier ones; each is tried again after its pause.
+    #[serde(default)]
+    pub escrow: u64,
     /// Evaluated entries that are not in scope.
     pub out_of_scope: u64,
     /// References that wait for their target.
@@ -258,6 +261,23 @@ pub struct RuleStatus {
     pub hash: String,
 }
 
+/// An object that is put aside, and when it is tried again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscrowedObject {
+    /// The name of the entry.
+    pub dn: String,
+    /// Its source id.
+    pub id: String,
+    /// Why.
+    pub error: String,
+    /// Since when, in milliseconds since 1970.
+    pub since: i64,
+    /// How often it was tried.
+    pub attempts: u64,
+    /// From when on it is tried again, in milliseconds since 1970.
+    pub next: i64,
+}
+
 /// How a configuration stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationStatus {
@@ -269,8 +289,11 @@ pub struct ConfigurationStatus {
     pub entries: u64,
     /// Linked resources, by kind.
     pub links: BTreeMap<String, u64>,
-    /// Objects that failed or are held; they are tried again in each cycle.
+    /// Objects that failed or are held; each is tried again after a pause, and when its entry or the rules change.
     pub escrow: u64,
+    /// The first of them, by when they are tried again.
+    #[serde(default)]
+    pub escrowed: Vec<EscrowedObject>,
     /// Entries that wait for their evaluation.
     pub pending: u64,
     /// References that wait for their target.

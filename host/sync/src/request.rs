@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, ResourceId, SourceId, TargetPath, TargetValue, attribute_changes,
 };
-use provisor_space::{Link, LinkState, Planned, Space, StoredEntry, Waiting};
+use provisor_space::{Link, LinkState, Planned, Sent, Space, StoredEntry, Waiting};
 use provisor_target::{NewResource, ScimTarget, TargetError, Update};
 
 use crate::SyncError;
@@ -110,6 +110,28 @@ pub(crate) fn prepare(
         OperationKind::Release => Request::None,
     };
     Ok(Prepared { planned, stored, request, exported, waiting, changes })
+}
+
+/// What a request sets, for the case that its outcome is never known.
+pub(crate) fn sent_by(prepared: &Prepared) -> Sent {
+    match prepared.request {
+        Request::Create { .. } => prepared.exported.clone(),
+        Request::Update { .. } => sent_in(&prepared.changes),
+        Request::None | Request::Delete { .. } => Sent::new(),
+    }
+}
+
+/// What changes set.
+pub(crate) fn sent_in(changes: &[AttributeChange<SourceId>]) -> Sent {
+    let values = changes.iter().filter_map(|change| {
+        let value = match &change.change {
+            Change::Set(value) => value.clone(),
+            Change::References { add, .. } if !add.is_empty() => TargetValue::References(add.clone()),
+            Change::References { .. } | Change::Remove => return None,
+        };
+        Some((change.path.clone(), value))
+    });
+    values.collect()
 }
 
 /// Sends the request.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisor_model::{Dn, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
+use provisor_model::{AttributeName, Dn, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
 use provisor_space::{EntryKey, Space};
 
 use crate::SyncError;
@@ -17,13 +17,21 @@ pub(crate) struct Desired {
     pub contributions: BTreeMap<TargetPath, String>,
     /// All candidates of `first-unique`, in order.
     pub alternatives: BTreeMap<TargetPath, Vec<String>>,
+    /// What a person should know about it.
+    pub notes: Vec<String>,
 }
+
+/// How many names that several entries have are told.
+const NAMED: usize = 3;
 
 /// Resolves a draft of this entry; a reason where a value cannot be made sense of, so that the entry is held.
 pub(crate) fn resolve(space: &mut Space, key: EntryKey, draft: Draft) -> Result<Result<Desired, Reason>, SyncError> {
     space.clear_lookups(key)?;
     let mut desired = Desired { kind: draft.kind, ..Desired::default() };
     for (path, attribute) in draft.attributes {
+        if let DraftValue::ReferencesOf(name) = &attribute.value {
+            desired.notes.extend(ambiguous(space, key, name)?);
+        }
         let value = match resolve_value(space, key, &path, attribute.value, &mut desired.alternatives)? {
             Ok(value) => value,
             Err(reason) => return Ok(Err(reason)),
@@ -34,6 +42,23 @@ pub(crate) fn resolve(space: &mut Space, key: EntryKey, draft: Draft) -> Result<
         place.insert(path, value);
     }
     Ok(Ok(desired))
+}
+
+/// Words for references by value that mean nobody, because several entries have the value.
+fn ambiguous(space: &Space, key: EntryKey, attribute: &AttributeName) -> Result<Option<String>, SyncError> {
+    let names = space.ambiguous_references(key, attribute)?;
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let shown: Vec<String> = names.iter().take(NAMED).map(|name| format!("\"{name}\"")).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let words = format!(
+        "{attribute} lists {}{more}, which several entries have: nobody is taken for it. Give each entry a value of its own.",
+        shown.join(", ")
+    );
+    tracing::warn!(entry = key.number(), "{words}");
+    Ok(Some(words))
 }
 
 type Resolved = Result<Option<TargetValue<SourceId>>, Reason>;

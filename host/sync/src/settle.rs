@@ -8,13 +8,18 @@ use provisor_space::{EntryKey, Link, Space, StoredEntry, Waiting};
 use provisor_target::{ScimTarget, TargetError, Update, Updated};
 
 use crate::context::{Context, Tally};
-use crate::record::{self, Record, shown};
+use crate::export::retry_after;
+use crate::record::{self, Record, retry_words, shown};
+use crate::request::sent_in;
 use crate::store::Store;
 use crate::watch::Step;
 use crate::{SyncError, clock};
 
 /// How many resources are in memory at once.
 const PAGE: usize = 200;
+
+/// How many references are in memory at once, but for those of one resource.
+const MOST_REFERENCES: usize = 50_000;
 
 /// One resource whose waiting references can be sent.
 struct Settling {
@@ -74,9 +79,10 @@ pub(crate) async fn settle_references(
 /// The next resources; their intents are stored with them.
 fn page(space: &mut Space, after: Option<EntryKey>) -> Result<Vec<Settling>, SyncError> {
     space.atomically(|space| {
-        let mut page = Vec::new();
+        let (mut page, mut references) = (Vec::new(), 0);
         for key in space.settleable(after, PAGE)? {
             let (Some(stored), Some(link)) = (space.entry(key)?, space.link(key)?) else { continue };
+            references += exported_references(&link);
             let mut by_path: BTreeMap<TargetPath, Vec<(Waiting, SourceId, ResourceId)>> = BTreeMap::new();
             for found in space.settled_references(key)? {
                 by_path.entry(found.0.path.clone()).or_default().push(found);
@@ -89,10 +95,20 @@ fn page(space: &mut Space, after: Option<EntryKey>) -> Result<Vec<Settling>, Syn
                 settled.extend(found.into_iter().map(|(waiting, _, _)| waiting));
             }
             space.set_intent(key, OperationKind::Update, clock::milliseconds())?;
+            space.note_sent(key, sent_in(&shown))?;
+            references += settled.len();
             page.push(Settling { stored, link, settled, changes, shown });
+            if references > MOST_REFERENCES {
+                break;
+            }
         }
         Ok(page)
     })
+}
+
+fn exported_references(link: &Link) -> usize {
+    let count = |value: &TargetValue<SourceId>| if let TargetValue::References(ids) = value { ids.len() } else { 0 };
+    link.exported.values().map(count).sum()
 }
 
 fn change_of(found: &[(Waiting, SourceId, ResourceId)]) -> (Change<ResourceId>, Change<SourceId>) {
@@ -124,6 +140,7 @@ fn keep(
                     Some((error, unknown))
                 }
             };
+            let mut steps = vec![("export", "References were sent whose objects have a resource by now.".to_owned())];
             match &error {
                 None => {
                     keep_settled(space, &settling)?;
@@ -133,19 +150,18 @@ fn keep(
                     if !unknown {
                         space.clear_intent(key)?;
                     }
-                    space.mark_entry_dirty(key)?;
-                    space.set_escrow(key, &error.to_string(), context.now)?;
+                    let next = space.set_escrow(key, &error.to_string(), context.now, retry_after(error))?;
+                    steps.push(("retry", retry_words(next, context.now)));
                     let entry = &settling.stored.entry;
                     tally.fail(entry.dn.to_string(), entry.source_id.to_string(), &error.to_string());
                 }
             }
-            let words = "References were sent whose objects have a resource by now.";
             let record = Record {
                 operation: "references",
                 status: if error.is_none() { "success" } else { "failure" },
                 kind: Some(&settling.link.kind),
                 resource_id: Some(settling.link.resource_id.as_str()),
-                steps: vec![("export", words.to_owned())],
+                steps,
                 changes: shown(&settling.shown, &BTreeMap::new()),
                 reason: None,
                 error: error.map(|(error, _)| error.to_string()),

@@ -23,8 +23,14 @@ impl Store {
         let space = Arc::clone(&self.0);
         // A panic in an earlier call rolled its transaction back when the process of unwinding dropped it; the space
         // itself is whole, so a poisoned lock is no reason to give up.
-        tokio::task::spawn_blocking(move || work(&mut space.lock().unwrap_or_else(PoisonError::into_inner)))
-            .await
-            .map_err(|error| SyncError::Internal(error.to_string()))?
+        tokio::task::spawn_blocking(move || {
+            let mut space = space.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut space).map_err(|error| match error {
+                SyncError::Space(error) => SyncError::Space(error.at(space.path())),
+                other => other,
+            })
+        })
+        .await
+        .map_err(|error| SyncError::Internal(error.to_string()))?
     }
 }

@@ -1,4 +1,4 @@
-//! Groups of a directory (groupOfNames, groupOfUniqueNames) as SCIM groups with their members.
+//! Groups of a directory (groupOfNames, groupOfUniqueNames, posixGroup) as SCIM groups with their members.
 
 use provisor_sdk::prelude::*;
 
@@ -10,13 +10,14 @@ pub struct Config {
     object_class: String,
     /// The attribute that names the group.
     display_name: String,
-    /// The attributes that list the members by distinguished name; the first that a group has is used.
+    /// The attributes that list the members, by distinguished name or by a value that the configuration's references-by
+    /// tells how to follow; the first that a group has is used.
     members: Vec<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        let members = ["member", "uniqueMember"].map(str::to_owned).to_vec();
+        let members = ["member", "uniqueMember", "memberUid"].map(str::to_owned).to_vec();
         Self { object_class: "group".to_owned(), display_name: "cn".to_owned(), members }
     }
 }
@@ -78,6 +79,12 @@ mod tests {
     fn a_group_of_unique_names_refers_to_its_members() {
         let group = testing::Entry::new("group").with("cn", "Staff").with("uniqueMember", "uid=a,dc=x");
         assert_eq!(groups().map(&group).set("members"), Some(&json!({ "references": ["uid=a,dc=x"] })));
+    }
+
+    #[test]
+    fn a_posix_group_refers_to_its_members_by_user_name() {
+        let group = testing::Entry::new("group").with("cn", "Staff").with_all("memberUid", ["ann", "bob"]);
+        assert_eq!(groups().map(&group).set("members"), Some(&json!({ "references": ["ann", "bob"] })));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use crate::failure::{Failure, Status};
 use crate::operation::{Activity, Answer, ConfigurationState, Request, StatusReport};
 use crate::output::{ago, counts, step_word, table};
 
+/// How many objects that wait for another attempt are named for each configuration; `--json` has more of them.
+const NAMED: usize = 5;
+
 /// Shows how all stands. What is wrong is shown; it is no failure of this command.
 pub async fn run(context: Context) -> Result<Status, Failure> {
     let Answer::Status(report) = context.perform(Request::Status).await? else { return Err(mismatch()) };
@@ -29,6 +32,11 @@ fn show(report: &StatusReport) -> String {
             if let Some(error) = error {
                 text += &format!("{}: {what}: {error}\n", state.name);
             }
+        }
+        for waiting in state.status.iter().flat_map(|status| &status.escrowed).take(NAMED) {
+            let due = jiff::Timestamp::now().as_millisecond() >= waiting.next;
+            let again = if due { "in the next cycle".to_owned() } else { ago(waiting.next) };
+            text += &format!("{}: {} is tried again {again}: {}\n", state.name, waiting.dn, waiting.error);
         }
         if let Some(operations) = &state.would_do {
             text += &format!("{}: staging; a cycle would carry out {}\n", state.name, counts(operations));

@@ -233,3 +233,50 @@ fn the_demo_shows_what_a_changed_rule_would_do_and_ends_with_ctrl_c() {
     assert_eq!(status, 0);
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
+
+#[test]
+fn a_store_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    assert_eq!(world.json(&["sync", "hr"]).0, 0);
+    let file = world.path("data/hr.space");
+    let mut octets = fs::read(&file).unwrap();
+    // The format stands in the header of the file, as SQLite's user version.
+    octets[60..64].copy_from_slice(&999_u32.to_be_bytes());
+    fs::write(&file, &octets).unwrap();
+    for command in [["sync", "hr"], ["preview", "hr"], ["log", "hr"]] {
+        let ran = world.run(&command);
+        assert_eq!(ran.status, 1, "{ran:?}");
+        assert!(ran.err.contains("newer Provisor (format 999") && ran.err.contains("hr.space"), "{ran:?}");
+    }
+    assert!(fs::read(&file).unwrap() == octets, "the file was touched");
+}
+
+#[test]
+fn a_damaged_store_is_told_with_its_place_and_what_to_do() {
+    let world = World::new();
+    world.people(1..=200);
+    world.configure("hr", "", "");
+    assert_eq!(world.json(&["sync", "hr"]).0, 0);
+    let file = world.path("data/hr.space");
+    let whole = fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    damaged[4096..].fill(0x5a);
+    fs::write(&file, &damaged).unwrap();
+    let ran = world.run(&["sync", "hr"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(
+        ran.err.contains("is damaged") && ran.err.contains("hr.space") && ran.err.contains("move the file away"),
+        "{ran:?}"
+    );
+    fs::write(&file, vec![0x5a; 8192]).unwrap();
+    let ran = world.run(&["sync", "hr"]);
+    assert_eq!(ran.status, 1, "{ran:?}");
+    assert!(ran.err.contains("no connector space") && ran.err.contains("hr.space"), "{ran:?}");
+    // What the words advise: everything is found again, and nothing is there twice.
+    fs::rename(&file, world.path("hr.damaged")).unwrap();
+    let (status, report) = world.json(&["sync", "hr"]);
+    assert_eq!((status, &report["operations"]["join"]), (0, &200.into()), "{report}");
+    assert_eq!(world.user_names().len(), 200);
+}

@@ -9,3 +9,6 @@ CREATE TEMP TABLE moved (entry_id INTEGER PRIMARY KEY, unit INTEGER NOT NULL);
 -- The target's resources, listed for matching.
 CREATE TEMP TABLE remote (kind TEXT NOT NULL, resource_id TEXT NOT NULL, external_id TEXT, document TEXT NOT NULL, PRIMARY KEY (kind, resource_id)) WITHOUT ROWID;
 CREATE TEMP TABLE remote_value (kind TEXT NOT NULL, path TEXT NOT NULL, value TEXT NOT NULL, resource_id TEXT NOT NULL, PRIMARY KEY (kind, path, value, resource_id)) WITHOUT ROWID;
+
+-- References whose object is another one since the running import, or in sight for the first time.
+CREATE TEMP TABLE retargeted (referrer INTEGER NOT NULL, attribute TEXT NOT NULL, dn_key BLOB NOT NULL, old INTEGER, new INTEGER);

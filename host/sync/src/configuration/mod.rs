@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use provisor_model::{ObjectClasses, TargetPath};
+use provisor_model::{AttributeName, ObjectClasses, TargetPath};
 use provisor_rules::Binding;
 
 pub use error::ConfigurationError;
@@ -57,6 +57,8 @@ pub struct Configuration {
     pub source: Source,
     /// Which entries are users, groups and so on.
     pub object_classes: ObjectClasses,
+    /// Attributes that refer to entries by a value, each with the attribute that has the value there.
+    pub references_by: BTreeMap<AttributeName, AttributeName>,
     /// Which entries are provisioned.
     pub scope: Scope,
     /// The service that is kept in step.
@@ -105,7 +107,7 @@ impl Configuration {
         let document = Document::read(file)?;
         let table = document.parse()?;
         let root = document.root(&table, KEYS)?;
-        let (source, object_classes) = source::read(&root)?;
+        let (source, object_classes, references_by) = source::read(&root)?;
         let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
         let interval = root.get("interval").map_or(Ok(Duration::from_secs(120)), |item| item.duration(second, day))?;
         Ok(Self {
@@ -122,6 +124,7 @@ impl Configuration {
             log_retention: policy::log_retention(&root)?,
             source,
             object_classes,
+            references_by,
         })
     }
 

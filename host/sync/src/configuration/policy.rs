@@ -12,7 +12,7 @@ use super::error::ConfigurationError;
 use super::source::Source;
 use super::suggestion;
 
-pub(super) const SCOPE_KEYS: &[&str] = &["organizational-units"];
+pub(super) const SCOPE_KEYS: &[&str] = &["organizational-units", "groups", "group-members"];
 pub(super) const RULE_KEYS: &[&str] = &["plugin", "config", "on-fault"];
 pub(super) const LEAVING_KEYS: &[&str] = &["deleted", "out-of-scope"];
 pub(super) const SAFETY_KEYS: &[&str] = &["delete-threshold", "member-threshold"];
@@ -22,8 +22,19 @@ pub(super) const LOG_KEYS: &[&str] = &["keep-days", "keep-records"];
 /// Which entries are provisioned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Scope {
-    /// Entries at or below one of these; empty: all.
+    /// Entries at or below one of these.
     pub organizational_units: Vec<Dn>,
+    /// These groups and their members. Without units and groups, everything is in scope.
+    pub groups: Vec<Dn>,
+    /// Whether the members of groups in these groups are members too.
+    pub nested: bool,
+}
+
+impl Scope {
+    /// Whether everything is in scope.
+    pub fn is_all(&self) -> bool {
+        self.organizational_units.is_empty() && self.groups.is_empty()
+    }
 }
 
 /// What happens to a resource whose entry leaves, where its object class has no settings of its own.
@@ -73,29 +84,39 @@ pub struct Retention {
     pub records: u64,
 }
 
-/// Reads `[scope]`. A unit outside the source's base could only ever be empty.
+/// Reads `[scope]`. What is outside the source's base could only ever be empty.
 pub(super) fn scope(root: &Section<'_>, source: &Source) -> Result<Scope, ConfigurationError> {
-    let Some(item) = root.section("scope", SCOPE_KEYS)?.and_then(|section| section.get("organizational-units")) else {
-        return Ok(Scope::default());
-    };
+    let Some(section) = root.section("scope", SCOPE_KEYS)? else { return Ok(Scope::default()) };
     let base = match source {
         Source::Ldif(ldif) => ldif.base.as_ref(),
         Source::OpenLdap(server) => Some(&server.base),
     };
-    let mut organizational_units: Vec<Dn> = Vec::new();
-    for unit in item.list()? {
-        let name: Dn = unit.parsed()?;
-        if let Some(base) = base.filter(|base| !name.is_within(base)) {
-            return Err(unit.error(format!(
-                "is not within the source's base {base}, so nothing could be in scope. Correct one of them"
-            )));
+    let names = |key: &str, what: &str| -> Result<Vec<Dn>, ConfigurationError> {
+        let Some(item) = section.get(key) else { return Ok(Vec::new()) };
+        let mut names: Vec<Dn> = Vec::new();
+        for listed in item.list()? {
+            let name: Dn = listed.parsed()?;
+            if let Some(base) = base.filter(|base| !name.is_within(base)) {
+                return Err(listed.error(format!(
+                    "is not within the source's base {base}, so nothing could be in scope. Correct one of them"
+                )));
+            }
+            names.push(name);
         }
-        organizational_units.push(name);
+        if names.is_empty() {
+            return Err(item.error(format!("is empty. List a {what}, or take the line out to have all in scope")));
+        }
+        Ok(names)
+    };
+    let (organizational_units, groups) = (names("organizational-units", "unit")?, names("groups", "group")?);
+    let members = section.get("group-members");
+    if let Some(item) = members.as_ref().filter(|_| groups.is_empty()) {
+        return Err(
+            item.error("says how the members of \"groups\" count, but no groups are listed. Add groups = [\"cn=...\"]")
+        );
     }
-    if organizational_units.is_empty() {
-        return Err(item.error("is empty. List a unit, or take the line out to have all in scope"));
-    }
-    Ok(Scope { organizational_units })
+    let nested = members.map_or(Ok(false), |item| item.word(&[("direct", false), ("nested", true)]))?;
+    Ok(Scope { organizational_units, groups, nested })
 }
 
 /// Reads `[[rules]]`.

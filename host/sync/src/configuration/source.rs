@@ -1,5 +1,6 @@
 //! `[source]`: the directory that is read.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub(super) const OPENLDAP_KEYS: &[&str] = &[
     "source-id",
     "anchor",
     "object-classes",
+    "references-by",
     "url",
     "start-tls",
     "ca",
@@ -38,7 +40,8 @@ const BIND_METHODS: &[(&str, BindMethod)] =
     &[("simple", BindMethod::Simple), ("external", BindMethod::External), ("anonymous", BindMethod::Anonymous)];
 
 /// The keys of an LDIF file.
-pub(super) const LDIF_KEYS: &[&str] = &["kind", "base", "source-id", "anchor", "object-classes", "file", "binary"];
+pub(super) const LDIF_KEYS: &[&str] =
+    &["kind", "base", "source-id", "anchor", "object-classes", "references-by", "file", "binary"];
 
 /// The keys of one object class.
 pub(super) const OBJECT_CLASS_KEYS: &[&str] = &["ldap", "class"];
@@ -102,8 +105,11 @@ pub struct Identity {
     pub anchor: Option<AttributeName>,
 }
 
-/// Reads `[source]` and the object classes in it.
-pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses), ConfigurationError> {
+/// Attributes that refer to entries by a value, each with the attribute that has the value there.
+pub(super) type ReferencesBy = BTreeMap<AttributeName, AttributeName>;
+
+/// Reads `[source]`, the object classes in it, and how references by value are followed.
+pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses, ReferencesBy), ConfigurationError> {
     let missing = || root.error("the section [source] is missing. Add it, with kind = \"openldap\" or kind = \"ldif\"");
     let item = root.get("source").ok_or_else(missing)?;
     let section = item.any_section()?;
@@ -116,7 +122,19 @@ pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses), Config
             return Err(kind.error(format!("is \"{other}\", which is not a kind of directory known here. {advice}")));
         }
     };
-    Ok((source, object_classes(&section)?))
+    Ok((source, object_classes(&section)?, references_by(&section)?))
+}
+
+/// `references-by = { memberUid = "uid" }`, which is also the default: a posixGroup lists user names (RFC 2307).
+fn references_by(section: &Section<'_>) -> Result<ReferencesBy, ConfigurationError> {
+    let Some(item) = section.get("references-by") else {
+        return Ok(BTreeMap::from([(AttributeName::from("memberUid"), AttributeName::from("uid"))]));
+    };
+    let mut references_by = BTreeMap::new();
+    for (name, by) in item.any_section()?.entries() {
+        references_by.insert(checked_name(name, &by)?, attribute_name(&by)?);
+    }
+    Ok(references_by)
 }
 
 fn open_ldap(section: &Section<'_>) -> Result<OpenLdapSource, ConfigurationError> {
@@ -228,7 +246,10 @@ fn identity(section: &Section<'_>) -> Result<Identity, ConfigurationError> {
 
 /// The name or OID of an attribute (RFC 4512, section 2.5), with options.
 fn attribute_name(item: &Item<'_>) -> Result<AttributeName, ConfigurationError> {
-    let text = item.filled_text()?;
+    checked_name(item.filled_text()?, item)
+}
+
+fn checked_name(text: &str, item: &Item<'_>) -> Result<AttributeName, ConfigurationError> {
     let is_name = text.starts_with(|first: char| first.is_ascii_alphanumeric())
         && text.len() <= 256
         && text

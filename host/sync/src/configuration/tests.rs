@@ -621,4 +621,36 @@ fn what_belongs_together_must_be_there_together() {
     let read =
         folder.read(&changed("concurrency = 4", &format!("{login}\nbulk = true\nidle-timeout = \"5s\""))).unwrap();
     assert_eq!((read.target.proxy_login.unwrap().0.as_str(), read.target.bulk), ("a", true));
+
+#[test]
+fn a_scope_may_be_made_of_groups() {
+    let folder = Folder::new();
+    let scope = |lines: &str| format!("{SMALL}[scope]\n{lines}\n");
+    let read = folder.read(&scope("groups = [\"cn=staff,dc=x\"]")).unwrap().scope;
+    assert_eq!((read.groups.len(), read.nested, read.is_all()), (1, false, false));
+    let read = folder.read(&scope("groups = [\"cn=staff,dc=x\"]\ngroup-members = \"nested\"")).unwrap().scope;
+    assert!(read.nested);
+    for (lines, words) in [
+        ("groups = []", "List a group"),
+        ("group-members = \"nested\"", "no groups are listed"),
+        ("groups = [\"cn=staff,dc=x\"]\ngroup-members = \"all\"", "group-members"),
+    ] {
+        let error = folder.error(&scope(lines));
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn references_by_value_follow_user_names_unless_told_otherwise() {
+    let folder = Folder::new();
+    let pairs = |text: &str| {
+        let read = folder.read(text).unwrap().references_by;
+        read.into_iter().map(|(name, by)| format!("{name}={by}")).collect::<Vec<_>>()
+    };
+    assert_eq!(pairs(SMALL), ["memberUid=uid"]);
+    let with = |value: &str| SMALL.replacen("file =", &format!("references-by = {value}, file ="), 1);
+    assert_eq!(pairs(&with("{ rfc822member = \"mail\" }")), ["rfc822member=mail"]);
+    assert!(pairs(&with("{}")).is_empty());
+    let error = folder.error(&with("{ memberUid = \"no name\" }"));
+    assert!(error.contains("references-by.memberUid") && error.contains("no attribute name"), "{error}");
 }

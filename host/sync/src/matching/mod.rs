@@ -4,8 +4,8 @@ mod baseline;
 mod listing;
 mod search;
 
-use provisor_model::{OperationKind, Plain, Reason, SourceId, TargetValue};
-use provisor_space::{PlanState, Planned, PlannedBody, Space, StoredEntry};
+use provisor_model::{OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue};
+use provisor_space::{PlanState, Planned, PlannedBody, Retry, Sent, Space, StoredEntry};
 use provisor_target::{RemoteResource, ScimTarget};
 
 pub(crate) use self::baseline::{baseline, resolve_references};
@@ -102,12 +102,12 @@ fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<
             };
             match outcome {
                 Err(reason) => {
-                    let decision = hold(space, context, &stored, &reason, &mut tally)?;
+                    let decision = hold(space, context, &stored, &reason, Retry::Paused, &mut tally)?;
                     space.evaluated(stored.key, &stored.entry.source_id, Some(&decision), None)?;
                     continue;
                 }
                 Ok(Some(resource)) => {
-                    take(target, context, &stored, &mut planned, &resource);
+                    take(space, target, context, &stored, &mut planned, &resource)?;
                     keep_unique_values(space, &mut planned)?;
                 }
                 // Nothing has been found out that the stored plan does not say.
@@ -130,14 +130,17 @@ fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<
 
 /// Plans with the resource as it was just read.
 fn take(
+    space: &Space,
     target: &ScimTarget,
     context: &Context,
     stored: &StoredEntry,
     planned: &mut Planned,
     resource: &RemoteResource,
-) {
+) -> Result<(), SyncError> {
     let body = &mut planned.body;
-    if planned.operation == OperationKind::Create {
+    let anchor = stored.entry.anchor.to_string();
+    let joins = planned.operation == OperationKind::Create;
+    if joins {
         planned.operation = OperationKind::Join;
         body.on_create.clear();
         // One that was deleted softly comes back.
@@ -147,11 +150,64 @@ fn take(
         }
     }
     body.resource_id = Some(resource.id.clone());
-    body.set_external_id = resource.external_id.as_deref() != Some(stored.entry.anchor.to_string().as_str());
-    (body.baseline, body.remote_references) = baseline(target, &body.kind, &body.desired, &body.baseline, resource);
+    body.set_external_id = resource.external_id.as_deref() != Some(anchor.as_str());
+    // What a request of unknown outcome may have set is ours too, so that it goes where it is no longer desired.
+    let sent = if stored.uncertain { space.sent(stored.key)? } else { Sent::new() };
+    let active = &context.paths.active;
+    let by_rule = stored.link.as_ref().is_some_and(|link| link.exported.contains_key(active));
+    let disabled_by_us = sent.get(active) == Some(&flag(false)) || (joins && !body.set_external_id);
+    let hidden = |path: &TargetPath| !target.shows(&body.kind, path);
+    let exported = with_sent(std::mem::take(&mut body.baseline), sent, &body.desired, hidden);
+    (body.baseline, body.remote_references) = baseline(target, &body.kind, &body.desired, &exported, resource);
     if stored.uncertain {
         body.notes.push("The outcome of an earlier request was unknown, so the resource was read again.".into());
     }
+    if matches!(planned.operation, OperationKind::Join | OperationKind::Update) && !body.desired.contains_key(active) {
+        let present = resource.attribute(active, &TargetValue::Plain(Plain::Boolean(true)));
+        match present {
+            Some(TargetValue::Plain(Plain::Boolean(false))) if disabled_by_us => {
+                body.baseline.insert(active.clone(), flag(false));
+                body.desired.insert(active.clone(), flag(true));
+                body.notes.push("The resource was disabled when its entry left, and is enabled again.".into());
+            }
+            Some(TargetValue::Plain(Plain::Boolean(false))) if joins => {
+                let words = "The resource is not active, and no rule sets \"active\": it is left so.";
+                body.notes.push(words.into());
+            }
+            // Only the host ever set it.
+            _ if !by_rule => drop(body.baseline.remove(active)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What was exported, and what a request of unknown outcome may have set besides. What the target does not show, and is
+/// still desired, counts as not set: it is sent once more rather than never.
+fn with_sent(mut exported: Sent, sent: Sent, desired: &Sent, hidden: impl Fn(&TargetPath) -> bool) -> Sent {
+    for (path, mut value) in sent {
+        if hidden(&path) {
+            match (&mut value, desired.get(&path)) {
+                (TargetValue::References(ids), Some(TargetValue::References(wanted))) => {
+                    ids.retain(|id| !wanted.contains(id));
+                }
+                (_, Some(_)) => continue,
+                _ => {}
+            }
+        }
+        match (exported.get_mut(&path), value) {
+            (Some(TargetValue::References(known)), TargetValue::References(more)) => known.extend(more),
+            (Some(_), _) => {}
+            (None, value) => {
+                exported.insert(path, value);
+            }
+        }
+    }
+    exported
+}
+
+fn flag(on: bool) -> TargetValue<SourceId> {
+    TargetValue::Plain(Plain::Boolean(on))
 }
 
 /// A resource keeps the unique value that it has, while that is among the candidates.

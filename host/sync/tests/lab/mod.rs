@@ -37,6 +37,8 @@ pub struct Group {
     pub members: BTreeSet<u32>,
     /// Groups that are members.
     pub groups: BTreeSet<u32>,
+    /// Whether it is a posixGroup, which lists its members by their user names.
+    pub posix: bool,
 }
 
 /// What is in the directory, by the number that an entryUUID is made of.
@@ -71,8 +73,8 @@ impl Directory {
     }
 
     pub fn with_group(mut self, number: u32, members: impl IntoIterator<Item = u32>) -> Self {
-        let group =
-            Group { name: format!("group {number}"), members: members.into_iter().collect(), groups: BTreeSet::new() };
+        let members = members.into_iter().collect();
+        let group = Group { name: format!("group {number}"), members, groups: BTreeSet::new(), posix: false };
         self.groups.insert(number, group);
         self
     }
@@ -121,7 +123,18 @@ impl Directory {
             writeln!(text, "entryUUID: {}\n", uuid(*number)).unwrap();
         }
         for (number, group) in &self.groups {
-            writeln!(text, "dn: {}\nobjectClass: groupOfNames\ncn: {}", self.dn(*number).unwrap(), group.name).unwrap();
+            let class = if group.posix { "posixGroup" } else { "groupOfNames" };
+            writeln!(text, "dn: {}\nobjectClass: {class}\ncn: {}", self.dn(*number).unwrap(), group.name).unwrap();
+            if group.posix {
+                writeln!(text, "gidNumber: {number}").unwrap();
+                for member in &group.members {
+                    let name =
+                        self.people.get(member).map_or_else(|| format!("u{member}"), |person| person.uid.clone());
+                    writeln!(text, "memberUid: {name}").unwrap();
+                }
+                writeln!(text, "entryUUID: {}\n", uuid(*number)).unwrap();
+                continue;
+            }
             for member in group.members.iter().chain(&group.groups) {
                 // Somebody who is no longer there stays listed, as directories without referential integrity have it.
                 let dn = self.listed_dn(*member).unwrap_or_else(|| format!("uid=u{member},ou=people,dc=lab,dc=test"));
