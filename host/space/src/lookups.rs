@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use provisor_model::{AttributeName, Attributes, SourceId};
+use provisor_model::{AttributeName, Attributes, SourceId, fold_case};
 use rusqlite::params;
 
 use crate::{EntryKey, Space, SpaceError};
@@ -20,7 +20,7 @@ impl Space {
         attribute: &AttributeName,
         value: &str,
     ) -> Result<Option<SourceId>, SpaceError> {
-        let (attribute, value) = (attribute.to_key(), value.to_lowercase());
+        let (attribute, value) = (attribute.to_key(), fold_case(value));
         self.index_attribute(&attribute)?;
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO lookup (attribute, value, referrer) VALUES (?1, ?2, ?3)")?
@@ -67,7 +67,7 @@ impl Space {
 
     fn add_values(&self, key: EntryKey, name: &AttributeName, attributes: &Attributes) -> Result<(), SpaceError> {
         for value in attributes.values(name).iter().filter_map(|value| value.as_text()) {
-            let parameters = params![name.to_key(), value.to_lowercase(), key.0];
+            let parameters = params![name.to_key(), fold_case(value), key.0];
             self.connection
                 .prepare_cached("INSERT OR IGNORE INTO lookup_value (attribute, value, entry_id) VALUES (?1, ?2, ?3)")?
                 .execute(parameters)?;
@@ -94,7 +94,7 @@ impl Space {
         for name in names {
             let values = attributes.values(&AttributeName::new(name.as_str()));
             let texts = values.iter().filter_map(|value| value.as_text());
-            wanted.extend(texts.map(|text| (name.clone(), text.to_lowercase())));
+            wanted.extend(texts.map(|text| (name.clone(), fold_case(&text))));
         }
         for (attribute, value) in present.difference(&wanted) {
             self.wake_value_askers(attribute, value)?;

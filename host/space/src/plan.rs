@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue};
+use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue, fold_case};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -299,7 +299,7 @@ impl Space {
     pub fn plan_unique(&mut self, key: EntryKey, path: &str, value: &str, frees: bool) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO plan_unique (entry_id, path, value, frees) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![key.0, path.to_ascii_lowercase(), value.to_lowercase(), frees])?;
+            .execute(params![key.0, path.to_ascii_lowercase(), fold_case(value), frees])?;
         Ok(())
     }
 

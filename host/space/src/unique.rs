@@ -1,6 +1,6 @@
 //! Values that were allotted as the first unique of several candidates.
 
-use provisor_model::TargetPath;
+use provisor_model::{TargetPath, fold_case};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::{EntryKey, Space, SpaceError};
@@ -13,7 +13,7 @@ impl Space {
     pub fn unique_holder(&self, path: &TargetPath, value: &str) -> Result<Option<EntryKey>, SpaceError> {
         let mut statement =
             self.connection.prepare_cached("SELECT entry_id FROM unique_value WHERE path = ?1 AND value = ?2")?;
-        let key = params![path.as_str().to_ascii_lowercase(), value.to_lowercase()];
+        let key = params![path.as_str().to_ascii_lowercase(), fold_case(value)];
         Ok(statement.query_row(key, |row| row.get(0).map(EntryKey)).optional()?)
     }
 
@@ -23,7 +23,7 @@ impl Space {
     /// When the database fails.
     pub fn allot_unique(&mut self, key: EntryKey, path: &TargetPath, value: &str) -> Result<(), SpaceError> {
         let path = path.as_str().to_ascii_lowercase();
-        let value = value.to_lowercase();
+        let value = fold_case(value);
         self.connection
             .prepare_cached("DELETE FROM unique_value WHERE entry_id = ?1 AND path = ?2 AND value <> ?3")?
             .execute(params![key.0, path, value])?;

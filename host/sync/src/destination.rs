@@ -128,7 +128,9 @@ fn target_facts(target: &ScimTarget, active: &TargetPath) -> TargetFacts {
             } else {
                 kind.eq_ignore_ascii_case("User")
             };
-            (kind.clone(), KindFacts { unique: target.unique_paths(kind), can_be_disabled })
+            let unique = target.unique_paths(kind);
+            let case_ignored = unique.iter().filter(|path| !target.case_exact(kind, path)).cloned().collect();
+            (kind.clone(), KindFacts { unique, case_ignored, can_be_disabled })
         })
         .collect();
     TargetFacts { kinds }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue, attribute_changes,
+    fold_case,
 };
 use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
@@ -59,12 +60,13 @@ fn finalise_one(
         return Ok(space.evaluated(key, &place.source_id, Some(&decision), None)?);
     }
     // The stored plan is written anew only where something in it changes here.
-    let rewritten = !planned.body.remote_references.is_empty();
+    let mut rewritten = !planned.body.remote_references.is_empty();
     let writes = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
     if writes {
         if rewritten {
             resolve_references(space, &entry_of(space, key)?, &mut planned.body)?;
         }
+        rewritten |= facts.keep_spelling(&mut planned.body);
         let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
         space.set_waiting(key, &effective.waiting)?;
         if planned.operation == OperationKind::Update {
@@ -155,6 +157,9 @@ const MOST_WAVES: u32 = 32;
 pub(crate) struct KindFacts {
     /// Attributes whose values no two resources may share.
     pub unique: Vec<TargetPath>,
+    /// Those of them in whose values letter case does not matter.
+    #[serde(default)]
+    pub case_ignored: Vec<TargetPath>,
     /// Whether it has `active`, so that it can be disabled.
     pub can_be_disabled: bool,
 }
@@ -169,12 +174,28 @@ impl TargetFacts {
     /// Before the target was ever asked: users have names of their own and can be disabled, as RFC 7643 has it.
     pub fn unknown() -> Self {
         let unique = "userName".parse().into_iter().collect();
-        let user = KindFacts { unique, can_be_disabled: true };
+        let user = KindFacts { unique, case_ignored: Vec::new(), can_be_disabled: true };
         Self { kinds: BTreeMap::from([("User".to_owned(), user)]) }
     }
 
     fn unique(&self, kind: &str) -> &[TargetPath] {
         self.kinds.get(kind).map_or(&[], |facts| &facts.unique)
+    }
+
+    /// Leaves the names of a resource as they are spelt, where only their letter case would change and the target takes
+    /// both for the same: it may refuse its own name as taken. Says whether there was one.
+    fn keep_spelling(&self, body: &mut PlannedBody) -> bool {
+        let mut kept = false;
+        for path in self.kinds.get(&body.kind).map_or(&[][..], |facts| &facts.case_ignored) {
+            let (old, new) = (unique_text(&body.baseline, path), unique_text(&body.desired, path));
+            let respelt = old.zip(new).filter(|(old, new)| old != new && fold_case(old) == fold_case(new));
+            if let Some((old, _)) = respelt {
+                let value = TargetValue::Plain(Plain::Text(old.to_owned()));
+                body.desired.insert(path.clone(), value);
+                kept = true;
+            }
+        }
+        kept
     }
 
     fn can_be_disabled(&self, body: &PlannedBody, active: &TargetPath) -> bool {
@@ -198,7 +219,7 @@ fn note_unique_values(space: &mut Space, facts: &TargetFacts, planned: &Planned)
             OperationKind::Disable | OperationKind::Release => continue,
             _ => unique_text(&body.desired, path).or_else(|| unique_text(&body.on_create, path)),
         };
-        let same = old.zip(new).is_some_and(|(old, new)| old.to_lowercase() == new.to_lowercase());
+        let same = old.zip(new).is_some_and(|(old, new)| fold_case(old) == fold_case(new));
         if same {
             continue;
         }

@@ -151,7 +151,8 @@ impl Model {
     }
 
     /// Of a hundred people each, one comes, one changes, one is renamed and moved, one leaves the scope and one is
-    /// deleted; of those who leave and are deleted one has reports. Some groups change, the big one among them.
+    /// deleted; of those who leave and are deleted one has reports. Some groups, the big one among them, lose one member
+    /// and get another.
     pub fn change<S: Source>(&mut self, source: &S) {
         let (people, some) = (self.size.people, newcomers(self.size));
         let range = |hundredths: usize| people * hundredths / 100..people * hundredths / 100 + some;
@@ -203,7 +204,7 @@ impl Model {
     }
 
     /// Writes what means the same otherwise: texts in another Unicode form, values in another order, names in another
-    /// spelling.
+    /// spelling, user names in another letter case.
     pub fn respell<S: Source>(&self, source: &S) {
         let mut ldif = String::new();
         let several = self.units.keys().filter(|number| self.in_scope(**number)).take(40);
@@ -214,6 +215,11 @@ impl Model {
             let mail: String = person.mail.iter().rev().map(|address| format!("mail: {address}\n")).collect();
             let replaced = format!("replace: sn\nsn:: {surname}\n-\nreplace: mail\n{mail}");
             write!(ldif, "dn: {}\nchangetype: modify\n{replaced}\n", self.dn(*number)).unwrap();
+        }
+        for number in self.size.people * 30 / 100..self.size.people * 30 / 100 + 3 {
+            let uid = self.uid(number).to_uppercase();
+            write!(ldif, "dn: {}\nchangetype: modrdn\nnewrdn: uid={uid}\ndeleteoldrdn: 1\n\n", self.dn(number))
+                .unwrap();
         }
         let group = self.members.keys().next_back().unwrap();
         let members: String = self.members[group]

@@ -35,6 +35,9 @@ const UNKNOWN_TO_DJANGO: &[&str] = &[
     "manager",
 ];
 
+/// Django removes no member by its path. That it drops the members of a group at its creation is found out.
+const DJANGO_QUIRKS: &str = "quirks = [\"remove-members-by-value\"]\n";
+
 /// A running service.
 pub enum Target {
     /// The project's own.
@@ -72,19 +75,14 @@ impl Target {
 
     /// The `[target]` section and the rules of a configuration.
     pub fn configuration(&self) -> String {
-        let people = match self {
-            Self::Tenant(_) | Self::Scim2Server(_) | Self::Scimmy(_) => String::new(),
+        let (quirks, people) = match self {
+            Self::Tenant(_) | Self::Scim2Server(_) | Self::Scimmy(_) => ("", String::new()),
             Self::Django(_) => {
                 let off: Vec<String> = UNKNOWN_TO_DJANGO.iter().map(|field| format!("{field} = \"\"")).collect();
-                format!("config = {{ {} }}\n", off.join(", "))
+                (DJANGO_QUIRKS, format!("config = {{ {} }}\n", off.join(", ")))
             }
         };
         let url = self.url();
-        // Members are removed there by value alone, which cannot be tried blindly.
-        let quirks = match self {
-            Self::Django(_) => "quirks = [\"remove-members-by-value\"]\n",
-            _ => "",
-        };
         format!(
             "[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{quirks}\
              [[rules]]\nplugin = \"people\"\n{people}[[rules]]\nplugin = \"groups\"\n"

@@ -1,6 +1,6 @@
 //! Listing the target once, where that is cheaper than a query for each object.
 
-use provisor_model::{Plain, TargetPath, TargetValue};
+use provisor_model::{Plain, TargetPath, TargetValue, fold_case};
 use provisor_space::{RemoteRow, Space};
 use provisor_target::{RemoteResource, ScimTarget, TargetError};
 
@@ -95,7 +95,7 @@ fn keep_listed(
 
 /// Anchors are compared exactly, names without regard to case.
 pub(super) fn comparable(path: &TargetPath, external_id: &TargetPath, text: &str) -> String {
-    if path == external_id { text.to_owned() } else { text.to_lowercase() }
+    if path == external_id { text.to_owned() } else { fold_case(text) }
 }
 
 /// The attributes by which resources of this kind may be matched.

@@ -127,6 +127,11 @@ impl ScimTarget {
         self.http().together().map_or(at_once, |together| (together * 2).max(at_once))
     }
 
+    /// Whether letter case matters in the values at a path, as the service announces it.
+    pub fn case_exact(&self, kind: &str, path: &TargetPath) -> bool {
+        self.abilities().case_exact(kind, path)
+    }
+
     /// How many requests were sent since the connection was made, its own among them.
     pub fn requests(&self) -> RequestCounts {
         self.inner.http.counts()

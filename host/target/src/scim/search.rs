@@ -1,6 +1,6 @@
 //! Finding resources by the value of an attribute (RFC 7644, section 3.4.2.2).
 
-use provisor_model::TargetPath;
+use provisor_model::{TargetPath, fold_case};
 use serde_json::Value;
 
 use crate::TargetError;
@@ -107,7 +107,7 @@ impl ScimTarget {
 
     fn matching(&self, kind: &str, found: Vec<RemoteResource>, path: &TargetPath, value: &str) -> Vec<RemoteResource> {
         let exact = self.abilities().case_exact(kind, path);
-        let equal = |text: &String| text == value || (!exact && text.to_lowercase() == value.to_lowercase());
+        let equal = |text: &String| text == value || (!exact && fold_case(text) == fold_case(value));
         found.into_iter().filter(|resource| resource.texts(path).iter().any(equal)).collect()
     }
 }
