@@ -621,6 +621,7 @@ fn what_belongs_together_must_be_there_together() {
     let read =
         folder.read(&changed("concurrency = 4", &format!("{login}\nbulk = true\nidle-timeout = \"5s\""))).unwrap();
     assert_eq!((read.target.proxy_login.unwrap().0.as_str(), read.target.bulk), ("a", true));
+}
 
 #[test]
 fn a_scope_may_be_made_of_groups() {
