@@ -7,8 +7,8 @@ use provisor_model::{AttributeName, Dn, SourceId, Value};
 pub use provisor_model::ImportItem;
 
 use crate::error::DirectoryError;
+use crate::ldap::OpenLdapImport;
 use crate::ldif::LdifImport;
-use crate::openldap::OpenLdapImport;
 use crate::watermark::Watermark;
 
 /// The most items that one page holds.
@@ -95,6 +95,27 @@ impl Import {
         match &mut self.0 {
             Feed::OpenLdap(import) => import.next_page().await,
             Feed::Ldif(import) => import.next_page().await,
+        }
+    }
+
+    /// Whether what the import has not named may be there all the same, so that it is to be asked after with
+    /// [`Self::still_there`] before it counts as deleted. Once [`Self::next_page`] has given none.
+    pub fn doubts_absence(&self) -> bool {
+        match &self.0 {
+            Feed::OpenLdap(import) => import.doubts_absence(),
+            Feed::Ldif(_) => false,
+        }
+    }
+
+    /// Which of these objects the source still has: [`ImportItem::Present`] where the source is configured to read
+    /// it, otherwise [`ImportItem::Excluded`].
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    pub async fn still_there(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
+        match &mut self.0 {
+            Feed::OpenLdap(import) => import.still_there(ids).await,
+            Feed::Ldif(_) => Ok(Vec::new()),
         }
     }
 

@@ -1,10 +1,11 @@
-//! Source directories, LDIF files and OpenLDAP, behind one change feed that is pulled page by page.
+//! Source directories, LDIF files and LDAP servers, behind one change feed that is pulled page by page.
 
 mod connection;
 mod error;
+mod identity;
 mod import;
+mod ldap;
 mod ldif;
-mod openldap;
 mod options;
 mod reading;
 mod selection;
@@ -18,8 +19,8 @@ use provisor_model::{AttributeName, CheckLine, Entry, Schema};
 pub use connection::{BindMethod, ConnectionOptions};
 pub use error::{DirectoryError, TlsFault};
 pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, ObjectQuery};
+pub use ldap::{ChangeReading, Feed, LdapKind, Listener, OpenLdap, OpenLdapOptions, validate_filter};
 pub use ldif::{Ldif, LdifOptions};
-pub use openldap::{OpenLdap, OpenLdapOptions};
 pub use options::SourceOptions;
 pub use tls::ClientIdentity;
 pub use watermark::Watermark;
@@ -27,7 +28,7 @@ pub use watermark::Watermark;
 /// A source directory of one configuration.
 #[derive(Debug)]
 pub enum Directory {
-    /// An OpenLDAP server, or one that speaks RFC 4533 as it does.
+    /// An LDAP server.
     OpenLdap(OpenLdap),
     /// A file of LDIF content records.
     Ldif(Ldif),
@@ -62,6 +63,17 @@ impl Directory {
         match self {
             Self::OpenLdap(server) => server.import(request).await.map(Import::from_openldap),
             Self::Ldif(file) => file.import(request).await.map(Import::from_ldif),
+        }
+    }
+
+    /// Has the source announce that something changed since the watermark, as it happens; none where it cannot.
+    ///
+    /// # Errors
+    /// When the source cannot be reached or does not let itself be listened to.
+    pub async fn listen(&self, watermark: Option<&Watermark>) -> Result<Option<Listener>, DirectoryError> {
+        match self {
+            Self::OpenLdap(server) => server.listen(watermark).await,
+            Self::Ldif(_) => Ok(None),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use provisor_model::{
-    Anchor, AttributeName, AttributeSyntax, Attributes, Dn, DnError, Entry, IdError, IdSyntax, Schema, SourceId, Value,
+    Anchor, AttributeName, AttributeSyntax, Attributes, Dn, DnError, Entry, IdError, Schema, SourceId, Value,
 };
 
 use crate::error::DirectoryError;
-use crate::options::{ENTRY_UUID, SourceOptions};
+use crate::identity;
+use crate::options::SourceOptions;
 use crate::selection::{Aliases, Selection};
 
 /// An attribute as it came.
@@ -148,6 +149,18 @@ impl Reader {
         })
     }
 
+    /// Who an entry is and where it stands, of what a search for these alone brought.
+    pub fn identify(&self, raw: &RawEntry) -> Result<(SourceId, Dn), ReadError> {
+        let own = |attribute: &&RawAttribute| identity::is(&self.object.source_id_attribute, &attribute.name);
+        let ids: Vec<Vec<u8>> = raw.attributes.iter().filter(own).flat_map(|found| found.values.clone()).collect();
+        Ok((self.source_id(&ids)?, raw.dn.parse()?))
+    }
+
+    /// How entries are identified and classified.
+    pub fn object(&self) -> &SourceOptions {
+        &self.object
+    }
+
     fn look_up(&self, description: &str) -> Known {
         let name = AttributeName::new(description);
         Known {
@@ -167,7 +180,7 @@ impl Reader {
             _ => return Err(ReadError::ManySourceIds { attribute: attribute.clone(), count: values.len() }),
         };
         let binary = self.schema.syntax(attribute) == AttributeSyntax::Binary;
-        identifier(attribute, value, binary, SourceId::new, SourceId::parse)
+        identity::read(attribute, value, binary, SourceId::new, SourceId::parse)
             .map_err(|reason| ReadError::BadSourceId { attribute: attribute.clone(), reason })
     }
 
@@ -177,25 +190,10 @@ impl Reader {
         let (Some(attribute), Some((value, binary))) = (&self.object.anchor_attribute, values.first()) else {
             return Anchor::from(source_id.clone());
         };
-        identifier(attribute, value, *binary, Anchor::new, Anchor::parse).unwrap_or_else(|reason| {
+        identity::read(attribute, value, *binary, Anchor::new, Anchor::parse).unwrap_or_else(|reason| {
             tracing::warn!(%dn, %attribute, %reason, "The anchor cannot be used; the source id stands in for it.");
             Anchor::from(source_id.clone())
         })
-    }
-}
-
-/// An identifier from a value: a UUID where it is `entryUUID`, otherwise as the schema has it.
-fn identifier<T>(
-    attribute: &AttributeName,
-    value: &[u8],
-    binary: bool,
-    new: fn(IdSyntax, &[u8]) -> Result<T, IdError>,
-    parse: fn(IdSyntax, &str) -> Result<T, IdError>,
-) -> Result<T, IdError> {
-    if *attribute == AttributeName::from(ENTRY_UUID) {
-        parse(IdSyntax::Uuid, &String::from_utf8_lossy(value))
-    } else {
-        new(if binary { IdSyntax::Octets } else { IdSyntax::Text }, value)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use provisor_model::AttributeName;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -23,37 +24,43 @@ impl Watermark {
     }
 }
 
-/// What a watermark holds.
+/// What a watermark holds, with the mark `M` of the source's own kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
+pub(crate) struct Position<M = String> {
     /// What the entries were read with, apart from the attributes; other options need another reading.
     fingerprint: String,
     /// The attributes that were read, by their keys.
     attributes: BTreeSet<String>,
-    /// The source's own mark: a syncrepl cookie or a file's digest; none where each import must read everything.
-    pub mark: Option<String>,
+    /// The source's own mark, such as a file's digest; none where each import must read everything.
+    pub mark: Option<M>,
 }
 
-impl Position {
+impl<M: Serialize + DeserializeOwned> Position<M> {
     /// A position that was reached by reading these attributes.
-    pub fn new(fingerprint: String, attributes: &BTreeSet<AttributeName>, mark: Option<String>) -> Self {
+    pub fn new(fingerprint: String, attributes: &BTreeSet<AttributeName>, mark: Option<M>) -> Self {
         Self { fingerprint, attributes: attributes.iter().map(AttributeName::to_key).collect(), mark }
     }
 
     /// The mark to go on from, where the watermark was made with the same options and covers these attributes.
-    pub fn resume(
-        watermark: Option<&Watermark>,
-        fingerprint: &str,
-        attributes: &BTreeSet<AttributeName>,
-    ) -> Option<String> {
-        let position: Self = serde_json::from_slice(&watermark?.0).ok()?;
+    pub fn resume(watermark: Option<&Watermark>, fingerprint: &str, attributes: &BTreeSet<AttributeName>) -> Option<M> {
+        let position = Self::read(watermark)?;
         let covered = attributes.iter().all(|name| position.attributes.contains(&name.to_key()));
         (covered && position.fingerprint == fingerprint).then_some(position.mark).flatten()
     }
 
+    /// The position that a watermark holds, if it is one of this kind of source.
+    pub fn read(watermark: Option<&Watermark>) -> Option<Self> {
+        serde_json::from_slice(&watermark?.0).ok()
+    }
+
+    /// Whether the entries were read with what this is the fingerprint of.
+    pub fn was_made_with(&self, fingerprint: &str) -> bool {
+        self.fingerprint == fingerprint
+    }
+
     /// The watermark that holds this position.
     pub fn to_watermark(&self) -> Watermark {
-        // Strings and a set of strings: there is nothing in them that JSON could refuse.
+        // Strings, numbers and lists of them: there is nothing in them that JSON could refuse.
         Watermark(serde_json::to_vec(self).unwrap_or_default())
     }
 }
@@ -83,10 +90,11 @@ mod tests {
 
     #[test]
     fn a_watermark_serves_where_it_covers_what_is_asked_for() {
-        let position = Position::new("options".into(), &names(&["cn", "mail"]), Some("mark".into()));
+        let position: Position = Position::new("options".into(), &names(&["cn", "mail"]), Some("mark".into()));
         let watermark = position.to_watermark();
-        let resume =
-            |fingerprint, attributes: &[&str]| Position::resume(Some(&watermark), fingerprint, &names(attributes));
+        let resume = |fingerprint, attributes: &[&str]| {
+            Position::<String>::resume(Some(&watermark), fingerprint, &names(attributes))
+        };
         assert_eq!(resume("options", &["CN"]).as_deref(), Some("mark"));
         assert_eq!(resume("options", &["cn", "sn"]), None, "sn was never read");
         assert_eq!(resume("others", &["cn"]), None, "the options changed");
@@ -96,7 +104,7 @@ mod tests {
     fn what_is_no_watermark_does_not_serve() {
         for octets in [&b""[..], b"{}", b"\xff\x00", b"{\"fingerprint\":\"f\"}"] {
             let watermark = Watermark::from_octets(octets.to_vec());
-            assert_eq!(Position::resume(Some(&watermark), "f", &BTreeSet::new()), None);
+            assert_eq!(Position::<String>::resume(Some(&watermark), "f", &BTreeSet::new()), None);
         }
     }
 

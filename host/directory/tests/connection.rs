@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use provisor_directory::{
-    BindMethod, ClientIdentity, ConnectionOptions, Directory, DirectoryError, OpenLdap, OpenLdapOptions, SourceOptions,
-    TlsFault,
+    BindMethod, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, OpenLdap, OpenLdapOptions,
+    SourceOptions, TlsFault,
 };
 use provisor_model::{CheckLine, CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
@@ -61,7 +61,8 @@ fn external(slapd: &Slapd) -> ConnectionOptions {
 
 fn directory(connection: ConnectionOptions) -> Directory {
     let base = SUFFIX.parse().unwrap();
-    let options = OpenLdapOptions { connection, base, page_size: 100, object: SourceOptions::default() };
+    let options =
+        OpenLdapOptions { connection, base, page_size: 100, object: SourceOptions::default(), feed: Feed::default() };
     OpenLdap::new(options).unwrap().into()
 }
 

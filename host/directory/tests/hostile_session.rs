@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use provisor_directory::{ConnectionOptions, Directory, DirectoryError, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{
+    ConnectionOptions, Directory, DirectoryError, Feed, OpenLdap, OpenLdapOptions, SourceOptions,
+};
 use provisor_model::Secret;
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{Slapd, SlapdOptions};
@@ -34,7 +36,8 @@ fn directory(socket: &Path, timeout: Duration) -> Directory {
     let connection =
         ConnectionOptions { timeout, ..ConnectionOptions::simple(url, SYNC_DN, Secret::new(SYNC_PASSWORD)) };
     let base = format!("ou=people,{SUFFIX}").parse().unwrap();
-    let options = OpenLdapOptions { connection, base, page_size: 2, object: SourceOptions::default() };
+    let options =
+        OpenLdapOptions { connection, base, page_size: 2, object: SourceOptions::default(), feed: Feed::default() };
     OpenLdap::new(options).unwrap().into()
 }
 

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use provisor_directory::{
-    BindMethod, ConnectionOptions, Directory, DirectoryError, ImportRequest, Ldif, LdifOptions, ObjectQuery, OpenLdap,
-    OpenLdapOptions, SourceOptions, TlsFault, Watermark,
+    BindMethod, ConnectionOptions, Directory, DirectoryError, Feed, ImportRequest, Ldif, LdifOptions, ObjectQuery,
+    OpenLdap, OpenLdapOptions, SourceOptions, TlsFault, Watermark,
 };
 use provisor_model::{AttributeSyntax, CheckOutcome, Secret, Value};
 use provisor_tests::certificates::Validity;
@@ -35,6 +35,7 @@ fn options(slapd: &Slapd) -> OpenLdapOptions {
         base: SUFFIX.parse().unwrap(),
         page_size: 100,
         object: SourceOptions::default(),
+        feed: Feed::default(),
     }
 }
 
@@ -206,13 +207,13 @@ async fn cookies_that_are_garbage_stale_or_of_the_future_end_right() {
 }
 
 #[tokio::test]
-async fn a_server_without_synchronisation_is_read_whole_each_time() {
+async fn a_server_without_synchronisation_is_listed_and_its_changes_read() {
     let slapd = slapd(30, ChangeLog::None);
     let directory = directory(&slapd);
     let mut store = everything(&directory, ATTRIBUTES).await;
-    slapd.delete(&person(3)).unwrap();
+    change_everything(&slapd);
     let report = store.import(&directory, ATTRIBUTES).await.unwrap();
-    assert!(report.full && report.absent_is_deleted);
+    assert!(!report.full && report.absent_is_deleted && report.listed > 30, "{report:?}");
     assert_eq!(store.content(), everything(&directory, ATTRIBUTES).await.content());
     let changes = directory.check().await.into_iter().find(|line| line.what == "changes").unwrap();
     assert!(matches!(&changes.outcome, CheckOutcome::Warning(text) if text.contains("syncprov")), "{changes:?}");

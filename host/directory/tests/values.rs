@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provisor_directory::{ConnectionOptions, Directory, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{ConnectionOptions, Directory, Feed, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::{AttributeSyntax, Dn, Entry, MatchingRule, Secret, Value};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
@@ -35,6 +35,7 @@ fn directory(slapd: &Slapd, object: SourceOptions) -> Directory {
         base: SUFFIX.parse().unwrap(),
         page_size: 100,
         object,
+        feed: Feed::default(),
     };
     OpenLdap::new(options).unwrap().into()
 }

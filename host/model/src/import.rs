@@ -1,6 +1,6 @@
 //! What a change feed delivers, one object at a time.
 
-use crate::{Entry, SourceId};
+use crate::{Dn, Entry, SourceId};
 
 /// One object of a change feed. The same object may come more than once; what comes later counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,4 +13,10 @@ pub enum ImportItem {
     /// The entry is still there and has not changed. Where the store does not know it, the watermark was not this
     /// store's, and everything must be read again.
     Present(SourceId),
+    /// The entry is still there under this name; whether it changed, the feed says apart. Where the store does not know
+    /// it, or has it under another name, and the feed does not bring it either, everything must be read again.
+    Listed(SourceId, Dn),
+    /// The entry is still in the directory, but no longer among what the source is configured to read: it has left the
+    /// scope, and was not deleted.
+    Excluded(SourceId),
 }

@@ -4,7 +4,7 @@ use provisor_model::{DnKey, Entry, SourceId};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::links::{self, LINK_COLUMNS};
-use crate::rows::{self, ENTRY_COLUMNS};
+use crate::rows::{self, ENTRY_COLUMNS, Standing};
 use crate::{Link, Space, SpaceError};
 
 /// The number of an entry in its connector space; it lives as long as the entry.
@@ -27,6 +27,8 @@ pub struct StoredEntry {
     pub entry: Entry,
     /// Whether it is no longer in the source.
     pub gone: bool,
+    /// Whether it is in the directory, but no longer among what is read of it.
+    pub excluded: bool,
     /// Whether the outcome of its last request is unknown.
     pub uncertain: bool,
     /// What was last decided about it, as a short text.
@@ -36,10 +38,12 @@ pub struct StoredEntry {
 }
 
 pub(crate) fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
+    let standing = Standing::from_column(row.get(6)?);
     Ok(StoredEntry {
         key: EntryKey(row.get(0)?),
         entry: rows::entry(row)?,
-        gone: row.get(6)?,
+        gone: standing == Standing::Gone,
+        excluded: standing == Standing::Excluded,
         decision: row.get(7)?,
         uncertain: row.get::<_, Option<i64>>(8)?.is_some(),
         link: links::optional_link(row, 9)?,

@@ -6,6 +6,7 @@ use provisor_model::{AttributeName, AttributeSyntax, Dn, DnKey, Entry, ImportIte
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::references::name_of_reference;
+use crate::rows::Standing;
 use crate::{EntryKey, MetaKey, Space, SpaceError};
 
 /// What a page of a change feed did to the connector space.
@@ -55,7 +56,13 @@ struct Known {
     dn_key: Vec<u8>,
     object_class: String,
     attributes: Vec<u8>,
-    gone: bool,
+    standing: Standing,
+}
+
+impl Known {
+    fn present(&self) -> bool {
+        self.standing == Standing::Present
+    }
 }
 
 impl Space {
@@ -64,7 +71,7 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn begin_import(&mut self) -> Result<(), SpaceError> {
-        Ok(self.connection.execute_batch("DELETE FROM temp.seen; DELETE FROM temp.moved;")?)
+        Ok(self.connection.execute_batch("DELETE FROM temp.seen; DELETE FROM temp.moved; DELETE FROM temp.listed;")?)
     }
 
     /// Takes one page in, as a whole. Entries that differ from what was known are marked for evaluation.
@@ -79,23 +86,75 @@ impl Space {
                     ImportItem::Upsert(entry) => space.upsert(entry, schema, &mut counts)?,
                     ImportItem::Delete(id) => {
                         if let Some(known) = space.known(id)?
-                            && !known.gone
+                            && known.standing != Standing::Gone
                         {
-                            space.mark_gone(known.key)?;
+                            space.mark_left(known.key, Standing::Gone)?;
                             counts.deleted += 1;
                         }
                     }
                     ImportItem::Present(id) => match space.known(id)? {
-                        Some(known) if !known.gone => {
+                        Some(known) if known.present() => {
                             space.mark_seen(known.key)?;
                             counts.unchanged += 1;
                         }
-                        _ => counts.unknown += 1,
+                        known => {
+                            if let Some(Known { key, standing: Standing::Excluded, .. }) = known {
+                                space.mark_seen(key)?;
+                            }
+                            counts.unknown += 1;
+                        }
                     },
+                    ImportItem::Listed(id, dn) => space.list(id, dn, &mut counts)?,
+                    ImportItem::Excluded(id) => {
+                        if let Some(known) = space.known(id)? {
+                            if known.present() {
+                                space.mark_left(known.key, Standing::Excluded)?;
+                                counts.changed += 1;
+                            }
+                            if known.standing != Standing::Gone {
+                                space.mark_seen(known.key)?;
+                            }
+                        }
+                    }
                 }
             }
             Ok(counts)
         })
+    }
+
+    /// Which entries this import has not named, in source-id order, those behind `after` first; entries that were
+    /// excluded before are among them.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn unseen(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<SourceId>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT source_id FROM entry WHERE source_id > ?1 AND gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen) \
+             ORDER BY source_id LIMIT ?2",
+        )?;
+        let after = after.map(SourceId::to_storage).unwrap_or_default();
+        let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut unseen = Vec::new();
+        while let Some(row) = rows.next()? {
+            unseen.push(SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
+        }
+        Ok(unseen)
+    }
+
+    /// Settles the entries that were listed under a name which was not theirs here, once the whole feed has come: they
+    /// may have moved with the unit above them, or have been read anew. Returns how many are left unexplained.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn settle_listed(&mut self) -> Result<u64, SpaceError> {
+        self.connection.execute_batch(
+            "INSERT OR IGNORE INTO temp.seen (entry_id) SELECT e.id FROM temp.listed l JOIN entry e \
+                 ON e.source_id = l.source_id AND e.dn_key = l.dn_key AND e.gone = 0; \
+             DELETE FROM temp.listed WHERE source_id IN (SELECT e.source_id FROM entry e \
+                 JOIN temp.seen s ON s.entry_id = e.id WHERE e.gone = 0);",
+        )?;
+        let left = self.connection.query_row("SELECT count(*) FROM temp.listed", [], |row| row.get::<_, i64>(0))?;
+        Ok(left.cast_unsigned())
     }
 
     /// How many entries of the source this import has not named.
@@ -116,11 +175,11 @@ impl Space {
         self.atomically(|space| {
             let mut gone = 0;
             if end.absent_is_deleted {
-                let sql = "SELECT id FROM entry WHERE gone = 0 AND id NOT IN (SELECT entry_id FROM temp.seen)";
+                let sql = "SELECT id FROM entry WHERE gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen)";
                 let absent: Vec<i64> =
                     space.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for key in &absent {
-                    space.mark_gone(EntryKey(*key))?;
+                    space.mark_left(EntryKey(*key), Standing::Gone)?;
                 }
                 gone = absent.len() as u64;
             }
@@ -158,10 +217,27 @@ impl Space {
                 dn_key: row.get(3)?,
                 object_class: row.get(4)?,
                 attributes: row.get(5)?,
-                gone: row.get(6)?,
+                standing: Standing::from_column(row.get(6)?),
             })
         });
         Ok(known.optional()?)
+    }
+
+    /// Takes in that an entry is still there under this name.
+    fn list(&self, id: &SourceId, dn: &Dn, counts: &mut PageCounts) -> Result<(), SpaceError> {
+        let dn_key = dn.key();
+        match self.known(id)? {
+            Some(known) if known.present() && known.dn_key == dn_key.octets() => {
+                self.mark_seen(known.key)?;
+                counts.unchanged += 1;
+            }
+            _ => {
+                self.connection
+                    .prepare_cached("INSERT OR REPLACE INTO temp.listed (source_id, dn_key) VALUES (?1, ?2)")?
+                    .execute(params![id.to_storage(), dn_key.octets()])?;
+            }
+        }
+        Ok(())
     }
 
     fn mark_seen(&self, key: EntryKey) -> Result<(), SpaceError> {
@@ -194,7 +270,7 @@ impl Space {
             && known.anchor == anchor
             && known.object_class == entry.object_class
             && known.attributes == attributes
-            && !known.gone;
+            && known.present();
         if same {
             counts.unchanged += 1;
             return Ok(());
@@ -208,13 +284,13 @@ impl Space {
         if known.dn_key != dn_key.octets() {
             self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
         }
-        if known.dn_key != dn_key.octets() || known.gone {
+        if known.dn_key != dn_key.octets() || !known.present() {
             self.unsettle(dn_key.octets())?;
         }
         if known.dn_key != dn_key.octets() {
             self.wake_name_askers(&known.dn_key)?;
         }
-        if known.gone {
+        if !known.present() {
             self.mark_referrers_dirty(known.key)?;
             self.rescope_group(known.key)?;
         }
@@ -261,11 +337,13 @@ impl Space {
         Ok(())
     }
 
-    /// Marks an entry as no longer in the source; who names it is evaluated again. Which references it had and was had by
-    /// is kept until it is forgotten, in case it comes back.
-    fn mark_gone(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+    /// Marks an entry as no longer in the source, or no longer among what is read of it; who names it is evaluated
+    /// again. Which references it had and was had by is kept until it is forgotten, in case it comes back.
+    fn mark_left(&mut self, key: EntryKey, standing: Standing) -> Result<(), SpaceError> {
+        self.connection
+            .prepare_cached("UPDATE entry SET gone = ?2 WHERE id = ?1")?
+            .execute([key.0, standing.to_column()])?;
         for sql in [
-            "UPDATE entry SET gone = 1 WHERE id = ?1",
             // The same name may come back as another object in the same import.
             "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
         ] {

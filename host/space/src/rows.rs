@@ -13,6 +13,35 @@ pub(crate) fn octets(row: &Row<'_>, column: usize) -> Result<usize, SpaceError> 
     Ok(row.get_ref(column)?.as_blob_or_null().map_err(rusqlite::Error::from)?.map_or(0, <[u8]>::len))
 }
 
+/// Whether an entry is in the source, as the column `gone` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in the source.
+    Present,
+    /// It is no longer there.
+    Gone,
+    /// It is in the directory, but no longer among what is read.
+    Excluded,
+}
+
+impl Standing {
+    pub fn from_column(number: i64) -> Self {
+        match number {
+            0 => Self::Present,
+            2 => Self::Excluded,
+            _ => Self::Gone,
+        }
+    }
+
+    pub fn to_column(self) -> i64 {
+        match self {
+            Self::Present => 0,
+            Self::Gone => 1,
+            Self::Excluded => 2,
+        }
+    }
+}
+
 /// The columns of an entry, in the order in which [`entry`] reads them.
 pub(crate) const ENTRY_COLUMNS: &str = "e.id, e.source_id, e.anchor, e.dn, e.object_class, e.attributes";
 

@@ -20,6 +20,8 @@ pub(crate) enum Verdict {
     Decided(Outcome),
     /// It is outside the units and groups of the scope.
     OutsideScope,
+    /// It is in the directory, but the source's filter does not let it through any more.
+    Excluded,
 }
 
 /// Decides what is done for one entry, puts that into the plan, and notes that the entry was evaluated.
@@ -40,6 +42,10 @@ pub(crate) fn decide(
             "gone".to_owned()
         }
         Verdict::OutsideScope => out_of_scope(space, context, stored, scope::outside(&context.configuration), tally)?,
+        Verdict::Excluded => {
+            let reason = Reason::new("outside-filter", "The entry does not meet the filter of the source any more.");
+            out_of_scope(space, context, stored, reason, tally)?
+        }
         Verdict::Decided(Outcome::OutOfScope { plugin, reason }) => {
             let detail = match plugin {
                 Some(plugin) => format!("{plugin}: {}", reason.detail),

@@ -69,7 +69,7 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
 
 /// Which of these entries are within the scope, in order.
 fn within_scope(space: &Space, context: &Context, page: &[StoredEntry]) -> Result<Vec<bool>, SyncError> {
-    page.iter().map(|stored| Ok(stored.gone || scope::is_within(space, context, stored)?)).collect()
+    page.iter().map(|stored| Ok(stored.gone || stored.excluded || scope::is_within(space, context, stored)?)).collect()
 }
 
 /// What scope and rules say of these entries, in order, and until when that holds.
@@ -81,7 +81,7 @@ fn verdicts(
     let asked: Vec<&Entry> = page
         .iter()
         .zip(in_scope)
-        .filter(|(stored, in_scope)| **in_scope && !stored.gone)
+        .filter(|(stored, in_scope)| **in_scope && !stored.gone && !stored.excluded)
         .map(|(stored, _)| &stored.entry)
         .collect();
     let mut evaluations = evaluate_parallel(evaluators, &asked)?.into_iter();
@@ -90,6 +90,9 @@ fn verdicts(
         .map(|(stored, in_scope)| {
             if stored.gone {
                 return Ok((Verdict::Gone, None));
+            }
+            if stored.excluded {
+                return Ok((Verdict::Excluded, None));
             }
             if !in_scope {
                 return Ok((Verdict::OutsideScope, None));

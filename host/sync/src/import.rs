@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Watermark};
-use provisor_model::Schema;
+use provisor_model::{Schema, SourceId};
 use provisor_rules::Chain;
 use provisor_space::{ImportEnd, MetaKey, PageCounts};
 
@@ -113,10 +113,14 @@ async fn attempt(
         })
         .await?;
     let counts = read_pages(store, &mut import, schema, watch).await?;
-    let completion = import.finish()?;
-    if counts.unknown > 0 {
+    if counts.unknown > 0 || store.with(|space| Ok(space.settle_listed()?)).await? > 0 {
         return Ok(None);
     }
+    let mut counts = counts;
+    if import.doubts_absence() {
+        counts += verify_absent(store, &mut import, schema, watch).await?;
+    }
+    let completion = import.finish()?;
     if kind == ImportKind::Full && completion.absent_is_deleted && counts.read == 0 {
         return Err(SyncError::Safety(
             "the source returned no entries at all. Nothing was taken for deleted, and nothing was changed at the target. Check \
@@ -148,6 +152,34 @@ async fn attempt(
         unchanged: counts.unchanged,
     };
     Ok(Some(Imported { kind, counts }))
+}
+
+/// How many entries are asked after at once.
+const VERIFIED: usize = 500;
+
+/// Asks the source after the entries that the import has not named: what only left the filter, or was on its way from
+/// one base to another, was not deleted.
+async fn verify_absent(
+    store: &Store,
+    import: &mut Import,
+    schema: &Schema,
+    watch: &CycleWatch,
+) -> Result<PageCounts, SyncError> {
+    let mut counts = PageCounts::default();
+    let mut after: Option<SourceId> = None;
+    loop {
+        if watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        let from = after.clone();
+        let unseen = store.with(move |space| Ok(space.unseen(from.as_ref(), VERIFIED)?)).await?;
+        let Some(last) = unseen.last() else { return Ok(counts) };
+        after = Some(last.clone());
+        let found = import.still_there(&unseen).await?;
+        let schema = schema.clone();
+        let taken = store.with(move |space| Ok(space.import_page(&found, &schema)?)).await?;
+        counts += PageCounts { read: 0, unknown: 0, ..taken };
+    }
 }
 
 async fn read_pages(

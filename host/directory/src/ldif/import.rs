@@ -30,7 +30,7 @@ impl LdifImport {
     /// Digests the file and finds out whether it changed.
     pub async fn begin(ldif: Ldif, request: ImportRequest) -> Result<Self, DirectoryError> {
         let fingerprint = ldif.fingerprint();
-        let last = Position::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
+        let last = Position::<String>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
         blocking(move || {
             let source = Source::open(&ldif, &request.attributes)?;
             let unchanged = last.as_deref() == Some(source.digest());

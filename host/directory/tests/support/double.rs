@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use provisor_directory::{ConnectionOptions, Directory, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{ConnectionOptions, Directory, Feed, OpenLdap, OpenLdapOptions, SourceOptions};
 use provisor_model::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -60,6 +60,7 @@ impl Double {
             base: "dc=example".parse().unwrap(),
             page_size: 100,
             object: SourceOptions::default(),
+            feed: Feed::default(),
         };
         OpenLdap::new(options).unwrap().into()
     }

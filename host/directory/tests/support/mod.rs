@@ -17,23 +17,37 @@ pub struct Report {
     pub upserted: usize,
     pub deleted: usize,
     pub present: usize,
+    pub listed: usize,
+    pub excluded: usize,
     pub absent_is_deleted: bool,
 }
 
-/// Entries by their source id, and the watermark.
+/// Entries by their source id, those that were excluded, and the watermark.
 #[derive(Debug, Default, Clone)]
 pub struct Store {
     pub entries: BTreeMap<SourceId, Entry>,
+    pub excluded: BTreeSet<SourceId>,
     pub watermark: Option<Watermark>,
 }
 
 impl Store {
     /// Runs an import to its end and does what it says.
     pub async fn import(&mut self, directory: &Directory, attributes: &[&str]) -> Result<Report, DirectoryError> {
+        match self.attempt(directory, attributes).await? {
+            Some(report) => Ok(report),
+            None => {
+                self.watermark = None;
+                Ok(self.attempt(directory, attributes).await?.expect("a full import explains all that it names"))
+            }
+        }
+    }
+
+    /// One attempt; none where something was listed that is not known, or elsewhere, and did not come either.
+    async fn attempt(&mut self, directory: &Directory, attributes: &[&str]) -> Result<Option<Report>, DirectoryError> {
         let request = ImportRequest { attributes: names(attributes), watermark: self.watermark.clone() };
         let mut import = directory.import(request).await?;
         let mut report = Report { full: import.kind() == ImportKind::Full, ..Report::default() };
-        let mut named = BTreeSet::new();
+        let (mut named, mut listed) = (BTreeSet::new(), BTreeMap::new());
         while let Some(page) = import.next_page().await? {
             assert!((1..=1000).contains(&page.len()), "a page of {} items", page.len());
             for item in page {
@@ -41,6 +55,8 @@ impl Store {
                     ImportItem::Upsert(entry) => {
                         report.upserted += 1;
                         named.insert(entry.source_id.clone());
+                        self.follow(&entry, &named);
+                        self.excluded.remove(&entry.source_id);
                         self.entries.insert(entry.source_id.clone(), entry);
                     }
                     ImportItem::Delete(id) => {
@@ -54,6 +70,41 @@ impl Store {
                         assert!(!named.contains(&id), "{id} is said to be unchanged, but came as changed");
                         named.insert(id);
                     }
+                    ImportItem::Listed(id, dn) => {
+                        report.listed += 1;
+                        if self.entries.get(&id).is_some_and(|entry| entry.dn.key() == dn.key()) {
+                            named.insert(id);
+                        } else {
+                            listed.insert(id, dn);
+                        }
+                    }
+                    ImportItem::Excluded(id) => {
+                        report.excluded += 1;
+                        self.entries.remove(&id);
+                        named.insert(id.clone());
+                        self.excluded.insert(id);
+                    }
+                }
+            }
+        }
+        for (id, dn) in listed {
+            if !named.contains(&id) && self.entries.get(&id).is_none_or(|entry| entry.dn.key() != dn.key()) {
+                return Ok(None);
+            }
+            named.insert(id);
+        }
+        if import.doubts_absence() {
+            let unseen: Vec<SourceId> =
+                self.entries.keys().chain(&self.excluded).filter(|id| !named.contains(*id)).cloned().collect();
+            for item in import.still_there(&unseen).await? {
+                match item {
+                    ImportItem::Present(id) => drop(named.insert(id)),
+                    ImportItem::Excluded(id) => {
+                        report.excluded += usize::from(self.entries.remove(&id).is_some());
+                        named.insert(id.clone());
+                        self.excluded.insert(id);
+                    }
+                    item => panic!("asked who is still there, it says {item:?}"),
                 }
             }
         }
@@ -61,9 +112,23 @@ impl Store {
         report.absent_is_deleted = completion.absent_is_deleted;
         if completion.absent_is_deleted {
             self.entries.retain(|id, _| named.contains(id));
+            self.excluded.retain(|id| named.contains(id));
         }
         self.watermark = Some(completion.watermark);
-        Ok(report)
+        Ok(Some(report))
+    }
+
+    /// What is below a renamed entry stands elsewhere now, unless it came by itself.
+    fn follow(&mut self, entry: &Entry, named: &BTreeSet<SourceId>) {
+        let Some(old) = self.entries.get(&entry.source_id).map(|old| old.dn.clone()) else { return };
+        if old.key() == entry.dn.key() {
+            return;
+        }
+        let below =
+            |other: &&mut Entry| !named.contains(&other.source_id) && other.dn.is_within(&old) && other.dn != old;
+        for other in self.entries.values_mut().filter(below) {
+            other.dn = other.dn.with_ancestor(old.rdns().len(), &entry.dn);
+        }
     }
 
     /// The entries in a form that does not depend on how names are spelt.

@@ -12,3 +12,6 @@ CREATE TEMP TABLE remote_value (kind TEXT NOT NULL, path TEXT NOT NULL, value TE
 
 -- References whose object is another one since the running import, or in sight for the first time.
 CREATE TEMP TABLE retargeted (referrer INTEGER NOT NULL, attribute TEXT NOT NULL, dn_key BLOB NOT NULL, old INTEGER, new INTEGER);
+
+-- What a listing named, that was not known here or not under this name.
+CREATE TEMPORARY TABLE listed (source_id BLOB PRIMARY KEY, dn_key BLOB NOT NULL) WITHOUT ROWID, STRICT;

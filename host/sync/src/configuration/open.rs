@@ -90,7 +90,11 @@ impl Configuration {
     /// What tells this source from every other, for people to read: a connector space belongs to one source, because
     /// against another everything in it would look deleted.
     pub fn source_identity(&self) -> String {
-        let source_id = self.source.identity().source_id.to_key();
+        let source_id = match &self.source {
+            // What the server offers: the change feed notices where that is another than before.
+            Source::OpenLdap(server) if server.feed.detect_source_id => "its own id".to_owned(),
+            source => source.identity().source_id.to_key(),
+        };
         match &self.source {
             Source::Ldif(ldif) => {
                 let file = std::path::absolute(&ldif.file).unwrap_or_else(|_| ldif.file.clone());
@@ -110,6 +114,11 @@ impl Configuration {
 }
 
 impl Source {
+    /// Whether its changes are to be announced as they happen.
+    pub fn live(&self) -> bool {
+        matches!(self, Self::OpenLdap(server) if server.feed.live)
+    }
+
     /// What identifies an entry.
     pub fn identity(&self) -> &Identity {
         match self {
@@ -148,5 +157,6 @@ fn open_ldap_options(server: &OpenLdapSource, password: Secret, object: SourceOp
         base: server.base.clone(),
         page_size: server.page_size,
         object,
+        feed: server.feed.clone(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use provisor_directory::{BindMethod, ClientIdentity};
+use provisor_directory::{BindMethod, ChangeReading, ClientIdentity, Feed, LdapKind, validate_filter};
 use provisor_model::{AttributeName, Dn, ObjectClasses};
 
 use super::document::{Item, Section};
@@ -13,9 +13,9 @@ use super::secret::SecretSource;
 use super::{address, suggestion};
 
 /// The kinds of directory, as `source.kind` names them.
-const KINDS: &[&str] = &["openldap", "ldif"];
+const KINDS: &[&str] = &["openldap", "ldap", "ldif"];
 
-/// The keys of an OpenLDAP directory.
+/// The keys of an LDAP directory.
 pub(super) const OPENLDAP_KEYS: &[&str] = &[
     "kind",
     "base",
@@ -33,7 +33,15 @@ pub(super) const OPENLDAP_KEYS: &[&str] = &[
     "password",
     "page-size",
     "timeout",
+    "changes",
+    "filter",
+    "further-bases",
+    "live",
 ];
+
+/// What `source.changes` may be.
+const CHANGES: &[(&str, ChangeReading)] =
+    &[("auto", ChangeReading::Auto), ("sync", ChangeReading::Sync), ("compare", ChangeReading::Compare)];
 
 /// What `source.bind` may be.
 const BIND_METHODS: &[(&str, BindMethod)] =
@@ -51,7 +59,7 @@ pub(super) const OBJECT_CLASS_KEYS: &[&str] = &["ldap", "class"];
 pub enum Source {
     /// An LDIF file of content records.
     Ldif(LdifSource),
-    /// An OpenLDAP server.
+    /// An LDAP server.
     OpenLdap(OpenLdapSource),
 }
 
@@ -68,7 +76,7 @@ pub struct LdifSource {
     pub identity: Identity,
 }
 
-/// An OpenLDAP server.
+/// An LDAP server.
 #[derive(Clone, Debug)]
 pub struct OpenLdapSource {
     /// The servers that keep the directory, in the order in which they are tried: `ldaps://host:port`,
@@ -94,6 +102,8 @@ pub struct OpenLdapSource {
     pub timeout: Duration,
     /// What identifies an entry.
     pub identity: Identity,
+    /// What sort of directory it is, what is read of it, and how its changes are found.
+    pub feed: Feed,
 }
 
 /// What identifies an entry.
@@ -110,12 +120,14 @@ pub(super) type ReferencesBy = BTreeMap<AttributeName, AttributeName>;
 
 /// Reads `[source]`, the object classes in it, and how references by value are followed.
 pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses, ReferencesBy), ConfigurationError> {
-    let missing = || root.error("the section [source] is missing. Add it, with kind = \"openldap\" or kind = \"ldif\"");
+    let missing =
+        || root.error("the section [source] is missing. Add it, with kind = \"openldap\", \"ldap\" or \"ldif\"");
     let item = root.get("source").ok_or_else(missing)?;
     let section = item.any_section()?;
     let kind = section.require("kind", "\"openldap\"")?;
     let source = match kind.text()? {
-        "openldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?)?),
+        "openldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::OpenLdap)?),
+        "ldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::Any)?),
         "ldif" => Source::Ldif(ldif(&item.section(LDIF_KEYS)?)?),
         other => {
             let advice = suggestion::among(other, KINDS);
@@ -137,30 +149,26 @@ fn references_by(section: &Section<'_>) -> Result<ReferencesBy, ConfigurationErr
     Ok(references_by)
 }
 
-fn open_ldap(section: &Section<'_>) -> Result<OpenLdapSource, ConfigurationError> {
+fn open_ldap(section: &Section<'_>, kind: LdapKind) -> Result<OpenLdapSource, ConfigurationError> {
     let start_tls = section.get("start-tls").map_or(Ok(false), |item| item.boolean())?;
     let urls = server_urls(section, start_tls)?;
     let bind = section.get("bind").map_or(Ok(BindMethod::Simple), |item| item.word(BIND_METHODS))?;
     let (bind_dn, password) = account(section, bind)?;
     let seconds = Duration::from_secs;
-    let identity = identity(section)?;
-    if let Some(item) = section.get("source-id").filter(|_| identity.source_id != AttributeName::from("entryUUID")) {
-        return Err(
-            item.error("must be entryUUID here: it is what OpenLDAP's change feed calls an entry. Take the line out")
-        );
-    }
+    let base: Dn = section.require("base", "\"dc=example,dc=com\"")?.parsed()?;
     Ok(OpenLdapSource {
         urls,
         start_tls,
         ca: section.get("ca").map(|item| item.path()).transpose()?,
         client_identity: client_identity(section)?,
-        base: section.require("base", "\"dc=example,dc=com\"")?.parsed()?,
+        feed: feed(section, kind, &base)?,
+        base,
         bind,
         bind_dn,
         password,
         page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 10_000)).map(small)?,
         timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
-        identity,
+        identity: identity(section)?,
     })
 }
 
@@ -221,6 +229,34 @@ fn client_identity(section: &Section<'_>) -> Result<Option<ClientIdentity>, Conf
             Err(item.error("needs client-certificate beside it: the file with the key's certificate"))
         }
     }
+}
+
+/// What is read of an LDAP directory, and how its changes are found.
+fn feed(section: &Section<'_>, kind: LdapKind, base: &Dn) -> Result<Feed, ConfigurationError> {
+    let changes = section.get("changes").map_or(Ok(ChangeReading::Auto), |item| item.word(CHANGES))?;
+    let filter = match section.get("filter") {
+        None => None,
+        Some(item) => {
+            let filter = item.filled_text()?;
+            validate_filter(filter).map_err(|reason| item.error(format!("is wrong: {reason}")))?;
+            Some(filter.to_owned())
+        }
+    };
+    let mut further_bases: Vec<Dn> = Vec::new();
+    for item in section.get("further-bases").map(|item| item.list()).transpose()?.unwrap_or_default() {
+        let further: Dn = item.parsed()?;
+        let nested =
+            further_bases.iter().chain([base]).find(|other| further.is_within(other) || other.is_within(&further));
+        if let Some(other) = nested {
+            return Err(item.error(format!(
+                "is \"{further}\", and \"{other}\" is read as well: one holds the other. Name the upper one alone"
+            )));
+        }
+        further_bases.push(further);
+    }
+    let live = section.get("live").map_or(Ok(false), |item| item.boolean())?;
+    let detect_source_id = kind == LdapKind::Any && section.get("source-id").is_none();
+    Ok(Feed { kind, changes, filter, further_bases, detect_source_id, live })
 }
 
 fn ldif(section: &Section<'_>) -> Result<LdifSource, ConfigurationError> {

@@ -184,7 +184,7 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
         (
             "kind = \"openldap\"",
             "kind = \"active-directory\"",
-            "hr.toml:6:8: source.kind is \"active-directory\", which is not a kind of directory known here. Known are: openldap, ldif",
+            "hr.toml:6:8: source.kind is \"active-directory\", which is not a kind of directory known here. Known are: openldap, ldap, ldif",
         ),
         (
             "base = \"dc=lab01,dc=example\"\n",
@@ -358,7 +358,7 @@ fn sections_that_must_be_there_are_named() {
     let without = |start: &str| SMALL.lines().filter(|line| !line.starts_with(start)).collect::<Vec<_>>().join("\n");
     assert_eq!(
         folder.error(&without("source")),
-        "hr.toml:1:1: the section [source] is missing. Add it, with kind = \"openldap\" or kind = \"ldif\""
+        "hr.toml:1:1: the section [source] is missing. Add it, with kind = \"openldap\", \"ldap\" or \"ldif\""
     );
     assert_eq!(folder.error(&without("target")), "hr.toml:1:1: the section [target] is missing. Add it");
     assert_eq!(

@@ -1,26 +1,39 @@
-//! A full import: the whole subtree by paged results (RFC 2696).
+//! Searches of a whole subtree, by paged results (RFC 2696).
 
 use ldap3::Scope;
 use ldap3::controls::{MakeCritical, PagedResults, RawControl};
 
+use super::EVERYTHING;
 use super::controls::{PAGED_RESULTS, paged_cookie};
 use super::few::malformed;
 use super::message::{self, Message};
-use super::{EVERYTHING, read_entry};
 use crate::connection::{Connection, Results, Search, result_error};
 use crate::error::DirectoryError;
-use crate::import::ImportItem;
-use crate::reading::Reader;
+use crate::reading::RawEntry;
 
 /// How many empty pages in a row are taken; RFC 2696 allows them, but not that there is no end to them.
 const MAX_EMPTY_PAGES: u32 = 100;
 
-/// A full import that is under way. The next page is asked for as soon as one has come, so that the server works on
+/// What a paged search asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The base of the subtree.
+    pub base: String,
+    /// Which entries.
+    pub filter: String,
+    /// Which attributes of theirs.
+    pub attributes: Vec<String>,
+    /// How many entries in a page.
+    pub page_size: u32,
+    /// Whether there must be some: the base itself meets the filter.
+    pub some: bool,
+}
+
+/// A paged search that is under way. The next page is asked for as soon as one has come, so that the server works on
 /// it while the last is being stored; more than that is never in flight.
 #[derive(Debug)]
 pub(crate) struct Paged {
-    base: String,
-    page_size: u32,
+    wanted: Wanted,
     in_flight: Option<Results>,
     entries: u64,
     empty_pages: u32,
@@ -28,36 +41,27 @@ pub(crate) struct Paged {
 
 impl Paged {
     /// Asks for the first page.
-    pub async fn begin(
-        connection: &mut Connection,
-        reader: &Reader,
-        base: &str,
-        page_size: u32,
-    ) -> Result<Self, DirectoryError> {
-        let mut paged = Self { base: base.to_owned(), page_size, in_flight: None, entries: 0, empty_pages: 0 };
-        paged.ask(connection, reader, Vec::new()).await?;
+    pub async fn begin(connection: &mut Connection, wanted: Wanted) -> Result<Self, DirectoryError> {
+        let mut paged = Self { wanted, in_flight: None, entries: 0, empty_pages: 0 };
+        paged.ask(connection, Vec::new()).await?;
         Ok(paged)
     }
 
-    /// The next items; none when everything has been read.
-    pub async fn next_page(
-        &mut self,
-        connection: &mut Connection,
-        reader: &mut Reader,
-    ) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
+    /// The next entries; none when everything has been read.
+    pub async fn next_page(&mut self, connection: &mut Connection) -> Result<Option<Vec<RawEntry>>, DirectoryError> {
         let url = connection.url().to_owned();
         while let Some(mut results) = self.in_flight.take() {
-            let page = self.receive(&mut results, reader, &url).await?;
+            let page = self.receive(&mut results, &url).await?;
             let result = results.finish().await;
             if result.rc != 0 {
-                return Err(result_error(&url, "a paged search", &self.base, &result));
+                return Err(result_error(&url, "a paged search", &self.wanted.base, &result));
             }
             let cookie = match message::result_control(&result, PAGED_RESULTS) {
                 Some(value) => paged_cookie(value).map_err(|error| malformed(&url, &error.into()))?,
                 None => return Err(protocol(&url, "a page without the control of paged results")),
             };
             if !cookie.is_empty() {
-                self.ask(connection, reader, cookie).await?;
+                self.ask(connection, cookie).await?;
             }
             self.entries += page.len() as u64;
             self.empty_pages = if page.is_empty() { self.empty_pages + 1 } else { 0 };
@@ -68,47 +72,45 @@ impl Paged {
                 return Ok(Some(page));
             }
         }
-        // The base itself is always found. Nothing at all means that the account sees nothing, not that all is gone.
-        if self.entries == 0 {
-            let reason = "not even the base is found below the base. Grant the account the right to read and search it";
-            return Err(DirectoryError::Rights { url, reason: reason.into() });
+        // Nothing at all means that the account sees nothing, or that the filter is wrong, not that all is gone.
+        if self.entries == 0 && self.wanted.some {
+            let reason = if self.wanted.filter == EVERYTHING {
+                "not even the base is found below the base. Grant the account the right to read and search it"
+                    .to_owned()
+            } else {
+                format!(
+                    "nothing below \"{}\" meets the filter. Check filter, and the rights of the account",
+                    self.wanted.base
+                )
+            };
+            return Err(DirectoryError::Rights { url, reason });
         }
         Ok(None)
     }
 
-    async fn receive(
-        &self,
-        results: &mut Results,
-        reader: &mut Reader,
-        url: &str,
-    ) -> Result<Vec<ImportItem>, DirectoryError> {
+    async fn receive(&self, results: &mut Results, url: &str) -> Result<Vec<RawEntry>, DirectoryError> {
         let mut page = Vec::new();
         while let Some(message) = results.next().await? {
             match message::read(message).map_err(|error| malformed(url, &error))? {
-                Message::Entry(raw, _) => page.push(ImportItem::Upsert(read_entry(reader, url, raw)?)),
+                Message::Entry(raw, _) => page.push(raw),
                 Message::Reference => return Err(reference(url)),
                 Message::SyncInfo(_) | Message::Other => {}
             }
-            if page.len() > usize::try_from(self.page_size).unwrap_or(usize::MAX) {
+            if page.len() > usize::try_from(self.wanted.page_size).unwrap_or(usize::MAX) {
                 return Err(protocol(url, "a page with more entries than were asked for"));
             }
         }
         Ok(page)
     }
 
-    async fn ask(
-        &mut self,
-        connection: &mut Connection,
-        reader: &Reader,
-        cookie: Vec<u8>,
-    ) -> Result<(), DirectoryError> {
-        let size = i32::try_from(self.page_size).unwrap_or(i32::MAX);
+    async fn ask(&mut self, connection: &mut Connection, cookie: Vec<u8>) -> Result<(), DirectoryError> {
+        let size = i32::try_from(self.wanted.page_size).unwrap_or(i32::MAX);
         let page: RawControl = PagedResults { size, cookie }.critical().into();
         let search = Search {
-            base: &self.base,
+            base: &self.wanted.base,
             scope: Scope::Subtree,
-            filter: EVERYTHING,
-            attributes: reader.wire(),
+            filter: &self.wanted.filter,
+            attributes: &self.wanted.attributes,
             controls: vec![page, manage_dsa_it()],
             size_limit: 0,
         };

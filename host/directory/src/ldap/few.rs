@@ -1,9 +1,9 @@
-//! Small searches, whose few results are wanted at once: single entries, the root DSE.
+//! Small searches, whose few results are wanted at once: single entries, and entries by their ids.
 
 use ldap3::Scope;
 
-use super::EVERYTHING;
 use super::message::{self, Message};
+use super::paged::manage_dsa_it;
 use crate::connection::{Connection, Search, result_error};
 use crate::error::DirectoryError;
 use crate::reading::{RawAttribute, RawEntry};
@@ -23,7 +23,7 @@ impl FewSearch<'_> {
     pub async fn run(self, connection: &mut Connection) -> Result<Vec<RawEntry>, DirectoryError> {
         let Self { base, scope, filter, attributes, limit } = self;
         let size_limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let search = Search { base, scope, filter, attributes, controls: Vec::new(), size_limit };
+        let search = Search { base, scope, filter, attributes, controls: vec![manage_dsa_it()], size_limit };
         let mut results = connection.search(search).await?;
         let mut found = Vec::new();
         while let Some(message) = results.next().await? {
@@ -68,43 +68,4 @@ pub(crate) fn texts<'a>(entry: &'a RawEntry, name: &str) -> impl Iterator<Item =
 /// What a message that cannot be read means.
 pub(crate) fn malformed(url: &str, error: &message::MessageError) -> DirectoryError {
     DirectoryError::Protocol { url: url.to_owned(), reason: error.to_string() }
-}
-
-/// What the server says of itself (RFC 4512, section 5.1).
-#[derive(Debug)]
-pub(crate) struct RootDse {
-    /// Whether changes can be asked for.
-    pub synchronises: bool,
-    /// Whether results come in pages.
-    pub pages: bool,
-    /// The suffixes of its databases.
-    contexts: Vec<String>,
-}
-
-impl RootDse {
-    /// Reads it. A server that hides it from the account is one that announces nothing.
-    pub async fn read(connection: &mut Connection) -> Result<Self, DirectoryError> {
-        let entry = read_one(connection, "", EVERYTHING, &["supportedControl", "namingContexts"]).await;
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        let announces =
-            |oid| entry.as_ref().is_some_and(|entry| texts(entry, "supportedControl").any(|own| own == oid));
-        Ok(Self {
-            synchronises: announces(super::controls::SYNC_REQUEST),
-            pages: announces(super::controls::PAGED_RESULTS),
-            contexts: entry.iter().flat_map(|entry| texts(entry, "namingContexts")).map(str::to_owned).collect(),
-        })
-    }
-
-    /// The suffix of the database that keeps the base: the longest that holds it.
-    pub fn suffix(&self, base: &provisor_model::Dn) -> Option<&str> {
-        let holding = self.contexts.iter().filter_map(|text| {
-            let suffix: provisor_model::Dn = text.parse().ok()?;
-            base.is_within(&suffix).then_some((suffix.rdns().len(), text.as_str()))
-        });
-        holding.max_by_key(|(length, _)| *length).map(|(_, text)| text)
-    }
 }

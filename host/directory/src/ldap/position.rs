@@ -1,0 +1,95 @@
+//! What the watermark of an LDAP directory holds: for each base, where its changes go on.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::stamp::Stamp;
+
+/// How long changes may be read by what does not prove to be complete, such as timestamps, before everything is read.
+const WHOLE_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the changes go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marks {
+    /// The attribute that identified entries.
+    pub source_id: String,
+    /// When everything was read last, in seconds since 1970 by this host's clock.
+    pub whole: u64,
+    /// For each base.
+    pub bases: BTreeMap<String, Mark>,
+}
+
+/// Where the changes below one base go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mark {
+    /// Behind this cookie of RFC 4533.
+    Cookie(String),
+    /// Behind a cookie that is no text.
+    Octets(Vec<u8>),
+    /// At what was changed since, on this server.
+    Since {
+        /// The newest change that was seen.
+        time: Stamp,
+        /// Whose time that is.
+        server: String,
+    },
+}
+
+impl Mark {
+    /// The mark for a cookie.
+    pub fn of_cookie(cookie: Vec<u8>) -> Self {
+        match String::from_utf8(cookie) {
+            Ok(text) => Self::Cookie(text),
+            Err(error) => Self::Octets(error.into_bytes()),
+        }
+    }
+
+    /// The cookie, if it is one.
+    pub fn cookie(&self) -> Option<&[u8]> {
+        match self {
+            Self::Cookie(text) => Some(text.as_bytes()),
+            Self::Octets(octets) => Some(octets),
+            Self::Since { .. } => None,
+        }
+    }
+}
+
+impl Marks {
+    /// Whether it is time to read everything again.
+    pub fn whole_is_due(&self, now: u64) -> bool {
+        // Also where the clock was set back.
+        !(self.whole..self.whole.saturating_add(WHOLE_EVERY.as_secs())).contains(&now)
+    }
+}
+
+/// This host's time, in seconds since 1970.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_read_again_after_a_day_or_when_the_clock_was_set_back() {
+        let marks = Marks { source_id: "entryUUID".into(), whole: 1_000_000, bases: BTreeMap::new() };
+        assert!(!marks.whole_is_due(1_000_000));
+        assert!(!marks.whole_is_due(1_086_399));
+        assert!(marks.whole_is_due(1_086_400));
+        assert!(marks.whole_is_due(999_999));
+    }
+
+    #[test]
+    fn a_cookie_is_kept_octet_by_octet() {
+        for cookie in [&b"rid=000,csn=a"[..], b"", b"\xff\x00"] {
+            let mark = Mark::of_cookie(cookie.to_vec());
+            let stored = serde_json::to_vec(&mark).unwrap();
+            let read: Mark = serde_json::from_slice(&stored).unwrap();
+            assert_eq!(read.cookie(), Some(cookie));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! A server to import from: connected, known, and not behind what was read before.
+
+use super::OpenLdap;
+use super::csn::Csns;
+use super::position::{Mark, Marks};
+use super::root::RootDse;
+use super::schema::ServerSchema;
+use super::way::{Dialect, Way};
+use crate::connection::Connection;
+use crate::error::DirectoryError;
+use crate::import::ImportRequest;
+use crate::options::SourceOptions;
+use crate::watermark::Position;
+use provisor_model::AttributeName;
+
+/// A server, and what was found out about it.
+pub(crate) struct Ready {
+    pub connection: Connection,
+    pub schema: ServerSchema,
+    /// How its entries are identified.
+    pub object: SourceOptions,
+    /// How its changes are read.
+    pub way: Way,
+    /// Where an earlier import of the same entries stands.
+    earlier: Option<Marks>,
+}
+
+impl OpenLdap {
+    /// Connects to a server that has come as far as what is known already. One server alone may fall back: it was
+    /// restored then, and everything is read. Of several, one that has fallen back may be a replica that has not caught
+    /// up; to read everything from it would delete what it has yet to learn.
+    pub(super) async fn ready(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
+        let mut behind = Vec::new();
+        for _ in &self.endpoint.servers {
+            let ready = self.look(request).await?;
+            if !self.endpoint.has_several() || !self.is_behind(&ready) {
+                return Ok(ready);
+            }
+            behind.push(DirectoryError::Behind { url: ready.connection.url().to_owned() });
+            ready.connection.close().await;
+            self.endpoint.pass_over();
+        }
+        Err(DirectoryError::of_servers(behind))
+    }
+
+    async fn look(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
+        let mut connection = Connection::open(&self.endpoint).await?;
+        let schema = ServerSchema::read(&mut connection, &self.base).await?;
+        let root = RootDse::read(&mut connection).await?;
+        let earlier = Position::<Marks>::read(request.watermark.as_ref()).and_then(|earlier| {
+            let marks = earlier.mark.as_ref()?;
+            let source_id_attribute = AttributeName::from(marks.source_id.as_str());
+            let object = SourceOptions { source_id_attribute, ..self.options.object.clone() };
+            earlier.was_made_with(&self.fingerprint(&object)).then(|| marks.clone())
+        });
+        let object = self.identification(&mut connection, earlier.as_ref()).await?;
+        let way = Way::choose(self, &mut connection, &root, &object.source_id_attribute).await?;
+        Ok(Ready { connection, schema, object, way, earlier })
+    }
+
+    /// Whether a server shows that it does not know all that is known already. Only OpenLDAP's cookies tell.
+    fn is_behind(&self, ready: &Ready) -> bool {
+        let (Way::Sync(Dialect::OpenLdap(numbers)), Some(earlier)) = (&ready.way, &ready.earlier) else { return false };
+        self.bases().iter().zip(numbers).any(|(base, now)| {
+            let Some(Mark::Cookie(cookie)) = earlier.bases.get(base) else { return false };
+            Csns::from_cookie(cookie).is_some_and(|known| !now.cover(&known))
+        })
+    }
+}
