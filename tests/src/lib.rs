@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod django_scim;
 pub mod installed;
 pub mod ldif;
+pub mod netscape;
 pub mod scim2_server;
 pub mod scimmy;
 pub mod slapd;
@@ -17,6 +18,7 @@ pub mod wait;
 
 pub use certificates::{Authority, ServerCertificate, Validity};
 pub use django_scim::DjangoScim;
+pub use netscape::{Netscape, NetscapeOptions};
 pub use scim2_server::Scim2Server;
 pub use scimmy::Scimmy;
 pub use slapd::{ChangeLog, Slapd, SlapdOptions};

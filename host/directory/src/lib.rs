@@ -26,7 +26,7 @@ pub use tls::ClientIdentity;
 pub use watermark::Watermark;
 
 /// A source directory of one configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Directory {
     /// An LDAP server.
     OpenLdap(OpenLdap),

@@ -12,6 +12,7 @@ mod export;
 mod finalise;
 mod import;
 mod inspect;
+mod live;
 mod matching;
 mod pipeline;
 mod plugin_preview;
@@ -34,6 +35,7 @@ pub use configuration::{
     TargetSettings, Threshold,
 };
 pub use error::{ExitClass, SyncError};
+pub use live::LiveSource;
 pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};
 pub use preview::PreviewRequest;
 pub use provisor_space::LogFilter;

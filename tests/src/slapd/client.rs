@@ -14,12 +14,12 @@ impl Slapd {
         let file = self.folder.path().join("changes.ldif");
         fs::write(&file, ldif).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = self.client("ldapmodify")?;
-        self.run(command.arg("-a").arg("-f").arg(&file)).map(drop)
+        run(command.arg("-a").arg("-f").arg(&file)).map(drop)
     }
 
     /// Deletes an entry without children.
     pub fn delete(&self, dn: &str) -> Result<()> {
-        self.run(self.client("ldapdelete")?.arg(dn)).map(drop)
+        run(self.client("ldapdelete")?.arg(dn)).map(drop)
     }
 
     /// Renames an entry, dropping the old name's values, and moves it where a new parent is given.
@@ -29,14 +29,14 @@ impl Slapd {
         if let Some(parent) = new_parent {
             command.args(["-s", parent]);
         }
-        self.run(command.args([dn, new_rdn])).map(drop)
+        run(command.args([dn, new_rdn])).map(drop)
     }
 
     /// Searches the subtree and returns the entries as LDIF, lines unfolded; without attributes named, all user attributes.
     pub fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> Result<String> {
         let mut command = self.client("ldapsearch")?;
         command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes);
-        self.run(&mut command)
+        run(&mut command)
     }
 
     /// A program of OpenLDAP's, bound as the administrator by the socket's peer credentials.
@@ -46,17 +46,18 @@ impl Slapd {
         command.env("LDAPNOINIT", "1").args(["-Q", "-Y", "EXTERNAL", "-H", &self.socket_url()]);
         Ok(command)
     }
+}
 
-    fn run(&self, command: &mut Command) -> Result<String> {
-        let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        if !output.status.success() {
-            bail!(
-                "{} ended with {}: {}",
-                command.get_program().display(),
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// Runs a program to its end, and returns what it says.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    if !output.status.success() {
+        bail!(
+            "{} ended with {}: {}",
+            command.get_program().display(),
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

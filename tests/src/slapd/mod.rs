@@ -1,6 +1,6 @@
 //! A private OpenLDAP server: own folder, own authority, free ports for ldap, ldaps and ldapi.
 
-mod client;
+pub(crate) mod client;
 mod config;
 
 use std::fs;

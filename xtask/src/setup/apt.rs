@@ -1,4 +1,4 @@
-//! The programs that come as Debian packages: slapd, the LDAP clients, openssl, Python, Node.
+//! The programs that come as Debian packages: slapd, 389 Directory Server, the LDAP clients, openssl, Python, Node.
 
 use std::fs;
 use std::io::Write;
@@ -17,6 +17,17 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 
 /// Keeps slapd's package from making a directory of its own and starting it: the tests bring theirs.
 const PRESET: &str = "slapd slapd/no_configuration boolean true\n";
+
+/// The programs that are needed, each with its package.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("slapd", "slapd"),
+    ("ns-slapd", "389-ds-base"),
+    ("ldapmodify", "ldap-utils"),
+    ("openssl", "openssl"),
+    ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+];
 
 /// Installs the packages whose programs are missing.
 pub fn ensure_programs() -> Result<()> {
@@ -40,19 +51,8 @@ pub fn ensure_programs() -> Result<()> {
 
 /// The packages that a program of theirs shows to be missing.
 fn missing_packages() -> Vec<&'static str> {
-    let programs = [
-        ("slapd", "slapd"),
-        ("ldapmodify", "ldap-utils"),
-        ("openssl", "openssl"),
-        ("python3", "python3"),
-        ("node", "nodejs"),
-        ("npm", "npm"),
-    ];
-    let mut missing: Vec<&str> = programs
-        .into_iter()
-        .filter(|(program, _)| !process::is_installed(program))
-        .map(|(_, package)| package)
-        .collect();
+    let mut missing: Vec<&str> =
+        PROGRAMS.iter().filter(|(program, _)| !process::is_installed(program)).map(|(_, package)| *package).collect();
     if !can_make_venvs() {
         missing.push("python3-venv");
     }

@@ -2,6 +2,7 @@
 
 mod documents;
 mod event;
+mod live;
 mod plugins;
 mod registry;
 mod runner;

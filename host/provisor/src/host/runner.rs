@@ -9,6 +9,7 @@ use provisor_sync::{Configuration, CycleOutcome, CycleWatch, Mode, Pipeline, Pro
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use super::live::Live;
 use super::registry::Registry;
 use super::{Event, Shared};
 use crate::failure::Failure;
@@ -16,6 +17,9 @@ use crate::operation::{Activity, Answer, CheckReport, ConfigurationState, Reques
 
 /// The longest wait after failed cycles.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(3600);
+
+/// How long news of a change waits for more of it.
+const GATHERING: Duration = Duration::from_millis(200);
 
 /// How many requests may wait for a running cycle.
 const QUEUE: usize = 16;
@@ -76,6 +80,7 @@ impl Runner {
             stop,
             due: Some(Instant::now()),
             failures: 0,
+            live: Live::default(),
         };
         tokio::spawn(async move {
             let state = Arc::clone(&task.state);
@@ -151,12 +156,15 @@ struct Task {
     /// When the next cycle is due; none: never by itself.
     due: Option<Instant>,
     failures: u32,
+    /// What brings the next cycle forward.
+    live: Live,
 }
 
 impl Task {
     async fn run(mut self, mut asked: mpsc::Receiver<Asked>, rules_changed: Arc<Notify>) {
         let mut stop = self.stop.subscribe();
         let shared = Arc::clone(&self.shared);
+        let news = self.live.news();
         self.plan_next(Duration::ZERO);
         if self.due.is_none() {
             self.show_status().await;
@@ -170,11 +178,30 @@ impl Task {
                 Ok(()) = self.configuration.changed() => self.take_up().await,
                 Some(asked) = asked.recv() => self.answer(asked).await,
                 () = rules_changed.notified() => self.look_at_rules().await,
+                // After failures the back-off has the say.
+                () = news.notified(), if due.is_some() && self.failures == 0 => self.bring_forward(),
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.cycle().await,
             }
         }
         let name = self.configuration.borrow().name.clone();
         self.shared.rules.release(&name);
+    }
+
+    /// Lets the next cycle begin soon, because something has changed.
+    fn bring_forward(&mut self) {
+        let soon = Instant::now() + GATHERING;
+        if self.due.is_some_and(|due| due > soon) {
+            self.plan_next(GATHERING);
+        }
+    }
+
+    /// Listens to the source from where the cycle has left it, where that is configured.
+    async fn listen(&mut self) {
+        let Some(pipeline) = &self.pipeline else { return };
+        match pipeline.live_source().await {
+            Ok(source) => self.live.follow(pipeline.name(), source),
+            Err(error) => tracing::warn!(configuration = pipeline.name(), %error, "the source cannot be listened to"),
+        }
     }
 
     /// Shows how a configuration stands that does not run by itself.
@@ -211,6 +238,8 @@ impl Task {
         if let Some(pipeline) = &mut self.pipeline {
             pipeline.reconfigure(configuration);
         }
+        // The source may be another.
+        self.live.stop();
         self.failures = 0;
         self.plan_next(Duration::ZERO);
     }
@@ -244,6 +273,7 @@ impl Task {
                 self.done(answer);
                 let interval = self.configuration.borrow().interval;
                 self.plan_next(interval);
+                self.listen().await;
             }
             Err(failure) => self.failed(&failure),
         }
@@ -261,6 +291,7 @@ impl Task {
             self.done(Answer::Cycle(report.clone()));
             let interval = self.configuration.borrow().interval;
             self.plan_next(interval);
+            self.listen().await;
         }
         // The command may have gone away; what it asked for is done all the same.
         let _ = asked.reply.send(outcome);
