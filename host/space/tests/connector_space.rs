@@ -386,3 +386,61 @@ fn who_looked_a_name_up_is_evaluated_again_when_it_comes_moves_and_goes() {
     assert!(is_dirty(&store));
     assert_eq!(asked(&mut store), None);
 }
+
+/// Takes one page in, and settles what it listed; returns how much of that is unexplained.
+fn listed(store: &mut Store, items: &[ImportItem]) -> u64 {
+    store.space.begin_import().unwrap();
+    store.space.import_page(items, &schema()).unwrap();
+    store.space.settle_listed().unwrap()
+}
+
+#[test]
+fn what_is_listed_is_there_if_it_is_known_by_its_name_or_has_moved_with_its_unit() {
+    let mut store = Store::new();
+    store.import(&[entry(1, "ou=people,dc=lab"), entry(2, "uid=a,ou=people,dc=lab")], true);
+    let list = |number, name: &str| ImportItem::Listed(id(number), name.parse().unwrap());
+    assert_eq!(listed(&mut store, &[list(1, "ou=people,dc=lab"), list(2, "uid=a,ou=people,dc=lab")]), 0);
+    assert_eq!(store.space.unseen(None, 10).unwrap(), []);
+
+    let unit = ImportItem::Upsert(entry(1, "ou=folk,dc=lab"));
+    let moved = [list(1, "ou=folk,dc=lab"), list(2, "uid=a,ou=folk,dc=lab"), unit];
+    assert_eq!(listed(&mut store, &moved), 0, "the unit came, and all below it moved along");
+    assert_eq!(store.space.unseen(None, 10).unwrap(), []);
+
+    assert_eq!(listed(&mut store, &[list(2, "uid=elsewhere,dc=lab")]), 1, "renamed, and did not come");
+    assert_eq!(listed(&mut store, &[list(3, "uid=c,dc=lab")]), 1, "new, and did not come");
+    let came = [list(3, "uid=c,dc=lab"), ImportItem::Upsert(entry(3, "uid=c,dc=lab"))];
+    assert_eq!(listed(&mut store, &came), 0);
+    assert_eq!(store.space.unseen(None, 10).unwrap(), [id(1), id(2)]);
+    assert_eq!(store.space.unseen(Some(&id(1)), 10).unwrap(), [id(2)]);
+}
+
+#[test]
+fn who_is_excluded_is_neither_there_nor_gone_until_it_comes_back_or_goes() {
+    let mut store = Store::new();
+    store.import(&[entry(1, "uid=a,dc=lab"), entry(2, "uid=b,dc=lab")], true);
+    let standing = |store: &Store| {
+        let stored = store.space.entry_by_source_id(&id(1)).unwrap().unwrap();
+        (stored.excluded, stored.gone)
+    };
+    let end = |store: &mut Store| {
+        let reads = BTreeSet::new();
+        store.space.complete_import(&ImportEnd { watermark: b"w", absent_is_deleted: true, reads: &reads }).unwrap()
+    };
+    listed(&mut store, &[ImportItem::Upsert(entry(2, "uid=b,dc=lab")), ImportItem::Excluded(id(1))]);
+    assert_eq!((end(&mut store), standing(&store)), (0, (true, false)));
+
+    // In every further import it is asked after again.
+    listed(&mut store, &[ImportItem::Upsert(entry(2, "uid=b,dc=lab"))]);
+    assert_eq!(store.space.unseen(None, 10).unwrap(), [id(1)]);
+    let dirty = store.space.dirty_count().unwrap();
+    let counts = store.space.import_page(&[ImportItem::Excluded(id(1))], &schema()).unwrap();
+    assert_eq!((counts.changed, store.space.dirty_count().unwrap(), end(&mut store)), (0, dirty, 0), "no news");
+
+    listed(&mut store, &[ImportItem::Upsert(entry(1, "uid=a,dc=lab")), ImportItem::Upsert(entry(2, "uid=b,dc=lab"))]);
+    assert_eq!((end(&mut store), standing(&store)), (0, (false, false)), "it is back");
+    listed(&mut store, &[ImportItem::Upsert(entry(2, "uid=b,dc=lab")), ImportItem::Excluded(id(1))]);
+    end(&mut store);
+    listed(&mut store, &[ImportItem::Upsert(entry(2, "uid=b,dc=lab"))]);
+    assert_eq!((end(&mut store), standing(&store)), (1, (false, true)), "the directory does not have it any more");
+}

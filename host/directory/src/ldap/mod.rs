@@ -23,6 +23,7 @@ mod way;
 mod work;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ldap3::Scope;
 use provisor_model::{AttributeName, CheckLine, Entry, Schema};
@@ -55,7 +56,7 @@ const CONTAINERS: &str = "(objectClass=organizationalUnit)(objectClass=organizat
 #[derive(Clone, Debug)]
 pub struct OpenLdap {
     options: OpenLdapOptions,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     base: String,
 }
 
@@ -65,7 +66,7 @@ impl OpenLdap {
     /// # Errors
     /// When the options cannot be meant so, among them a password that would travel unprotected.
     pub fn new(options: OpenLdapOptions) -> Result<Self, DirectoryError> {
-        let endpoint = options.endpoint()?;
+        let endpoint = Arc::new(options.endpoint()?);
         let base = options.base.to_string();
         Ok(Self { options, endpoint, base })
     }

@@ -87,16 +87,16 @@ pub struct Retention {
 /// Reads `[scope]`. What is outside the source's base could only ever be empty.
 pub(super) fn scope(root: &Section<'_>, source: &Source) -> Result<Scope, ConfigurationError> {
     let Some(section) = root.section("scope", SCOPE_KEYS)? else { return Ok(Scope::default()) };
-    let base = match source {
-        Source::Ldif(ldif) => ldif.base.as_ref(),
-        Source::OpenLdap(server) => Some(&server.base),
+    let bases: Vec<&Dn> = match source {
+        Source::Ldif(ldif) => ldif.base.iter().collect(),
+        Source::OpenLdap(server) => std::iter::once(&server.base).chain(&server.feed.further_bases).collect(),
     };
     let names = |key: &str, what: &str| -> Result<Vec<Dn>, ConfigurationError> {
         let Some(item) = section.get(key) else { return Ok(Vec::new()) };
         let mut names: Vec<Dn> = Vec::new();
         for listed in item.list()? {
             let name: Dn = listed.parsed()?;
-            if let Some(base) = base.filter(|base| !name.is_within(base)) {
+            if let Some(base) = bases.first().filter(|_| !bases.iter().any(|base| name.is_within(base))) {
                 return Err(listed.error(format!(
                     "is not within the source's base {base}, so nothing could be in scope. Correct one of them"
                 )));

@@ -249,6 +249,18 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
             "anchor = \"employee number\"",
             "hr.toml:14:10: source.anchor is \"employee number\", which is no attribute name",
         ),
+        (
+            "page-size = 1_000",
+            "filter = \"(uid=a\"",
+            "hr.toml:12:10: source.filter is wrong: \"(uid=a\" is no LDAP filter. It is written like \
+             (&(objectClass=inetOrgPerson)(employeeType=staff)), every part in parentheses",
+        ),
+        (
+            "page-size = 1_000",
+            "further-bases = [\"dc=lab02,dc=example\", \"ou=people,DC=lab01,dc=example\"]",
+            "hr.toml:12:41: source.further-bases[1] is \"ou=people,DC=lab01,dc=example\", and \"dc=lab01,dc=example\" is read as well: \
+             one holds the other. Name the upper one alone",
+        ),
         ("page-size = 1_000", "page-size = 0", "hr.toml:12:13: source.page-size is 0; it must be 1 to 10000"),
         (
             "\"ou=people,dc=lab01,dc=example\"",
