@@ -240,6 +240,9 @@ impl Http {
         if reply.status.as_u16() == 401 {
             return Err(Failure::NotLetIn(grant, reply.into_error(&call.operation(), &call.url)));
         }
+        if reply.status.is_success() {
+            grant.was_accepted();
+        }
         self.judge(call, reply, sent)
     }
 

@@ -32,6 +32,10 @@ pub enum Answer {
     Cut,
     /// Closes the connection in the middle of the body.
     CutInBody,
+    /// Header lines and a body that is no text.
+    Octets(Vec<String>, Vec<u8>),
+    /// Falls silent in the middle of the body.
+    StallInBody,
     /// Never answers.
     Stall,
     /// Sends a body of so many octets.
@@ -191,6 +195,20 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, script: Arc<Scri
                 let head = "HTTP/1.1 200 Scripted\r\nContent-Type: application/scim+json\r\nContent-Length: 1000\r\n\r\n{\"a\":";
                 let _ = stream.write_all(head.as_bytes()).await;
                 return;
+            }
+            Answer::Octets(headers, body) => {
+                let mut head = format!("HTTP/1.1 200 Scripted\r\nContent-Length: {}\r\n", body.len());
+                for header in headers {
+                    head.push_str(&format!("{header}\r\n"));
+                }
+                head.push_str("\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+                stream.write_all(&body).await
+            }
+            Answer::StallInBody => {
+                let head = "HTTP/1.1 200 Scripted\r\nContent-Type: application/scim+json\r\nContent-Length: 1000\r\n\r\n{\"a\":";
+                let _ = stream.write_all(head.as_bytes()).await;
+                std::future::pending().await
             }
             Answer::Stall => std::future::pending().await,
             Answer::Flood(octets) => {

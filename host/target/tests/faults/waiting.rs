@@ -94,3 +94,38 @@ async fn a_reply_without_end_is_cut() {
     let error = target(&server).await.read("User", &id()).await.unwrap_err();
     assert!(error.to_string().contains("larger than 32 MiB"), "{error}");
 }
+
+#[tokio::test]
+async fn silence_in_the_middle_of_a_reply_ends_before_the_whole_time_is_over() {
+    let server = ScriptedServer::answering([Answer::StallInBody]).await;
+    let idle_timeout = Duration::from_millis(100);
+    let options = ScimOptions { idle_timeout, max_attempts: 2, ..options(&server) };
+    let target = ScimTarget::connect(options).await.unwrap();
+    let begin = Instant::now();
+    let error = create(&target).await.unwrap_err();
+    assert!(matches!(&error, TargetError::Uncertain { reason, .. } if reason.contains("silent for 0.1 s")), "{error}");
+    let error = target.read("User", &id()).await.unwrap_err();
+    assert!(matches!(&error, TargetError::Unavailable { attempts: 2, .. }), "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(20), "the whole time is 30 s");
+}
+
+/// A reply that is sent in fewer octets than it has.
+fn compressed(octets: impl std::io::Read) -> Answer {
+    let mut packed = Vec::new();
+    let mut packer = flate2::read::GzEncoder::new(octets, flate2::Compression::fast());
+    std::io::Read::read_to_end(&mut packer, &mut packed).unwrap();
+    let headers = ["Content-Type: application/scim+json", "Content-Encoding: gzip"];
+    Answer::Octets(headers.map(str::to_owned).into(), packed)
+}
+
+#[tokio::test]
+async fn compressed_replies_are_asked_for_and_their_length_is_bounded_as_that_of_others() {
+    let found: &[u8] = br#"{"id": "1", "userName": "ada"}"#;
+    let bomb = std::io::Read::take(std::io::repeat(b' '), 1 << 30);
+    let server = ScriptedServer::answering([compressed(found), compressed(bomb)]).await;
+    let target = target(&server).await;
+    assert_eq!(target.read("User", &id()).await.unwrap().unwrap().display(), "ada");
+    assert!(server.seen()[0].headers.contains(&"accept-encoding: gzip".to_owned()), "{:?}", server.seen()[0]);
+    let error = target.read("User", &id()).await.unwrap_err();
+    assert!(error.to_string().contains("larger than 32 MiB"), "{error}");
+}

@@ -12,3 +12,4 @@ mod quirks;
 mod scenarios;
 mod scim2_server;
 mod tenant;
+mod together;

@@ -3,6 +3,7 @@
 mod oauth;
 mod supply;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,6 @@ pub use self::supply::SecretSupply;
 
 use crate::TargetError;
 
-/// Credentials this young are not made anew because a request was refused: newer ones would fare no better.
-const YOUNG: Duration = Duration::from_secs(10);
 /// How long credentials that still hold are used when newer ones could not be had, before that is tried again.
 const BETWEEN_TRIES: Duration = Duration::from_secs(10);
 
@@ -95,9 +94,16 @@ pub(crate) struct Grant {
     /// When it ends, where that is known.
     pub(crate) ends: Option<Instant>,
     renew: Option<Instant>,
+    /// Whether the service has let somebody in with it.
+    accepted: AtomicBool,
 }
 
 impl Grant {
+    /// The service let a request in.
+    pub(crate) fn was_accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
     fn is_fresh(&self, now: Instant) -> bool {
         self.renew.is_none_or(|renew| now < renew)
     }
@@ -170,7 +176,8 @@ impl Credentials {
             return Ok(true);
         }
         if matches!(self.credential, Credential::OAuth(_)) {
-            if refused.made.elapsed() < YOUNG {
+            // A token that never let anybody in is no worse than the next one.
+            if !refused.accepted.load(Ordering::Relaxed) {
                 return Ok(false);
             }
             self.obtain(client).await?;
@@ -292,7 +299,7 @@ impl Credentials {
 }
 
 fn unsigned((headers, hidden): (HeaderMap, Vec<Secret>)) -> Grant {
-    Grant { headers, hidden, made: Instant::now(), ends: None, renew: None }
+    Grant { headers, hidden, made: Instant::now(), ends: None, renew: None, accepted: AtomicBool::new(false) }
 }
 
 fn signed(authorization: HeaderValue, hidden: Vec<Secret>, custom: (HeaderMap, Vec<Secret>)) -> Grant {
