@@ -1,6 +1,7 @@
 //! Changes as they happen: a search that persists (RFC 4533, section 3.4) announces that there are some, no more. What they
 //! are, the next import reads, so that nothing is read twice and the watermark has one owner.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ldap3::Scope;
@@ -65,7 +66,8 @@ pub(crate) async fn listen(
     let mut searches = JoinSet::new();
     for base in server.bases() {
         let cookie = marks.as_ref().and_then(|marks| marks.bases.get(&base)?.cookie().map(<[u8]>::to_vec));
-        let ear = Ear { endpoint: server.endpoint.clone(), base, filter: server.filter(), cookie, tell: tell.clone() };
+        let ear =
+            Ear { endpoint: Arc::clone(&server.endpoint), base, filter: server.filter(), cookie, tell: tell.clone() };
         searches.spawn(async move {
             let tell = ear.tell.clone();
             if let Err(error) = ear.listen().await {
@@ -79,7 +81,7 @@ pub(crate) async fn listen(
 
 /// What listens below one base.
 struct Ear {
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     base: String,
     filter: String,
     cookie: Option<Vec<u8>>,
