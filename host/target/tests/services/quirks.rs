@@ -43,10 +43,8 @@ async fn all_are_listed(target: &ScimTarget) -> BTreeSet<ResourceId> {
 /// The whole of what a service must allow, with a tenant that has these habits.
 async fn everything_works(habits: Quirks, quirks: &[Quirk]) {
     let patches = !habits.no_patch;
-    let shown = format!("{habits:?}");
     let tenant = tenant(habits).await;
     let target = target(&tenant, quirks).await;
-    eprintln!("with {quirks:?} at {shown}");
     scenarios::a_person_comes_changes_and_goes(&target).await;
     scenarios::a_group_of_many_members_changes_in_chunks(&target, patches).await;
     all_are_listed(&target).await;
