@@ -81,10 +81,10 @@ pub enum DirectoryError {
         /// The server's answer.
         reason: String,
     },
-    /// A server knows less than was already read from another one of the same directory. What it lacks is not gone.
+    /// A server does not show that it knows what was already read, maybe from another one of the same directory. What it lacks is not gone.
     #[error(
-        "{url} is behind what was already read of this directory. It is tried again; if the directory was restored from \
-         a backup, leave the restored server alone in url for one cycle"
+        "{url} is behind what was already read of this directory, or does not say how far it has come. It is tried \
+         again; if the directory was restored from a backup, leave the restored server alone in url for one cycle"
     )]
     Behind {
         /// The server.

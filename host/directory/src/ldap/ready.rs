@@ -1,11 +1,11 @@
 //! A server to import from: connected, known, and not behind what was read before.
 
-use super::OpenLdap;
 use super::csn::Csns;
 use super::position::{Mark, Marks};
 use super::root::RootDse;
 use super::schema::ServerSchema;
 use super::way::{Dialect, Way};
+use super::{ChangeReading, OpenLdap};
 use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::import::ImportRequest;
@@ -58,12 +58,22 @@ impl OpenLdap {
         Ok(Ready { connection, schema, object, way, earlier })
     }
 
-    /// Whether a server shows that it does not know all that is known already. Only OpenLDAP's cookies tell.
+    /// Whether a server does not show that it knows all that is known already. Only OpenLDAP's cookies tell; one who
+    /// keeps how far it has come to itself may be behind as well.
     fn is_behind(&self, ready: &Ready) -> bool {
-        let (Way::Sync(Dialect::OpenLdap(numbers)), Some(earlier)) = (&ready.way, &ready.earlier) else { return false };
-        self.bases().iter().zip(numbers).any(|(base, now)| {
-            let Some(Mark::Cookie(cookie)) = earlier.bases.get(base) else { return false };
-            Csns::from_cookie(cookie).is_some_and(|known| !now.cover(&known))
-        })
+        let Some(earlier) = &ready.earlier else { return false };
+        let known = |base| match earlier.bases.get(base) {
+            Some(Mark::Cookie(cookie)) => Csns::from_cookie(cookie),
+            _ => None,
+        };
+        let bases = self.bases();
+        match &ready.way {
+            Way::Sync(Dialect::OpenLdap(numbers)) => {
+                bases.iter().zip(numbers).any(|(base, now)| known(base).is_some_and(|known| !now.cover(&known)))
+            }
+            // Asked to compare, nobody goes by cookies any more.
+            Way::Compare(_) if self.options.feed.changes == ChangeReading::Compare => false,
+            _ => bases.iter().any(|base| known(base).is_some()),
+        }
     }
 }

@@ -51,8 +51,8 @@ pub(crate) enum Taking {
 ///
 /// A present phase names the ids of all entries first, the changed and the new ones too, and then sends those. The ids
 /// are held back here, 16 octets each, until the entries have come: so the feed never stalls on them, and what is
-/// given out as present is what was not given out as changed. Behind the entries themselves the protocol has no brake,
-/// and the LDAP library keeps what nobody has pulled yet: a consumer that stalls makes it hold the changes.
+/// given out as present is what was not given out as changed. A consumer that stalls holds the server back: the
+/// connection takes no more than a few MiB that nobody has pulled.
 #[derive(Debug)]
 pub(crate) struct Refresh {
     asked: Asked,
