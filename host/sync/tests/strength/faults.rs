@@ -30,7 +30,7 @@ fn throttled_and_cut(moment: CutMoment) -> Misbehaviour {
 }
 
 /// Runs cycles until the target is in step; a target that is away may end some of them.
-async fn until_in_step(lab: &mut Lab) {
+pub(crate) async fn until_in_step(lab: &mut Lab) {
     let mut outcomes = Vec::new();
     for _ in 0..5 {
         match lab.try_sync(CycleRequest { initial: !outcomes.is_empty(), ..CycleRequest::default() }).await {

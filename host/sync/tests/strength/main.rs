@@ -4,6 +4,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod bulk;
 mod by_value;
 mod disk;
 mod faults;
