@@ -1,5 +1,6 @@
 //! Who we are to a service: how requests are signed, and new credentials where the old ones have run out or were replaced.
 
+mod headers;
 mod oauth;
 mod supply;
 
@@ -7,18 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use provisor_model::Secret;
 use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
+pub use self::headers::check_custom_header;
 pub(crate) use self::oauth::Times;
 pub use self::oauth::{ClientAuthentication, OAuth};
 pub use self::supply::SecretSupply;
 
+use self::headers::{basic, bearer};
 use crate::TargetError;
 
 /// How long credentials that still hold are used when newer ones could not be had, before that is tried again.
@@ -307,83 +308,6 @@ fn signed(authorization: HeaderValue, hidden: Vec<Secret>, custom: (HeaderMap, V
     grant.headers.insert(AUTHORIZATION, authorization);
     grant.hidden.extend(hidden);
     grant
-}
-
-fn bearer(token: &Secret) -> Result<HeaderValue, TargetError> {
-    if token.reveal().is_empty() || token.reveal().contains(char::is_whitespace) {
-        return Err(TargetError::Configuration(
-            "the target's token is empty or holds blanks or line ends; check the file or variable that holds it".into(),
-        ));
-    }
-    let mut header = HeaderValue::from_str(&format!("Bearer {}", token.reveal())).map_err(|_| {
-        TargetError::Configuration(
-            "the target's token holds characters that cannot be sent; it must be one line of ASCII".into(),
-        )
-    })?;
-    header.set_sensitive(true);
-    Ok(header)
-}
-
-/// The header of a user and password, and its encoded part, which is as secret as the password.
-fn basic(user: &str, password: &Secret) -> Result<(HeaderValue, Secret), TargetError> {
-    let wrong = |what: &str| Err(TargetError::Configuration(format!("the target's basic.{what}")));
-    if user.contains(':') || user.contains(char::is_control) {
-        return wrong("user holds a colon or control characters, which cannot be sent");
-    }
-    if password.reveal().is_empty() {
-        return wrong("password is empty; check the file or variable that holds it");
-    }
-    let encoded = STANDARD.encode(format!("{user}:{}", password.reveal()));
-    let Ok(mut header) = HeaderValue::from_str(&format!("Basic {encoded}")) else {
-        return wrong("user or password cannot be sent");
-    };
-    header.set_sensitive(true);
-    Ok((header, Secret::new(encoded)))
-}
-
-/// What a configuration may not set: what belongs to the connection, to the message, or to the credentials.
-const RESERVED: [&str; 24] = [
-    "accept",
-    "accept-encoding",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "if-match",
-    "if-none-match",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "http2-settings",
-];
-
-/// Whether a header of this name may be set by a configuration.
-///
-/// # Errors
-/// A sentence that says why not.
-pub fn check_custom_header(name: &str) -> Result<(), String> {
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(format!("\"{name}\" cannot be the name of a header"));
-    }
-    if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-        return Err(format!(
-            "the header {name} is set by the host itself and cannot be configured. Credentials go into token, [target.basic] or \
-             [target.oauth]"
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
