@@ -92,6 +92,12 @@ impl Netscape {
         client::run(command.args([dn, new_rdn])).map(drop)
     }
 
+    /// Searches the subtree and returns the entries as LDIF, lines unfolded.
+    pub fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> Result<String> {
+        let mut command = self.client("ldapsearch")?;
+        client::run(command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes))
+    }
+
     fn client(&self, program: &str) -> Result<Command> {
         let mut command = Command::new(installed::program(program)?);
         // The machine's own LDAP settings have no say in a test.

@@ -66,7 +66,8 @@ impl Agent {
     pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(&[&["--json"], arguments].concat());
         let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?} ended with {}: {words}", output.status);
+        let report = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{arguments:?} ended with {}: {words}{report}", output.status);
         serde_json::from_slice(&output.stdout).unwrap()
     }
 }

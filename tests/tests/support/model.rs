@@ -89,7 +89,10 @@ impl Model {
         let ids = |filter: &str, attribute: &str| -> BTreeMap<String, String> {
             let text = source.search(filter, &[S::ID, attribute]);
             let records = text.split("\n\n").filter_map(|record| {
-                let value = |name: &str| record.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+                let value = |name: &str| {
+                    let lines = record.lines().filter_map(|line| line.split_once(": "));
+                    lines.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+                };
                 Some((value(attribute)?.to_owned(), value(S::ID)?.to_owned()))
             });
             records.collect()

@@ -1,7 +1,8 @@
 //! Directories that a scenario reads from and changes.
 
 use provisor_tests::ldif::{SUFFIX, SYNC_DN, SYNC_PASSWORD};
-use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
+use provisor_tests::slapd::{ADMIN_DN, ADMIN_PASSWORD};
+use provisor_tests::{ChangeLog, Netscape, NetscapeOptions, Slapd, SlapdOptions};
 
 /// A server that holds the directory, and how it is told to the agent.
 pub trait Source: Sized {
@@ -46,6 +47,39 @@ impl Source for Slapd {
 
     fn password(&self) -> &str {
         SYNC_PASSWORD
+    }
+
+    fn apply(&self, ldif: &str) {
+        self.apply(ldif).unwrap();
+    }
+
+    fn search(&self, filter: &str, attributes: &[&str]) -> String {
+        self.search(SUFFIX, filter, attributes).unwrap()
+    }
+
+    fn restart(&mut self) {
+        self.restart().unwrap();
+    }
+}
+
+/// Without its content synchronisation: changes are found by comparing.
+impl Source for Netscape {
+    const ID: &str = "nsUniqueId";
+
+    fn start(ldif: String) -> Self {
+        Self::start(&NetscapeOptions { ldif, ..NetscapeOptions::default() }).unwrap()
+    }
+
+    fn configuration(&self) -> String {
+        format!(
+            "[source]\nkind = \"ldap\"\nurl = \"{}\"\nbase = \"{SUFFIX}\"\nbind-dn = \"{ADMIN_DN}\"\n\
+             password = {{ file = \"password\" }}\n",
+            self.url()
+        )
+    }
+
+    fn password(&self) -> &str {
+        ADMIN_PASSWORD
     }
 
     fn apply(&self, ldif: &str) {

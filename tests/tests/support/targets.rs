@@ -38,6 +38,9 @@ const UNKNOWN_TO_DJANGO: &[&str] = &[
 /// Django removes no member by its path. That it drops the members of a group at its creation is found out.
 const DJANGO_QUIRKS: &str = "quirks = [\"remove-members-by-value\"]\n";
 
+/// SCIMMY takes a second or two for each member that a group of thousands loses.
+const SCIMMY_PATIENCE: &str = "timeout = \"10m\"\n";
+
 /// A running service.
 pub enum Target {
     /// The project's own.
@@ -75,8 +78,9 @@ impl Target {
 
     /// The `[target]` section and the rules of a configuration.
     pub fn configuration(&self) -> String {
-        let (quirks, people) = match self {
-            Self::Tenant(_) | Self::Scim2Server(_) | Self::Scimmy(_) => ("", String::new()),
+        let (further, people) = match self {
+            Self::Tenant(_) | Self::Scim2Server(_) => ("", String::new()),
+            Self::Scimmy(_) => (SCIMMY_PATIENCE, String::new()),
             Self::Django(_) => {
                 let off: Vec<String> = UNKNOWN_TO_DJANGO.iter().map(|field| format!("{field} = \"\"")).collect();
                 (DJANGO_QUIRKS, format!("config = {{ {} }}\n", off.join(", ")))
@@ -84,7 +88,7 @@ impl Target {
         };
         let url = self.url();
         format!(
-            "[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{quirks}\
+            "[target]\nkind = \"scim\"\nurl = \"{url}\"\ntoken = {{ file = \"token\" }}\n{further}\
              [[rules]]\nplugin = \"people\"\n{people}[[rules]]\nplugin = \"groups\"\n"
         )
     }
