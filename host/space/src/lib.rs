@@ -12,6 +12,7 @@ mod lookups;
 mod meta;
 mod migrations;
 mod plan;
+mod plan_order;
 mod references;
 mod remote;
 mod rows;

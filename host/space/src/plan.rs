@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue, fold_case};
+use provisor_model::{OperationKind, Reason, ResourceId, SourceId, TargetPath, TargetValue};
 use rusqlite::{Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -102,24 +102,25 @@ impl Space {
     /// When the database fails.
     pub fn put_plan(&mut self, planned: &Planned, source_id: &SourceId, state: PlanState) -> Result<(), SpaceError> {
         let connection = &self.connection;
-        connection.prepare_cached(DROP_BODY)?.execute([planned.key.0])?;
         // Bodies are large and are put one behind the other; what changes while the plan is made is small.
         let body = connection
             .prepare_cached("INSERT INTO plan_body (body) VALUES (?1)")?
             .insert([postcard::to_stdvec(&planned.body)?])?;
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO plan (entry_id, source_id, operation, kind, resource_id, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                planned.key.0,
-                source_id.to_storage(),
-                planned.operation.as_str(),
-                planned.body.kind,
-                planned.body.resource_id.as_ref().map(ResourceId::as_str),
-                state.number(),
-                body,
-            ])?;
+        let source_id = source_id.to_storage();
+        let values = params![
+            planned.key.0,
+            source_id,
+            planned.operation.as_str(),
+            planned.body.kind,
+            planned.body.resource_id.as_ref().map(ResourceId::as_str),
+            state.number(),
+            body,
+        ];
+        let columns = "INTO plan (entry_id, source_id, operation, kind, resource_id, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        if connection.prepare_cached(&format!("INSERT OR IGNORE {columns}"))?.execute(values)? == 0 {
+            connection.prepare_cached(DROP_BODY)?.execute([planned.key.0])?;
+            connection.prepare_cached(&format!("REPLACE {columns}"))?.execute(values)?;
+        }
         Ok(())
     }
 
@@ -240,7 +241,7 @@ impl Space {
     }
 
     /// The operations that meet a condition with their entries, as many as may be in memory at once.
-    fn read_plan(
+    pub(crate) fn read_plan(
         &self,
         condition: &str,
         parameters: impl rusqlite::Params,
@@ -290,135 +291,6 @@ impl Space {
         let rows =
             statement.query_map([state.number()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Notes a unique value that an operation frees or takes.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn plan_unique(&mut self, key: EntryKey, path: &str, value: &str, frees: bool) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO plan_unique (entry_id, path, value, frees) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![key.0, path.to_ascii_lowercase(), fold_case(value), frees])?;
-        Ok(())
-    }
-
-    /// Pairs of operations of which the first frees a unique value that the second takes.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn unique_conflicts(&self) -> Result<Vec<(EntryKey, EntryKey)>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT a.entry_id, b.entry_id FROM plan_unique a JOIN plan_unique b \
-             ON b.path = a.path AND b.value = a.value AND b.frees = 0 AND b.entry_id <> a.entry_id WHERE a.frees = 1",
-        )?;
-        let rows = statement.query_map([], |row| Ok((EntryKey(row.get(0)?), EntryKey(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Makes a candidate of an operation whose resource is not at the target.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn make_candidate(&mut self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("UPDATE plan SET state = 1 WHERE entry_id = ?1")?.execute([key.0])?;
-        Ok(())
-    }
-
-    /// Makes candidates of all creations of a kind whose resource is sought: the target has none of this kind.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn make_candidates(&mut self, kind: &str) -> Result<u64, SpaceError> {
-        let sql =
-            "UPDATE plan SET state = 1 WHERE state = 0 AND kind = ?1 AND operation = 'create' AND resource_id IS NULL";
-        Ok(self.connection.prepare_cached(sql)?.execute([kind])? as u64)
-    }
-
-    /// Whether an operation frees a unique value.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn frees_values(&self) -> Result<bool, SpaceError> {
-        Ok(self.connection.prepare_cached("SELECT 1 FROM plan_unique WHERE frees = 1")?.exists([])?)
-    }
-
-    /// Makes an operation ready to be carried out in this phase.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn make_ready(&mut self, key: EntryKey, phase: u32) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("UPDATE plan SET state = 2, phase = ?2, wave = 0 WHERE entry_id = ?1")?
-            .execute(params![key.0, phase])?;
-        Ok(())
-    }
-
-    /// Puts one operation elsewhere in the order.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn set_order(&mut self, key: EntryKey, phase: u32, wave: u32) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("UPDATE plan SET phase = ?2, wave = ?3 WHERE entry_id = ?1")?
-            .execute(params![key.0, phase, wave])?;
-        Ok(())
-    }
-
-    /// Moves creations in this phase and wave that refer to another creation of the phase's last wave so far into the
-    /// next wave, so that what they refer to is there before them. Returns how many were moved.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn raise_wave(&mut self, phase: u32, wave: u32) -> Result<u64, SpaceError> {
-        let moved = self
-            .connection
-            .prepare_cached(
-                "UPDATE plan SET wave = ?2 + 1 WHERE phase = ?1 AND wave = ?2 AND operation = 'create' AND entry_id IN (\
-                 SELECT w.entry_id FROM waiting w JOIN plan t ON t.entry_id = w.target \
-                 WHERE t.phase = ?1 AND t.wave = ?2 AND t.operation = 'create' AND t.entry_id <> w.entry_id)",
-            )?
-            .execute(params![phase, wave])?;
-        Ok(moved as u64)
-    }
-
-    /// The phases and waves that have operations to carry out, in order.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn plan_stages(&self) -> Result<Vec<(u32, u32)>, SpaceError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT DISTINCT phase, wave FROM plan WHERE state = 2 ORDER BY phase, wave")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Takes the next operations of a stage in hand: their intents are stored, and only then may their requests go out.
-    ///
-    /// # Errors
-    /// When the database fails or a row is damaged.
-    pub fn take_planned(
-        &mut self,
-        phase: u32,
-        wave: u32,
-        limit: usize,
-        now: i64,
-    ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
-        self.atomically(|space| {
-            let taken = space.read_plan(
-                "p.state = 2 AND p.phase = ?1 AND p.wave = ?2 ORDER BY p.source_id LIMIT ?3",
-                params![phase, wave, i64::try_from(limit).unwrap_or(i64::MAX)],
-            )?;
-            for (planned, _) in &taken {
-                space
-                    .connection
-                    .prepare_cached("UPDATE plan SET state = 3 WHERE entry_id = ?1")?
-                    .execute([planned.key.0])?;
-                space.set_intent(planned.key, planned.operation, now)?;
-            }
-            Ok(taken)
-        })
     }
 }
 

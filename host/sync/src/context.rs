@@ -6,6 +6,7 @@ use std::sync::Arc;
 use provisor_model::{DnKey, Reason, TargetPath};
 use provisor_rules::Chain;
 use provisor_space::CycleNumber;
+use provisor_target::RequestCosts;
 
 use crate::report::ObjectFailure;
 use crate::{Configuration, CycleWatch};
@@ -22,8 +23,12 @@ pub(crate) struct Context {
     pub now: i64,
     pub watch: CycleWatch,
     pub paths: Paths,
+    /// What operations cost at the target.
+    pub costs: RequestCosts,
     /// Whether the target is asked what it has; else what has no link is taken for new.
     pub asks_target: bool,
+    /// Whether the plan is only looked at: then it is counted, and not put in order.
+    pub preview: bool,
 }
 
 /// Paths that the pipeline itself knows.
@@ -51,6 +56,12 @@ pub(crate) struct Tally {
     pub held: BTreeMap<String, u64>,
     pub failed: u64,
     pub operations: BTreeMap<String, u64>,
+    /// Of a preview: operations that would be carried out, by kind.
+    pub planned: BTreeMap<String, u64>,
+    /// Of a preview: requests that these would take.
+    pub writes: u64,
+    /// Of a preview: how many resources each attribute would change of.
+    pub attributes: BTreeMap<TargetPath, u64>,
     pub failures: Vec<ObjectFailure>,
     /// References taken from resources although their target stays.
     pub references_removed: u64,

@@ -68,16 +68,32 @@ fn finalise_one(
         }
         rewritten |= facts.keep_spelling(&mut planned.body);
         let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
-        space.set_waiting(key, &effective.waiting)?;
+        let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
         if planned.operation == OperationKind::Update {
-            let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
             if changes.is_empty() && !disabled && !uncertain {
+                space.set_waiting(key, &effective.waiting)?;
                 space.remove_plan(key)?;
                 return Ok(space.clear_escrow(key)?);
             }
             tally.references_removed += removed_but_staying(space, &changes)?;
             tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
         }
+        if context.preview {
+            count(space, context, &planned, &changes, tally)?;
+        } else {
+            space.set_waiting(key, &effective.waiting)?;
+        }
+    }
+    if context.preview {
+        *tally.planned.entry(planned.operation.to_string()).or_default() += 1;
+        if !writes {
+            tally.writes += u64::from(planned.operation != OperationKind::Release);
+        }
+        if planned.operation == OperationKind::Disable {
+            *tally.attributes.entry(context.paths.active.clone()).or_default() += 1;
+        }
+        // It stays a candidate: its entry is evaluated again by the next cycle.
+        return if rewritten { Ok(space.put_plan(&planned, &place.source_id, PlanState::Candidate)?) } else { Ok(()) };
     }
     // What new resources take matters only where others free values; `order` looks at them then.
     if planned.operation != OperationKind::Create {
@@ -88,6 +104,28 @@ fn finalise_one(
         space.put_plan(&planned, &place.source_id, PlanState::Candidate)?;
     }
     Ok(space.make_ready(key, phase)?)
+}
+
+/// Counts what a preview shows of an operation.
+fn count(
+    space: &Space,
+    context: &Context,
+    planned: &Planned,
+    changes: &[AttributeChange<SourceId>],
+    tally: &mut Tally,
+) -> Result<(), SyncError> {
+    let body = &planned.body;
+    tally.writes += context.costs.requests(planned.operation, changes);
+    for change in changes {
+        *tally.attributes.entry(change.path.clone()).or_default() += 1;
+    }
+    if planned.operation == OperationKind::Create {
+        let once = effective(space, &body.on_create, &body.baseline, Reach::Planned)?;
+        for path in once.attributes.into_keys().filter(|path| !body.desired.contains_key(path)) {
+            *tally.attributes.entry(path).or_default() += 1;
+        }
+    }
+    Ok(())
 }
 
 fn entry_of(space: &Space, key: EntryKey) -> Result<StoredEntry, SyncError> {

@@ -152,7 +152,7 @@ impl Pipeline {
         let timer = StepTimer::new(&self.configuration.name);
         let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
         timer.ended("import");
-        let mut planning = self.plan(chain, cycle, started, &request, watch).await?;
+        let mut planning = self.plan(chain, cycle, started, &request, false, watch).await?;
         if let Some(words) = planning.objection.take() {
             return Err(SyncError::Safety(words));
         }
@@ -231,9 +231,11 @@ impl Pipeline {
         cycle: CycleNumber,
         now: i64,
         request: &CycleRequest,
+        preview: bool,
         watch: &CycleWatch,
     ) -> Result<Planning, SyncError> {
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let context = Context { preview, ..context };
         let timer = StepTimer::new(&self.configuration.name);
         let mut tally = {
             let context = context.clone();
@@ -280,7 +282,19 @@ impl Pipeline {
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();
-                    Ok(Context { configuration, chain, units, cycle, now, watch, paths, asks_target: true })
+                    let costs = configuration.request_costs();
+                    Ok(Context {
+                        configuration,
+                        chain,
+                        units,
+                        cycle,
+                        now,
+                        watch,
+                        paths,
+                        costs,
+                        asks_target: true,
+                        preview: false,
+                    })
                 })
             })
             .await
@@ -301,7 +315,7 @@ impl Pipeline {
             .with(move |space| {
                 let (context, facts) = given;
                 finalise(space, &context, &facts, &mut tally)?;
-                let circles = order(space, &facts)?;
+                let circles = if context.preview { Vec::new() } else { order(space, &facts)? };
                 let objection = safety::objection(space, &context.configuration, allow_deletes, &tally)?;
                 Ok((tally, circles, objection))
             })

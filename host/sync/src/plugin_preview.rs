@@ -54,7 +54,9 @@ impl Pipeline {
                     now: clock::milliseconds(),
                     watch: watch.clone(),
                     paths: paths.clone(),
+                    costs: configuration.request_costs(),
                     asks_target: false,
+                    preview: true,
                 };
                 compare(space, &context(&old), &context(&new), &plugin, first)
             })

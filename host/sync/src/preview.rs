@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provisor_model::{AttributeChange, Change, OperationKind, Plain, SourceId, TargetValue, attribute_changes};
-use provisor_space::{PlanPlace, PlanRow, PlanState, Planned, Space, StoredEntry};
+use provisor_space::{PlanRow, PlanState, Planned, Space, StoredEntry};
 
 use crate::context::{Context, Tally};
 use crate::effective::{Reach, effective};
@@ -27,9 +27,6 @@ pub struct PreviewRequest {
     pub first: usize,
 }
 
-/// How many operations are in memory at once.
-const PAGE: usize = 500;
-
 impl Pipeline {
     /// Finds out what a cycle would do. Nothing is written to the target.
     ///
@@ -47,14 +44,14 @@ impl Pipeline {
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let planning = if request.stored {
             let context = self.begin(chain, cycle, now, request.initial, watch).await?;
-            let context = Context { asks_target: false, ..context };
+            let context = Context { asks_target: false, preview: true, ..context };
             let given = context.clone();
             let tally = self.store.with(move |space| evaluate_dirty(space, &given)).await?;
             let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
             self.complete_plan(context, tally, facts, None).await?
         } else {
             let cycle_request = CycleRequest { initial: request.initial, allow_deletes: None };
-            self.plan(chain, cycle, now, &cycle_request, watch).await?
+            self.plan(chain, cycle, now, &cycle_request, true, watch).await?
         };
         let Planning { context, tally, objection, .. } = planning;
         if objection.is_some() && !request.stored {
@@ -74,28 +71,14 @@ fn describe(
     request: PreviewRequest,
     reads: u64,
 ) -> Result<PreviewReport, SyncError> {
-    let costs = context.configuration.request_costs();
-    let mut writes = 0;
-    let mut operations: BTreeMap<String, u64> = BTreeMap::new();
-    let mut attributes: BTreeMap<String, u64> = BTreeMap::new();
+    // The rows that are shown; all are counted while the plan is made.
     let mut first = Vec::new();
-    let mut after: Option<PlanPlace> = None;
-    loop {
-        let page = space.plan_rows(PlanState::Ready, after.as_ref(), PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.place.clone());
-        for PlanRow { planned, .. } in &page {
-            let changes = changes_of(space, context, planned)?;
-            *operations.entry(planned.operation.to_string()).or_default() += 1;
-            writes += costs.requests(planned.operation, &changes);
-            for change in &changes {
-                *attributes.entry(change.path.to_string()).or_default() += 1;
-            }
-            if first.len() < request.first {
-                first.extend(space.entry(planned.key)?.map(|stored| show(planned, &stored, &changes)));
-            }
-        }
+    for PlanRow { planned, .. } in space.plan_rows(PlanState::Candidate, None, request.first)? {
+        let changes = changes_of(space, context, &planned)?;
+        first.extend(space.entry(planned.key)?.map(|stored| show(&planned, &stored, &changes)));
     }
+    let operations = tally.planned;
+    let attributes = tally.attributes.into_iter().map(|(path, count)| (path.to_string(), count)).collect();
     let planned: u64 = operations.values().sum();
     let aside: u64 = tally.out_of_scope.values().chain(tally.held.values()).sum();
     Ok(PreviewReport {
@@ -110,7 +93,7 @@ fn describe(
         warnings,
         first,
         asked_target: !request.stored,
-        requests: RequestTally::new(&costs, reads, writes),
+        requests: RequestTally::new(&context.costs, reads, tally.writes),
     })
 }
 
