@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::program::Used;
+
 /// What was measured in several runs, in the order of the runs.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<f64>);
@@ -55,18 +57,19 @@ pub struct Figure {
     pub seconds: Samples,
     /// What it is compared with, and the ratio.
     pub ratio: Option<(String, Samples)>,
-    /// The most resident memory of the program, in MiB.
-    pub memory: Option<f64>,
+    /// What the last run of the program used.
+    pub used: Option<Used>,
     /// What is worth knowing besides, such as requests or steps.
     pub note: String,
 }
 
 impl Figure {
     /// A row of the table.
-    pub fn row(&self) -> [String; 5] {
+    pub fn row(&self) -> [String; 6] {
         let ratio = self.ratio.as_ref().map(|(to, ratio)| format!("{} {to}", ratio.text(2))).unwrap_or_default();
-        let memory = self.memory.map(|memory| format!("{memory:.0} MiB")).unwrap_or_default();
-        [self.what.clone(), self.seconds.text(2), ratio, memory, self.note.clone()]
+        let processor = self.used.map(|used| format!("{:.2}", used.processor)).unwrap_or_default();
+        let memory = self.used.map(|used| format!("{:.0} MiB", used.memory)).unwrap_or_default();
+        [self.what.clone(), self.seconds.text(2), ratio, processor, memory, self.note.clone()]
     }
 
     /// The same for programs.
@@ -75,7 +78,8 @@ impl Figure {
             "what": self.what,
             "seconds": self.seconds.json(),
             "ratio": self.ratio.as_ref().map(|(to, ratio)| json!({ "to": to, "value": ratio.json() })),
-            "peak-memory-mib": self.memory,
+            "processor-seconds": self.used.map(|used| used.processor),
+            "peak-memory-mib": self.used.map(|used| used.memory),
             "note": self.note,
         })
     }

@@ -64,7 +64,7 @@ fn main() -> Result<()> {
     }
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
-    table.set_header(["what", "seconds", "ratio", "peak memory", "steps in seconds"]);
+    table.set_header(["what", "seconds", "ratio", "processor seconds", "peak memory", "steps in seconds"]);
     table.add_rows(figures.iter().map(Figure::row));
     println!("{table}\n\n{machine}");
     Ok(())

@@ -20,7 +20,7 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
     let program = Program::new(source, stub.url(), CONCURRENCY)?;
     let objects = source.objects();
     let (mut search, mut first, mut stored) = (Samples::default(), Samples::default(), Samples::default());
-    let (mut first_memory, mut stored_memory) = (0.0_f64, 0.0_f64);
+    let (mut first_used, mut stored_used) = (None, None);
     let (mut first_steps, mut stored_steps) = (String::new(), String::new());
     source.searched()?;
     for _ in 0..runs {
@@ -29,12 +29,12 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
         let run = program.run(&["preview", "lab", "--first", "0"])?;
         ensure!(run.report["operations"]["create"] == json!(objects), "the preview is not whole: {}", run.report);
         first.push(run.seconds);
-        first_memory = first_memory.max(run.memory);
+        first_used = Some(run.used);
         first_steps = run.told();
         let run = program.run(&["preview", "lab", "--stored", "--first", "0"])?;
         ensure!(run.report["operations"]["create"] == json!(objects), "the preview is not whole: {}", run.report);
         stored.push(run.seconds);
-        stored_memory = stored_memory.max(run.memory);
+        stored_used = Some(run.used);
         stored_steps = run.told();
     }
     let ratio = first.over(&search);
@@ -43,21 +43,21 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
             what: format!("ldapsearch in pages, {objects} objects"),
             seconds: search,
             ratio: None,
-            memory: None,
+            used: None,
             note: "over TLS, to nowhere".to_owned(),
         },
         Figure {
             what: format!("first preview, {objects} objects"),
             seconds: first,
             ratio: Some(("of ldapsearch".to_owned(), ratio)),
-            memory: Some(first_memory),
+            used: first_used,
             note: first_steps,
         },
         Figure {
             what: format!("preview --stored, {objects} objects, all evaluated"),
             seconds: stored,
             ratio: None,
-            memory: Some(stored_memory),
+            used: stored_used,
             note: stored_steps,
         },
     ])
@@ -68,7 +68,7 @@ pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
     let stub = Stub::start().await?;
     let program = Program::new(source, stub.url(), CONCURRENCY)?;
     let (mut bare, mut ours) = (Samples::default(), Samples::default());
-    let mut memory = 0.0_f64;
+    let mut used = None;
     let mut creations = Vec::new();
     for _ in 0..runs {
         program.forget()?;
@@ -79,7 +79,7 @@ pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
             creations = stub.take_kept().await;
         }
         ours.push(run.steps.get("export").copied().unwrap_or(f64::NAN));
-        memory = memory.max(run.memory);
+        used = Some(run.used);
         bare.push(replay(stub.url(), &creations).await?);
     }
     let objects = source.objects();
@@ -89,14 +89,14 @@ pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
             what: format!("a bare client makes {objects} resources"),
             seconds: bare,
             ratio: None,
-            memory: None,
+            used: None,
             note: format!("{CONCURRENCY} requests under way"),
         },
         Figure {
             what: format!("export of {objects} new objects"),
             seconds: ours,
             ratio: Some(("of the bare client's speed".to_owned(), ratio)),
-            memory: Some(memory),
+            used,
             note: "the step alone; memory of the whole initial cycle".to_owned(),
         },
     ])
@@ -154,5 +154,5 @@ pub async fn cycles(source: &mut Source, runs: usize) -> Result<Vec<(usize, Figu
 }
 
 fn figure(what: String, seconds: Samples, run: &Run) -> Figure {
-    Figure { what, seconds, ratio: None, memory: Some(run.memory), note: run.told() }
+    Figure { what, seconds, ratio: None, used: Some(run.used), note: run.told() }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -20,8 +19,20 @@ use crate::source::Source;
 /// The token of the target.
 pub const TOKEN: &str = "token-of-the-benchmark";
 
-/// How often memory is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// How often it is looked at what a program uses: what it uses after the last look is not seen.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Ticks of processor time in a second: Linux tells all programs the same.
+const TICKS: f64 = 100.0;
+
+/// What a run has used, as far as it was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// The most resident memory, in MiB.
+    pub memory: f64,
+    /// Processor time of all threads, in seconds.
+    pub processor: f64,
+}
 
 /// A folder with settings, plugins and one configuration, `lab`.
 pub struct Program {
@@ -32,8 +43,8 @@ pub struct Program {
 pub struct Run {
     /// Wall time of the whole program in seconds.
     pub seconds: f64,
-    /// The most resident memory, in MiB, as far as it was seen.
-    pub memory: f64,
+    /// What it used.
+    pub used: Used,
     /// What it printed.
     pub report: Value,
     /// Its steps with their time in seconds.
@@ -108,7 +119,7 @@ impl Program {
         let begin = Instant::now();
         let mut child = command.spawn().context("cannot start provisor")?;
         let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
-        let memory = watch(&mut child)?;
+        let used = watch(&mut child)?;
         let seconds = begin.elapsed().as_secs_f64();
         let status = child.wait()?;
         let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
@@ -116,7 +127,7 @@ impl Program {
             bail!("provisor {arguments:?} ended with {status}:\n{}\n{out}", err.lines().last().unwrap_or_default());
         }
         let report = serde_json::from_str(&out).context("provisor printed no document")?;
-        Ok(Run { seconds, memory, report, steps: steps(&err) })
+        Ok(Run { seconds, used, report, steps: steps(&err) })
     }
 }
 
@@ -129,39 +140,44 @@ fn reader(stream: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHa
     })
 }
 
-/// Waits for a program's end, and looks meanwhile at the most memory that it had: MiB.
-fn watch(child: &mut Child) -> Result<f64> {
-    let status = Path::new("/proc").join(child.id().to_string()).join("status");
-    let mut most = 0.0_f64;
+/// Waits for a program's end, and looks meanwhile at what it has used.
+fn watch(child: &mut Child) -> Result<Used> {
+    let process = Path::new("/proc").join(child.id().to_string());
+    let mut used = Used::default();
     while child.try_wait()?.is_none() {
-        most = most.max(peak(&status).unwrap_or(0.0));
+        used.memory = used.memory.max(peak(&process).unwrap_or(0.0));
+        used.processor = used.processor.max(processor(&process).unwrap_or(0.0));
         thread::sleep(LOOK);
     }
-    Ok(most)
+    Ok(used)
 }
 
-fn peak(status: &Path) -> Option<f64> {
-    let mut text = String::new();
-    fs::File::open(status).ok()?.read_to_string(&mut text).ok()?;
+/// The most resident memory so far: MiB.
+fn peak(process: &Path) -> Option<f64> {
+    let text = fs::read_to_string(process.join("status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches("kB").trim().parse::<f64>().ok().map(|kibibytes| kibibytes / 1024.0)
+}
+
+/// The processor time of all threads so far: seconds.
+fn processor(process: &Path) -> Option<f64> {
+    let text = fs::read_to_string(process.join("stat")).ok()?;
+    // Behind the name of the program, which may hold anything, user and system time are the 12th and 13th.
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place)?.parse::<f64>().ok();
+    Some((ticks(11)? + ticks(12)?) / TICKS)
 }
 
 /// The steps of which the program's log tells, with their time in seconds.
 fn steps(log: &str) -> BTreeMap<String, f64> {
     let mut steps = BTreeMap::new();
-    for line in log.lines().filter(|line| line.contains("A step of the cycle has ended.")) {
-        let field = |name: &str| {
-            let rest = line.split_once(name)?.1.trim_start_matches(['=', ':', '"']);
-            Some(rest.trim_start_matches('"').split(['"', ',', '}']).next()?.to_owned())
-        };
-        let words = field("step").unwrap_or_default();
-        let number = line.split_once("milliseconds").and_then(|(_, rest)| {
-            let digits: String =
-                rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-            digits.parse::<f64>().ok()
-        });
-        *steps.entry(words).or_default() += number.unwrap_or(f64::NAN) / 1000.0;
+    for line in log.lines() {
+        let Some((_, told)) = line.split_once("A step of the cycle has ended.") else { continue };
+        let step = told.split_once("step=\"").and_then(|(_, rest)| rest.split_once('"')).map(|(step, _)| step);
+        let milliseconds = told.split_once("milliseconds=").and_then(|(_, rest)| rest.trim().parse::<f64>().ok());
+        if let (Some(step), Some(milliseconds)) = (step, milliseconds) {
+            *steps.entry(step.to_owned()).or_default() += milliseconds / 1000.0;
+        }
     }
     steps
 }
