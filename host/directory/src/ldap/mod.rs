@@ -55,7 +55,7 @@ const CONTAINERS: &str = "(objectClass=organizationalUnit)(objectClass=organizat
 /// An LDAP server as a source directory.
 #[derive(Clone, Debug)]
 pub struct OpenLdap {
-    options: OpenLdapOptions,
+    options: Box<OpenLdapOptions>,
     endpoint: Arc<Endpoint>,
     base: String,
 }
@@ -68,7 +68,7 @@ impl OpenLdap {
     pub fn new(options: OpenLdapOptions) -> Result<Self, DirectoryError> {
         let endpoint = Arc::new(options.endpoint()?);
         let base = options.base.to_string();
-        Ok(Self { options, endpoint, base })
+        Ok(Self { options: Box::new(options), endpoint, base })
     }
 
     pub(crate) async fn schema(&self) -> Result<Schema, DirectoryError> {
