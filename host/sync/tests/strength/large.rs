@@ -4,27 +4,15 @@ use provisor_sync::LogFilter;
 
 use crate::lab::{Directory, Lab, uuid};
 
-/// How many members the group has; a measurement of memory sets more.
-fn members() -> u32 {
-    std::env::var("PROVISOR_TEST_MEMBERS").map_or(3_000, |number| number.parse().unwrap())
-}
-
-/// The most memory that this process has had, in MiB, for a person who measures.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
-}
+const MEMBERS: u32 = 3_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_group_is_whole_and_its_log_and_preview_are_short() {
-    let everybody = 1..=members();
+    let everybody = 1..=MEMBERS;
     let mut lab = Lab::new(Directory::of(everybody.clone()).with_group(900_500, everybody.clone())).await;
     let preview = lab.preview().await;
-    println!("after the preview: {} MiB", peak());
     assert!(serde_json::to_string(&preview).unwrap().len() < 200_000);
     lab.sync().await;
-    println!("after the first cycle, with the tenant in memory: {} MiB", peak());
     lab.assert_in_step();
     lab.directory.group(900_500).members.retain(|number| number % 10 != 0);
     let preview = lab.preview().await;
@@ -39,5 +27,5 @@ async fn a_large_group_is_whole_and_its_log_and_preview_are_short() {
         assert!(serde_json::to_string(record).unwrap().len() < 4_000, "{record:?}");
     }
     let change = records.iter().flat_map(|record| &record.changes).find(|change| change.old.is_some()).unwrap();
-    assert!(change.old.as_ref().unwrap().ends_with(&format!("{} more", members() / 10 - 5)), "{change:?}");
+    assert!(change.old.as_ref().unwrap().ends_with(&format!("{} more", MEMBERS / 10 - 5)), "{change:?}");
 }
