@@ -1,5 +1,5 @@
-//! From a real OpenLDAP server, and one of another family, through the first-party plugins, into each SCIM service: the project's own, and three
-//! that others wrote. `cargo xtask soak` runs it with 20,000 people.
+//! From a real OpenLDAP server, through the first-party plugins, into each SCIM service: the project's own, and three
+//! that others wrote; and from another family of directories. `cargo xtask soak` runs it with 20,000 people.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod support;

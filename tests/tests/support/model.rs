@@ -93,7 +93,7 @@ impl Model {
                     let lines = record.lines().filter_map(|line| line.split_once(": "));
                     lines.filter(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
                 };
-                Some((value(attribute)?.to_owned(), value(S::ID)?.to_owned()))
+                Some((value(attribute)?.to_owned(), S::anchor(value(S::ID)?)))
             });
             records.collect()
         };
@@ -228,9 +228,7 @@ impl Model {
         let members: String = self.members[group]
             .iter()
             .filter(|member| self.in_scope(**member))
-            .map(|member| {
-                format!("member: {}\n", self.dn(*member).to_uppercase().replace("UID=", "0.9.2342.19200300.100.1.1 = "))
-            })
+            .map(|member| format!("member: {}\n", self.dn(*member).to_uppercase().replace("UID=", "USERID=")))
             .collect();
         let dn = self.directory.groups[*group].dn();
         write!(ldif, "dn: {dn}\nchangetype: modify\nreplace: member\n{members}\n").unwrap();

@@ -6,8 +6,13 @@ use provisor_tests::{ChangeLog, Netscape, NetscapeOptions, Slapd, SlapdOptions};
 
 /// A server that holds the directory, and how it is told to the agent.
 pub trait Source: Sized {
-    /// The attribute by which the agent knows an entry for ever, in the form that is sent as externalId.
+    /// The attribute by which the agent knows an entry for ever.
     const ID: &str;
+
+    /// A value of that attribute in the form that is sent as externalId.
+    fn anchor(id: &str) -> String {
+        id.to_owned()
+    }
 
     /// A server with these entries.
     fn start(ldif: String) -> Self;
@@ -65,6 +70,13 @@ impl Source for Slapd {
 /// Without its content synchronisation: changes are found by comparing.
 impl Source for Netscape {
     const ID: &str = "nsUniqueId";
+
+    /// The server groups the digits of a UUID in its own way.
+    fn anchor(id: &str) -> String {
+        let digits = id.replace('-', "").to_lowercase();
+        let groups = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+        groups.join("-")
+    }
 
     fn start(ldif: String) -> Self {
         Self::start(&NetscapeOptions { ldif, ..NetscapeOptions::default() }).unwrap()
