@@ -80,7 +80,7 @@ impl Shortage {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let free = nix::sys::statvfs::statvfs(folder)
             .ok()
-            .map(|disk| u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())));
+            .map(|disk| disk.blocks_available().saturating_mul(disk.fragment_size()));
         Self { path: path.to_owned(), size: length(path) + length(Path::new(&journal)), free }
     }
 

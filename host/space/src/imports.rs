@@ -343,12 +343,12 @@ impl Space {
         self.connection
             .prepare_cached("UPDATE entry SET gone = ?2 WHERE id = ?1")?
             .execute([key.0, standing.to_column()])?;
-        for sql in [
-            // The same name may come back as another object in the same import.
-            "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
-        ] {
-            self.connection.prepare_cached(sql)?.execute([key.0])?;
-        }
+        // The same name may come back as another object in the same import.
+        self.connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference WHERE target = ?1",
+            )?
+            .execute([key.0])?;
         self.mark_entry_dirty(key)?;
         self.mark_referrers_dirty(key)?;
         self.rescope_group(key)?;

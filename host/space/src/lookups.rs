@@ -94,7 +94,7 @@ impl Space {
         for name in names {
             let values = attributes.values(&AttributeName::new(name.as_str()));
             let texts = values.iter().filter_map(|value| value.as_text());
-            wanted.extend(texts.map(|text| (name.clone(), fold_case(&text))));
+            wanted.extend(texts.map(|text| (name.clone(), fold_case(text))));
         }
         for (attribute, value) in present.difference(&wanted) {
             self.wake_value_askers(attribute, value)?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use provisor_model::{DnKey, Reason, TargetPath};
 use provisor_rules::Chain;
 use provisor_space::CycleNumber;
-use provisor_target::RequestCosts;
 
 use crate::report::ObjectFailure;
 use crate::{Configuration, CycleWatch};
@@ -23,8 +22,6 @@ pub(crate) struct Context {
     pub now: i64,
     pub watch: CycleWatch,
     pub paths: Paths,
-    /// What operations cost at the target.
-    pub costs: RequestCosts,
     /// Whether the target is asked what it has; else what has no link is taken for new.
     pub asks_target: bool,
     /// Whether the plan is only looked at: then it is counted, and not put in order.
@@ -58,10 +55,10 @@ pub(crate) struct Tally {
     pub operations: BTreeMap<String, u64>,
     /// Of a preview: operations that would be carried out, by kind.
     pub planned: BTreeMap<String, u64>,
-    /// Of a preview: requests that these would take.
-    pub writes: u64,
     /// Of a preview: how many resources each attribute would change of.
     pub attributes: BTreeMap<TargetPath, u64>,
+    /// Of a preview: requests that would write.
+    pub writes: u64,
     pub failures: Vec<ObjectFailure>,
     /// References taken from resources although their target stays.
     pub references_removed: u64,

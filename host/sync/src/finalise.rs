@@ -8,6 +8,7 @@ use provisor_model::{
 };
 use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
+use provisor_target::RequestCosts;
 use serde::{Deserialize, Serialize};
 
 use crate::SyncError;
@@ -15,6 +16,7 @@ use crate::context::{Context, Tally};
 use crate::decide::hold;
 use crate::effective::{Reach, effective};
 use crate::matching::resolve_references;
+use crate::preview::changes_of;
 use crate::watch::Step;
 
 /// How many operations are in memory at once.
@@ -29,6 +31,7 @@ pub(crate) fn finalise(
 ) -> Result<(), SyncError> {
     let mut after: Option<PlanPlace> = None;
     let mut done = 0;
+    let costs = context.preview.then(|| context.configuration.request_costs());
     loop {
         let page = space.plan_rows(PlanState::Candidate, after.as_ref(), PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -37,7 +40,7 @@ pub(crate) fn finalise(
         context.watch.report(Step::Plan, done, None);
         space.atomically(|space| -> Result<(), SyncError> {
             for row in page {
-                finalise_one(space, context, facts, row, tally)?;
+                finalise_one(space, context, facts, costs.as_ref(), row, tally)?;
             }
             Ok(())
         })?;
@@ -48,6 +51,7 @@ fn finalise_one(
     space: &mut Space,
     context: &Context,
     facts: &TargetFacts,
+    costs: Option<&RequestCosts>,
     row: PlanRow,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
@@ -67,9 +71,12 @@ fn finalise_one(
             resolve_references(space, &entry_of(space, key)?, &mut planned.body)?;
         }
         rewritten |= facts.keep_spelling(&mut planned.body);
+    }
+    // A preview needs of a new resource only what it counts.
+    if writes && (costs.is_none() || planned.operation == OperationKind::Update) {
         let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
-        let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
         if planned.operation == OperationKind::Update {
+            let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
             if changes.is_empty() && !disabled && !uncertain {
                 space.set_waiting(key, &effective.waiting)?;
                 space.remove_plan(key)?;
@@ -78,20 +85,12 @@ fn finalise_one(
             tally.references_removed += removed_but_staying(space, &changes)?;
             tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
         }
-        if context.preview {
-            count(space, context, &planned, &changes, tally)?;
-        } else {
+        if costs.is_none() {
             space.set_waiting(key, &effective.waiting)?;
         }
     }
-    if context.preview {
-        *tally.planned.entry(planned.operation.to_string()).or_default() += 1;
-        if !writes {
-            tally.writes += u64::from(planned.operation != OperationKind::Release);
-        }
-        if planned.operation == OperationKind::Disable {
-            *tally.attributes.entry(context.paths.active.clone()).or_default() += 1;
-        }
+    if let Some(costs) = costs {
+        count(&changes_of(space, context, &planned)?, &planned, costs, tally);
         // It stays a candidate: its entry is evaluated again by the next cycle.
         return if rewritten { Ok(space.put_plan(&planned, &place.source_id, PlanState::Candidate)?) } else { Ok(()) };
     }
@@ -106,26 +105,13 @@ fn finalise_one(
     Ok(space.make_ready(key, phase)?)
 }
 
-/// Counts what a preview shows of an operation.
-fn count(
-    space: &Space,
-    context: &Context,
-    planned: &Planned,
-    changes: &[AttributeChange<SourceId>],
-    tally: &mut Tally,
-) -> Result<(), SyncError> {
-    let body = &planned.body;
-    tally.writes += context.costs.requests(planned.operation, changes);
+/// Counts what a preview tells of an operation.
+fn count(changes: &[AttributeChange<SourceId>], planned: &Planned, costs: &RequestCosts, tally: &mut Tally) {
+    *tally.planned.entry(planned.operation.to_string()).or_default() += 1;
+    tally.writes += costs.requests(planned.operation, changes);
     for change in changes {
         *tally.attributes.entry(change.path.clone()).or_default() += 1;
     }
-    if planned.operation == OperationKind::Create {
-        let once = effective(space, &body.on_create, &body.baseline, Reach::Planned)?;
-        for path in once.attributes.into_keys().filter(|path| !body.desired.contains_key(path)) {
-            *tally.attributes.entry(path).or_default() += 1;
-        }
-    }
-    Ok(())
 }
 
 fn entry_of(space: &Space, key: EntryKey) -> Result<StoredEntry, SyncError> {

@@ -282,7 +282,6 @@ impl Pipeline {
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();
-                    let costs = configuration.request_costs();
                     Ok(Context {
                         configuration,
                         chain,
@@ -291,7 +290,6 @@ impl Pipeline {
                         now,
                         watch,
                         paths,
-                        costs,
                         asks_target: true,
                         preview: false,
                     })

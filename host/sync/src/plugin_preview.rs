@@ -54,7 +54,6 @@ impl Pipeline {
                     now: clock::milliseconds(),
                     watch: watch.clone(),
                     paths: paths.clone(),
-                    costs: configuration.request_costs(),
                     asks_target: false,
                     preview: true,
                 };

@@ -77,7 +77,8 @@ fn describe(
         let changes = changes_of(space, context, &planned)?;
         first.extend(space.entry(planned.key)?.map(|stored| show(&planned, &stored, &changes)));
     }
-    let operations = tally.planned;
+    let costs = context.configuration.request_costs();
+    let (operations, writes) = (tally.planned, tally.writes);
     let attributes = tally.attributes.into_iter().map(|(path, count)| (path.to_string(), count)).collect();
     let planned: u64 = operations.values().sum();
     let aside: u64 = tally.out_of_scope.values().chain(tally.held.values()).sum();
@@ -93,7 +94,7 @@ fn describe(
         warnings,
         first,
         asked_target: !request.stored,
-        requests: RequestTally::new(&context.costs, reads, tally.writes),
+        requests: RequestTally::new(&costs, reads, writes),
     })
 }
 

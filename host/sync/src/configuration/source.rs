@@ -60,7 +60,7 @@ pub enum Source {
     /// An LDIF file of content records.
     Ldif(LdifSource),
     /// An LDAP server.
-    OpenLdap(OpenLdapSource),
+    OpenLdap(Box<OpenLdapSource>),
 }
 
 /// An LDIF file.
@@ -126,8 +126,8 @@ pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses, Referen
     let section = item.any_section()?;
     let kind = section.require("kind", "\"openldap\"")?;
     let source = match kind.text()? {
-        "openldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::OpenLdap)?),
-        "ldap" => Source::OpenLdap(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::Any)?),
+        "openldap" => Source::OpenLdap(Box::new(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::OpenLdap)?)),
+        "ldap" => Source::OpenLdap(Box::new(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::Any)?)),
         "ldif" => Source::Ldif(ldif(&item.section(LDIF_KEYS)?)?),
         other => {
             let advice = suggestion::among(other, KINDS);

@@ -166,8 +166,8 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
         ),
         (
             "organizational-units =",
-            "groups =",
-            "hr.toml:18:1: scope.groups is not a known setting. Known are: organizational-units",
+            "units =",
+            "hr.toml:18:1: scope.units is not a known setting. Known are: organizational-units, groups, group-members",
         ),
         ("enabled = \"staging\"", "enabled = \"yes\"", "hr.toml:2:11: enabled must be true, false or \"staging\""),
         (
