@@ -271,7 +271,7 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
         (
             "\"https://tenant.example/scim/v2/\"",
             "\"http://tenant.example/scim/v2/\"",
-            "hr.toml:22:7: target.url is plain http, which would show the token to the network. Use https://",
+            "hr.toml:22:7: target.url is plain http, which would show the token or password to the network. Use https://",
         ),
         (
             "\"http://proxy.lab01.example:3128\"",
