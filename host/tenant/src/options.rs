@@ -26,7 +26,7 @@ pub struct TenantOptions {
     pub quirks: Quirks,
     /// What it does wrong from the start.
     pub misbehaviour: Option<Misbehaviour>,
-    /// How many of the last requests are kept for [`Tenant::request_log`]; 0: none.
+    /// How many of the last requests are kept for [`Tenant::request_log`](crate::Tenant::request_log); 0: none.
     pub request_log: usize,
 }
 
