@@ -26,6 +26,16 @@ pub enum SpaceError {
         /// The newest format that this program knows.
         known: i64,
     },
+    /// The file was written by a version under development.
+    #[error("the connector space {path} was written by a version of Provisor from before its first release (format {found}, the oldest that is read is {oldest}). Move the file away and start again: everything is found again at the target by externalId, and nothing is made twice", path = .path.display())]
+    Older {
+        /// The database file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The oldest format that this program reads.
+        oldest: i64,
+    },
     /// The file is not a connector space.
     #[error("{path} is no connector space of Provisor; move it away, and the next cycle reads the directory anew", path = .path.display())]
     Foreign {

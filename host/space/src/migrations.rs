@@ -9,9 +9,12 @@ use crate::SpaceError;
 /// "PRVS": marks the file as ours, so that a foreign database is refused instead of written to.
 const APPLICATION_ID: i64 = 0x5052_5653;
 
+/// The format that the first step makes. Those before it are of versions under development, which compared names in
+/// other ways; what they stored of names cannot be told from what is stored now.
+const FIRST: i64 = 3;
+
 /// One step for each format; a step is never changed once released.
-const STEPS: &[&str] =
-    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+const STEPS: &[&str] = &[include_str!("schema/0003.sql")];
 
 /// Brings the tables to the newest format.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceError> {
@@ -21,11 +24,14 @@ pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceE
     if application != APPLICATION_ID && tables > 0 {
         return Err(SpaceError::Foreign { path: path.to_owned() });
     }
-    let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
+    let known = FIRST + i64::try_from(STEPS.len()).unwrap_or(i64::MAX) - 1;
     if found > known {
         return Err(SpaceError::Newer { path: path.to_owned(), found, known });
     }
-    for (step, version) in STEPS.iter().zip(1..) {
+    if tables > 0 && found < FIRST {
+        return Err(SpaceError::Older { path: path.to_owned(), found, oldest: FIRST });
+    }
+    for (step, version) in STEPS.iter().zip(FIRST..) {
         if version > found {
             connection.execute_batch(&format!(
                 "BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT;"

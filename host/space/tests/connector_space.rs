@@ -100,7 +100,7 @@ fn row(cycle: i64, time: i64) -> LogRow {
 }
 
 #[test]
-fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
+fn a_file_of_a_version_that_is_not_read_is_refused_and_left_as_it_is() {
     let store = Store::new();
     let file = store.file();
     let Store { folder, space } = store;
@@ -111,6 +111,12 @@ fn a_file_of_a_newer_version_is_refused_and_left_as_it_is() {
     std::fs::write(&file, &octets).unwrap();
     let refused = Space::open(&file).err().unwrap();
     assert!(matches!(refused, SpaceError::Newer { found: 99, .. }), "{refused}");
+    assert_eq!(std::fs::read(&file).unwrap(), octets);
+    // Nor is one that compared names in other ways taken for one of today's.
+    octets[60..64].copy_from_slice(&1_u32.to_be_bytes());
+    std::fs::write(&file, &octets).unwrap();
+    let refused = Space::open(&file).err().unwrap();
+    assert!(matches!(refused, SpaceError::Older { found: 1, .. }), "{refused}");
     assert_eq!(std::fs::read(&file).unwrap(), octets);
     drop(folder);
 }
