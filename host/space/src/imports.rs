@@ -147,11 +147,12 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn settle_listed(&mut self) -> Result<u64, SpaceError> {
+        // By what was listed, never by all that is known: a cycle costs what has changed.
         self.connection.execute_batch(
-            "INSERT OR IGNORE INTO temp.seen (entry_id) SELECT e.id FROM temp.listed l JOIN entry e \
+            "INSERT OR IGNORE INTO temp.seen (entry_id) SELECT e.id FROM temp.listed l CROSS JOIN entry e \
                  ON e.source_id = l.source_id AND e.dn_key = l.dn_key AND e.gone = 0; \
-             DELETE FROM temp.listed WHERE source_id IN (SELECT e.source_id FROM entry e \
-                 JOIN temp.seen s ON s.entry_id = e.id WHERE e.gone = 0);",
+             DELETE FROM temp.listed WHERE EXISTS (SELECT 1 FROM entry e \
+                 JOIN temp.seen s ON s.entry_id = e.id WHERE e.source_id = listed.source_id AND e.gone = 0);",
         )?;
         let left = self.connection.query_row("SELECT count(*) FROM temp.listed", [], |row| row.get::<_, i64>(0))?;
         Ok(left.cast_unsigned())
