@@ -3,7 +3,7 @@
 use provisor_model::TargetPath;
 use provisor_rules::Chain;
 use provisor_space::MetaKey;
-use provisor_target::{RequestCounts, ScimTarget};
+use provisor_target::{Mutability, RequestCounts, ScimTarget};
 
 use crate::finalise::{KindFacts, TargetFacts};
 use crate::{Pipeline, SyncError};
@@ -124,7 +124,9 @@ fn target_facts(target: &ScimTarget, active: &TargetPath) -> TargetFacts {
         .map(|kind| {
             let announced = target.abilities().announces_schemas();
             let can_be_disabled = if announced {
-                target.abilities().attribute(kind, active).is_some()
+                target.abilities().attribute(kind, active).is_some_and(|definition| {
+                    matches!(definition.mutability, Mutability::ReadWrite | Mutability::WriteOnly)
+                })
             } else {
                 kind.eq_ignore_ascii_case("User")
             };

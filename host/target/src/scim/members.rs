@@ -56,7 +56,14 @@ impl ScimTarget {
         }
         let before = self.shown(kind, url, update.id).await?;
         let mut updated = self.patch(kind, url, update).await?;
-        let after = self.shown(kind, url, update.id).await?;
+        // From here on something was written: whatever fails leaves the change unfinished, not undone.
+        let after = match self.shown(kind, url, update.id).await {
+            Ok(after) => after,
+            Err(error) => {
+                updated.unfinished = Some(error);
+                return Ok(updated);
+            }
+        };
         let mut shows = false;
         for (path, _, remove) in reference_changes(update.changes) {
             let (had, has) = (references_at(&before, path), references_at(&after, path));
@@ -66,9 +73,13 @@ impl ScimTarget {
                 *verdict = Some(false);
                 let change = Change::References { add: lost, remove: BTreeSet::new() };
                 let changes = [AttributeChange { path: path.clone(), old: None, change }];
-                let restored = self.patch(kind, url, &Update { changes: &changes, ..*update }).await?;
-                updated.requests += restored.requests;
-                updated.unfinished = Some(restored.unfinished.unwrap_or_else(empties_lists));
+                updated.unfinished = match self.patch(kind, url, &Update { changes: &changes, ..*update }).await {
+                    Ok(restored) => {
+                        updated.requests += restored.requests;
+                        Some(restored.unfinished.unwrap_or_else(empties_lists))
+                    }
+                    Err(error) => Some(error),
+                };
                 return Ok(updated);
             }
             if updated.unfinished.is_none() && remove.iter().any(|id| has.contains(id)) {
@@ -118,6 +129,7 @@ impl ScimTarget {
     }
 
     async fn replace_lists(&self, kind: &ResourceType, url: &Url, update: &Update<'_>) -> Result<u32, TargetError> {
+        self.refuse_blind_lists(kind, reference_changes(update.changes).map(|(path, ..)| path))?;
         let mut requests = 0;
         loop {
             let shown = self.shown(kind, url, update.id).await?;
@@ -133,6 +145,8 @@ impl ScimTarget {
             if operations.is_empty() {
                 return Ok(requests);
             }
+            let paths = reference_changes(update.changes).map(|(path, ..)| path);
+            self.refuse_left_out_lists(kind, update, &shown, paths)?;
             let version = shown.version().filter(|_| self.abilities().etag).map(str::to_owned);
             let body = self.dialect().dressed(message(operations));
             requests += 1;

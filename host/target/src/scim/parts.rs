@@ -13,6 +13,7 @@ use crate::scim::members::{reference_changes, references_at};
 use crate::scim::patch::group_key;
 use crate::scim::quirks::Quirk;
 use crate::scim::remote::RemoteResource;
+use crate::scim::whole::lists_of;
 use crate::scim::write::{Update, Updated};
 
 /// What a service does with the references of a resource that is written whole, as far as it has shown.
@@ -39,14 +40,22 @@ impl ScimTarget {
     ) -> Result<Updated, TargetError> {
         let has_lists = reference_changes(update.changes).next().is_some();
         let drops = |target: &Self| target.trust().whole_lists(&kind.name) == Some(WholeLists::Dropped);
-        let [values, adds, removals] = parts(update.changes);
+        let [values, adds, mut removals] = parts(update.changes);
         let mut updated = Updated::default();
         if !(has_lists && drops(self)) {
-            updated = self.rewrite(kind, url, update).await?;
-            if !(has_lists && drops(self)) {
+            let rewritten = self.rewrite_watched(kind, url, update).await?;
+            updated = rewritten.updated;
+            if !(has_lists && rewritten.dropped) || updated.unfinished.is_some() {
                 return Ok(updated);
             }
-            updated.unfinished = None;
+            // Who was to be removed went with the others, mostly.
+            match self.shown(kind, url, update.id).await {
+                Ok(shown) => removals = still_there(removals, &shown),
+                Err(error) => {
+                    updated.unfinished = Some(error);
+                    return Ok(updated);
+                }
+            }
         } else if !values.is_empty() {
             updated = self.rewrite(kind, url, &Update { changes: &values, ..*update }).await?;
         }
@@ -85,7 +94,7 @@ impl ScimTarget {
         for change in update.changes {
             groups.entry(group_key(&change.path)).or_default().push(change.clone());
         }
-        let mut updated = Updated::default();
+        let (mut updated, mut stays_active) = (Updated::default(), None);
         for changes in groups.values() {
             let one = Update { changes, ..*update };
             let changed = match self.abilities().patch {
@@ -95,6 +104,10 @@ impl ScimTarget {
             match changed {
                 Ok(Updated { requests, unfinished }) => {
                     updated = Updated { requests: updated.requests + requests, unfinished };
+                }
+                // One resource may be protected: nothing follows from it for others, and nobody may take it for disabled.
+                Err(error) if is_fixed(&error) && changes.iter().any(|change| is_active(&change.path)) => {
+                    stays_active = Some(error);
                 }
                 Err(error) if is_fixed(&error) => {
                     for change in changes {
@@ -109,34 +122,58 @@ impl ScimTarget {
                 break;
             }
         }
+        match stays_active {
+            Some(error) if updated.requests == 0 => return Err(error),
+            Some(error) => updated.unfinished = updated.unfinished.or(Some(error)),
+            None => {}
+        }
         Ok(updated)
     }
 
-    /// Whether references that were written with the whole resource are there: by the reply to the request, else by
-    /// reading the resource again, until the service has once shown that it keeps them.
-    pub(crate) async fn keeps_lists(
+    /// Whether references were dropped where the whole resource was written, and which of those that were there before are
+    /// to be added again: by the reply to the request, else by reading the resource again, until the service has once
+    /// shown that it keeps them. None where they are as they should be.
+    pub(crate) async fn dropped_lists(
         &self,
         kind: &ResourceType,
         update: &Update<'_>,
+        before: &RemoteResource,
         reply: Option<Value>,
-    ) -> Result<(), TargetError> {
-        let known = self.trust().whole_lists(&kind.name);
-        if reference_changes(update.changes).next().is_none() || known == Some(WholeLists::Kept) {
-            return Ok(());
+    ) -> Result<Option<Changes>, TargetError> {
+        if self.trust().whole_lists(&kind.name) == Some(WholeLists::Kept) {
+            return Ok(None);
+        }
+        let changed = |path: &TargetPath| reference_changes(update.changes).find(|(changed, ..)| *changed == path);
+        // An empty list that does not change has nothing to lose.
+        let lists: BTreeSet<TargetPath> = lists_of(kind, update.changes)
+            .into_iter()
+            .filter(|path| changed(path).is_some() || !references_at(before, path).is_empty())
+            .collect();
+        if lists.is_empty() {
+            return Ok(None);
         }
         let shown = reply.and_then(RemoteResource::parse);
-        let shows = |shown: &RemoteResource| reference_changes(update.changes).all(|(path, ..)| shown.has_list(path));
-        let shown = match shown.filter(shows) {
+        let shown = match shown.filter(|shown| lists.iter().all(|path| shown.has_list(path))) {
             Some(shown) => Some(shown),
             None => self.read(&kind.name, update.id).await?,
         };
-        let Some(shown) = shown else { return Ok(()) };
-        let kept = reference_changes(update.changes).all(|(path, add, remove)| {
-            let has = references_at(&shown, path);
-            add.is_subset(&has) && remove.is_disjoint(&has)
-        });
+        let Some(shown) = shown else { return Ok(None) };
+        let (mut kept, mut lost) = (true, Changes::new());
+        for path in lists {
+            let (mut stay, has) = (references_at(before, &path), references_at(&shown, &path));
+            if let Some((_, add, remove)) = changed(&path) {
+                kept &= add.is_subset(&has) && remove.is_disjoint(&has);
+                stay.retain(|id| !remove.contains(id));
+            }
+            let add: BTreeSet<ResourceId> = stay.difference(&has).cloned().collect();
+            if !add.is_empty() {
+                kept = false;
+                let change = Change::References { add, remove: BTreeSet::new() };
+                lost.push(AttributeChange { path, old: None, change });
+            }
+        }
         self.trust().note_whole_lists(&kind.name, if kept { WholeLists::Kept } else { WholeLists::Dropped });
-        if kept { Ok(()) } else { Err(drops_lists(kind)) }
+        Ok((!kept).then_some(lost))
     }
 
     /// The references of a new resource that the service did not keep, to be added to it.
@@ -209,13 +246,33 @@ pub(crate) fn is_fixed(error: &TargetError) -> bool {
     matches!(error, TargetError::Refused { scim_type: Some(word), .. } if word.eq_ignore_ascii_case("mutability"))
 }
 
-fn drops_lists(kind: &ResourceType) -> TargetError {
+pub(crate) fn drops_lists(kind: &ResourceType) -> TargetError {
     TargetError::Unsupported(format!(
         "the target refuses to change the references of a {} in part, and drops them where the whole resource is written. If its \
          makers say that references are removed by value, use the quirk {}",
         kind.name,
         Quirk::RemoveMembersByValue
     ))
+}
+
+/// Whether a path says if somebody may log in: what must never be left unwritten in silence.
+pub(crate) fn is_active(path: &TargetPath) -> bool {
+    path.attribute().eq_ignore_ascii_case("active") && path.filter().is_none() && path.sub_attribute().is_none()
+}
+
+/// The removals of what a resource still has.
+fn still_there(removals: Changes, shown: &RemoteResource) -> Changes {
+    let kept = removals.into_iter().filter_map(|mut removal| {
+        if let Change::References { remove, .. } = &mut removal.change {
+            let has = references_at(shown, &removal.path);
+            remove.retain(|id| has.contains(id));
+            if remove.is_empty() {
+                return None;
+            }
+        }
+        Some(removal)
+    });
+    kept.collect()
 }
 
 /// Values, additions of references, and removals.

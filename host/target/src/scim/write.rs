@@ -13,7 +13,7 @@ use crate::scim::dialect::Removal;
 use crate::scim::document;
 use crate::scim::http::Call;
 use crate::scim::members::reference_changes;
-use crate::scim::parts::{WholeLists, is_fixed};
+use crate::scim::parts::{WholeLists, is_active, is_fixed};
 use crate::scim::patch::{Patch, refreshed};
 use crate::scim::remote::RemoteResource;
 use crate::scim::schema::Mutability;
@@ -206,6 +206,16 @@ impl ScimTarget {
         let kind = self.kind(update.kind)?;
         let url = self.resource_url(kind, update.id)?;
         let changes = self.writable(kind, update.changes);
+        let sets_active =
+            |changes: &[AttributeChange<ResourceId>]| changes.iter().any(|change| is_active(&change.path));
+        // To leave this as it is in silence would report somebody as disabled who is not.
+        if sets_active(update.changes) && !sets_active(&changes) {
+            return Err(TargetError::Unsupported(format!(
+                "the target does not let \"active\" of a {} be changed, so that it can be neither disabled nor enabled. Nothing \
+                 was sent: do it at the target, or have those who leave deleted",
+                kind.name
+            )));
+        }
         let update = &Update { changes: &changes, ..*update };
         if changes.is_empty() {
             return Ok(Updated::default());

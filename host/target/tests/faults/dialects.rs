@@ -332,3 +332,87 @@ async fn numbers_that_leave_no_room_are_refused() {
     let options = ScimOptions { member_chunk: 0, ..options(&server) };
     assert!(matches!(ScimTarget::connect(options).await.err(), Some(TargetError::Configuration(_))));
 }
+
+/// A service that refuses changes in part but for additions of members, and empties the list in whatever is written whole.
+#[tokio::test]
+async fn members_that_went_with_a_whole_write_are_put_back() {
+    let group = Group::of(&["a", "b", "c"]);
+    let kept = Arc::clone(&group);
+    let server = ScriptedServer::scim(move |seen, _| match seen.method.as_str() {
+        "PATCH" if seen.body.contains("displayName") || seen.body.contains(r#""remove""#) => Answer::scim(501, "{}"),
+        "PUT" => {
+            kept.0.lock().unwrap().clear();
+            kept.shown()
+        }
+        _ => kept.answer(seen, false),
+    })
+    .await;
+    let names = ["H", "I"].map(|name| [set("displayName", Some(Plain::Text("G".into())), Plain::Text(name.into()))]);
+    let fresh = target(&server).await;
+    for name in &names {
+        assert_eq!(update(&fresh, "Group", name).await.unwrap().unfinished, None);
+        assert_eq!(group.members(), ["a", "b", "c"], "also after it is known that they go");
+    }
+    let fresh = target(&server).await;
+    assert_eq!(update(&fresh, "Group", &[members(&["d"], &["a"])]).await.unwrap().unfinished, None);
+    assert_eq!(group.members(), ["b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_list_that_is_left_out_of_what_is_shown_is_never_written_whole() {
+    for quirk in [Quirk::NoPatch, Quirk::ReplaceMembers] {
+        let server = ScriptedServer::answering([Answer::scim(200, r#"{"id": "1", "displayName": "G"}"#)]).await;
+        let target = with_quirks(&server, &[quirk]).await;
+        let (present, changes) = ([path("members")].into(), [members(&["c"], &[])]);
+        let update = Update { kind: "Group", id: &id(), present: &present, changes: &changes };
+        let error = target.update(&update).await.unwrap_err();
+        assert!(matches!(error, TargetError::Unsupported(_)), "{error}");
+        assert!(server.seen().iter().all(|seen| seen.method == "GET"));
+    }
+}
+
+#[tokio::test]
+async fn a_removal_by_value_that_cannot_be_looked_at_afterwards_is_unfinished() {
+    let shown = r#"{"id": "1", "members": [{"value": "a"}, {"value": "b"}]}"#;
+    let lost = r#"{"id": "1", "members": []}"#;
+    let looked = [Answer::scim(200, shown), Answer::scim(204, ""), Answer::scim(404, "{}")];
+    let restored = [Answer::scim(200, shown), Answer::scim(204, ""), Answer::scim(200, lost), Answer::scim(403, "{}")];
+    for answers in [looked.to_vec(), restored.to_vec()] {
+        let server = ScriptedServer::answering(answers).await;
+        let target = with_quirks(&server, &[Quirk::RemoveMembersByValue]).await;
+        let updated = update(&target, "Group", &[members(&[], &["a"])]).await.unwrap();
+        assert!(updated.requests == 1 && updated.unfinished.is_some(), "{updated:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_disabled_is_not_taken_for_disabled() {
+    let off = set("active", Some(Plain::Boolean(true)), Plain::Boolean(false));
+    let fixed = Answer::scim(400, r#"{"scimType": "mutability"}"#);
+    let server = ScriptedServer::scim(move |seen, _| {
+        if seen.body.contains("active") && seen.target.ends_with("/1") { fixed.clone() } else { Answer::scim(204, "") }
+    })
+    .await;
+    let protecting = target(&server).await;
+    assert!(update(&protecting, "User", std::slice::from_ref(&off)).await.is_err());
+    let both = [off.clone(), set("title", None, Plain::Text("Dr".into()))];
+    let updated = update(&protecting, "User", &both).await.unwrap();
+    assert!(updated.requests == 1 && updated.unfinished.is_some(), "the rest is written: {updated:?}");
+    let (other, present) = (ResourceId::new("2"), BTreeSet::new());
+    let update_other = Update { kind: "User", id: &other, present: &present, changes: std::slice::from_ref(&off) };
+    assert_eq!(protecting.update(&update_other).await.unwrap().requests, 1, "others are no less disabled for it");
+
+    let server = ScriptedServer::start(|seen, _| match seen.target.ends_with("/Schemas") {
+        true => Answer::scim(
+            200,
+            json!([{"id": "urn:ietf:params:scim:schemas:core:2.0:User", "attributes": [
+                {"name": "userName"}, {"name": "active", "type": "boolean", "mutability": "readOnly"},
+            ]}]),
+        ),
+        false => crate::scripted_server::describe(seen).unwrap_or_else(|| Answer::scim(204, "")),
+    })
+    .await;
+    let error = update(&target(&server).await, "User", &[off]).await.unwrap_err();
+    assert!(matches!(error, TargetError::Unsupported(_)), "{error}");
+    assert!(server.seen().iter().all(|seen| seen.method == "GET"));
+}
