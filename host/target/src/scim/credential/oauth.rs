@@ -14,7 +14,7 @@ use super::SecretSupply;
 use crate::TargetError;
 use crate::scim::json;
 use crate::scim::options::is_loopback;
-use crate::scim::reply::{clean, innermost, place};
+use crate::scim::reply::{clean, concealed, innermost, place};
 use crate::scim::retry::{Backoff, retry_after};
 use crate::scim::tls;
 
@@ -147,9 +147,7 @@ fn request(client: &Client, oauth: &OAuth, url: &Url, secret: &Secret) -> Result
     let mut request = client.post(url.clone()).header(ACCEPT, "application/json");
     match oauth.authentication {
         ClientAuthentication::Basic => {
-            let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-            let pair = STANDARD.encode(format!("{}:{}", encoded(&oauth.client_id), encoded(secret.reveal())));
-            let mut header = HeaderValue::from_str(&format!("Basic {pair}"))
+            let mut header = HeaderValue::from_str(&format!("Basic {}", pair(oauth, secret)))
                 .map_err(|_| TargetError::Configuration("the target's oauth.client-id cannot be sent".into()))?;
             header.set_sensitive(true);
             request = request.header(AUTHORIZATION, header);
@@ -159,6 +157,20 @@ fn request(client: &Client, oauth: &OAuth, url: &Url, secret: &Secret) -> Result
         }
     }
     Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.finish()))
+}
+
+fn encoded(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect()
+}
+
+/// What the Authorization header says of the client, which is as secret as the secret.
+fn pair(oauth: &OAuth, secret: &Secret) -> String {
+    STANDARD.encode(format!("{}:{}", encoded(&oauth.client_id), encoded(secret.reveal())))
+}
+
+/// The secret in every form that it is sent in, those that hold another before it.
+fn forms(oauth: &OAuth, secret: &Secret) -> [Secret; 3] {
+    [Secret::new(pair(oauth, secret)), Secret::new(encoded(secret.reveal())), secret.clone()]
 }
 
 async fn ask(client: &Client, oauth: &OAuth, url: &Url, secret: &Secret) -> Result<Token, Failure> {
@@ -177,7 +189,7 @@ async fn ask(client: &Client, oauth: &OAuth, url: &Url, secret: &Secret) -> Resu
     }
     let document: Option<Value> = serde_json::from_slice(&body).ok();
     if status != 200 {
-        return Err(Failure::Final(refusal(url, status, document.as_ref(), secret)));
+        return Err(Failure::Final(refusal(url, status, document.as_ref(), &forms(oauth, secret))));
     }
     document.as_ref().and_then(token).ok_or_else(|| {
         let found = "its answer holds no bearer token (RFC 6749, section 5.1). Check target.oauth.token-url";
@@ -209,10 +221,10 @@ fn token(document: &Value) -> Option<Token> {
 }
 
 /// What a refusal means, and what to do about it (RFC 6749, section 5.2).
-fn refusal(url: &Url, status: u16, document: Option<&Value>, secret: &Secret) -> TargetError {
+fn refusal(url: &Url, status: u16, document: Option<&Value>, hidden: &[Secret]) -> TargetError {
     let text = |name: &str| {
         let text = document.and_then(|document| json::get(document, name)).and_then(Value::as_str).unwrap_or_default();
-        clean(&text.replace(secret.reveal(), "[secret]"))
+        clean(&concealed(text.to_owned(), hidden))
     };
     let (word, words) = (text("error"), text("error_description"));
     let advice = match (word.as_str(), status) {
@@ -266,6 +278,22 @@ mod tests {
         assert_eq!(lifetime(Value::Null), None);
         assert!(token(&serde_json::json!({"access_token": "a", "token_type": "mac"})).is_none());
         assert!(token(&serde_json::json!({"access_token": "", "token_type": "Bearer"})).is_none());
+    }
+
+    #[test]
+    fn a_refusal_repeats_the_secret_in_no_form_that_it_is_sent_in() {
+        let secret = Secret::new("s3 cret/\u{fc}");
+        let oauth = OAuth {
+            token_url: "https://login.example/token".into(),
+            client_id: "a".into(),
+            client_secret: secret.clone().into(),
+            scope: None,
+            authentication: ClientAuthentication::Basic,
+        };
+        let sent = ["s3 cret/\u{fc}", "s3+cret%2F%C3%BC", "YTpzMytjcmV0JTJGJUMzJUJD"];
+        let document = serde_json::json!({"error": "invalid_client", "error_description": sent.join(" is not ")});
+        let error = refusal(&oauth.url().unwrap(), 401, Some(&document), &forms(&oauth, &secret)).to_string();
+        assert!(sent.iter().all(|form| !error.contains(form)) && error.contains(" is not "), "{error}");
     }
 
     #[test]
