@@ -153,7 +153,8 @@ fn status(value: &Value) -> Option<u16> {
 }
 
 /// Which result belongs to which operation: by bulkId; else by the resource it was about; else by its place, where there
-/// is a result for each and none contradicts. What fits none of these is nobody's.
+/// is a result for each and none contradicts. What fits none of these is nobody's. A creation has its result by bulkId
+/// alone: nothing else tells it from those beside it, and one in another's place would link an entry to a stranger.
 pub(super) fn assign(operations: &[&Operation], results: Vec<Outcome>) -> Vec<Option<Outcome>> {
     let mut assigned: Vec<Option<Outcome>> = operations.iter().map(|_| None).collect();
     let numbers: HashMap<String, usize> = (0..operations.len()).map(|number| (bulk_id(number), number)).collect();
@@ -169,7 +170,7 @@ pub(super) fn assign(operations: &[&Operation], results: Vec<Outcome>) -> Vec<Op
     for (place, outcome) in results.into_iter().enumerate() {
         let number = match &outcome.bulk_id {
             Some(id) => numbers.get(id).copied(),
-            None if in_order => Some(place),
+            None if in_order => Some(place).filter(|place| operations.get(*place).is_some_and(|one| !one.once)),
             None => outcome.location.as_ref().and_then(|location| {
                 operations.iter().position(|operation| {
                     !operation.once
@@ -255,7 +256,11 @@ mod tests {
             {"method": "POST", "status": "201"}, {"method": "DELETE", "status": "404"},
             {"method": "POST", "status": "409"}, {"method": "DELETE", "status": "204"},
         ]);
-        assert_eq!(assigned(&operations, in_order), [Some(201), Some(404), Some(409), Some(204)]);
+        assert_eq!(
+            assigned(&operations, in_order),
+            [None, Some(404), None, Some(204)],
+            "creations are never told by place"
+        );
         let too_few = json!([{"method": "POST", "status": "201"}, {"status": "204"}, {"method": "POST"}]);
         assert_eq!(assigned(&operations, too_few), [None, None, None, None]);
         let out_of_order = json!([
