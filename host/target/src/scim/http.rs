@@ -41,8 +41,14 @@ enum Failure {
     Final(TargetError),
     /// The service does not let us in with these credentials; it has done nothing.
     NotLetIn(Arc<Grant>, TargetError),
-    /// The service asks to slow down; it has done nothing. When the request was sent, and how long it asks to wait.
-    Throttled(Instant, Option<Duration>),
+    /// The service asks to slow down.
+    Throttled {
+        sent: Instant,
+        /// How long it asks to wait.
+        asked: Option<Duration>,
+        /// Whether it may have done something all the same.
+        lost: bool,
+    },
     /// The request never left.
     NotSent(String),
     /// The service may have done something before it failed or the reply was lost.
@@ -147,6 +153,22 @@ impl Http {
     /// Sends a request by itself until it has an answer; gives the document of a success, if it has one.
     pub(crate) async fn send_alone(&self, call: &Call) -> Result<Option<Value>, TargetError> {
         let mut trial = Trial::new(self.backoff);
+        match self.answer(call, &mut trial).await {
+            // The last attempt did nothing, but an earlier one may have: only a verdict on the request itself settles that.
+            Err(error) if trial.lost && call.safety != Safety::Read && !is_verdict(&error) => {
+                Err(TargetError::Unavailable {
+                    operation: call.operation(),
+                    attempts: trial.attempts.saturating_add(1),
+                    reason: error.to_string(),
+                    widespread: error.concerns_whole_target(),
+                })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Makes attempts until one is the last word.
+    async fn answer(&self, call: &Call, trial: &mut Trial) -> Result<Option<Value>, TargetError> {
         loop {
             let failure = {
                 let _turn = self.line.pace.turn().await;
@@ -169,7 +191,8 @@ impl Http {
                     }
                     trial.renewed = true;
                 }
-                Failure::Throttled(sent, asked) => {
+                Failure::Throttled { sent, asked, lost } => {
+                    trial.lost |= lost;
                     trial.throttlings += 1;
                     if trial.throttlings > self.max_attempts.saturating_mul(THROTTLINGS_PER_ATTEMPT) {
                         return Err(trial.throttled(call));
@@ -182,10 +205,10 @@ impl Http {
                     self.given_up.fetch_add(1, Ordering::Relaxed);
                     return Err(TargetError::Uncertain { operation: call.operation(), reason });
                 }
-                Failure::NotSent(reason) => self.again(call, &mut trial, reason).await?,
+                Failure::NotSent(reason) => self.again(call, trial, reason).await?,
                 Failure::Lost(reason) => {
                     trial.lost = true;
-                    self.again(call, &mut trial, reason).await?;
+                    self.again(call, trial, reason).await?;
                 }
             }
         }
@@ -261,11 +284,15 @@ impl Http {
     fn judge(&self, call: &Call, reply: Reply, sent: Instant) -> Result<Option<Value>, Failure> {
         let asked = || reply.header(RETRY_AFTER.as_str()).and_then(|header| retry_after(header, SystemTime::now()));
         match reply.status.as_u16() {
-            429 => return Err(Failure::Throttled(sent, asked())),
-            // With a time to come back, 503 is the service's own refusal; without, it may be a gateway that lost the reply.
+            429 => return Err(Failure::Throttled { sent, asked: asked(), lost: false }),
+            // It may come from a gateway that lost the reply; those name a time to come back as well.
             503 => {
                 return Err(match asked() {
-                    Some(wait) => Failure::Throttled(sent, Some(wait)),
+                    Some(wait) if call.safety == Safety::Once => {
+                        self.line.pace.slow_down(sent, wait);
+                        Failure::Lost(reply.failure())
+                    }
+                    Some(wait) => Failure::Throttled { sent, asked: Some(wait), lost: true },
                     None => Failure::Lost(reply.failure()),
                 });
             }
@@ -300,6 +327,13 @@ impl Http {
             Failure::Lost(reason)
         }
     }
+}
+
+/// Whether an error says what came of the request, whichever attempt did it: it was judged, or is already told as unknown.
+fn is_verdict(error: &TargetError) -> bool {
+    let judged =
+        matches!(error, TargetError::Refused { .. } | TargetError::Conflict { .. } | TargetError::NotFound { .. });
+    judged || error.outcome_unknown()
 }
 
 fn reason(error: &reqwest::Error, timeout: Duration) -> String {

@@ -16,7 +16,7 @@ async fn a_request_waits_as_long_as_the_service_asks() {
     let date = || format!("Retry-After: {}", httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(2)));
     let seconds = || "Retry-After: 1".to_owned();
     let absent = || "X-Nothing: 1".to_owned();
-    let cases: [Refusal; 4] = [(429, seconds, 1), (429, date, 1), (503, seconds, 1), (429, absent, 0)];
+    let cases: [Refusal; 3] = [(429, seconds, 1), (429, date, 1), (429, absent, 0)];
     for (status, retry_after, least) in cases {
         let server = ScriptedServer::scim(move |_, number| match number {
             0 => Answer::scim(status, "{}").header(retry_after()),
@@ -29,6 +29,42 @@ async fn a_request_waits_as_long_as_the_service_asks() {
         assert!(begin.elapsed() >= Duration::from_secs(least), "{status} {}: {:?}", retry_after(), begin.elapsed());
         assert_eq!(server.seen().len(), 2);
     }
+}
+
+#[tokio::test]
+async fn a_creation_is_not_repeated_after_503_and_what_follows_waits() {
+    let server = ScriptedServer::scim(|seen, _| match seen.method.as_str() {
+        "POST" => Answer::scim(503, "{}").header("Retry-After: 1"),
+        _ => Answer::scim(204, ""),
+    })
+    .await;
+    let target = target(&server).await;
+    let error = create(&target).await.unwrap_err();
+    assert!(matches!(error, TargetError::Uncertain { .. }), "{error}");
+    target.delete("User", &id()).await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 2, "one creation, one deletion: {seen:?}");
+    assert!(seen[1].at - seen[0].at >= Duration::from_secs(1), "{:?}", seen[1].at - seen[0].at);
+}
+
+#[tokio::test]
+async fn a_write_whose_reply_was_lost_stays_uncertain_whatever_hinders_the_next_attempt() {
+    let throttled = || Answer::scim(429, "{}").header("Retry-After: 0");
+    let busy = || Answer::scim(503, "{}").header("Retry-After: 0");
+    let not_let_in = || Answer::scim(401, "{}");
+    for answers in [[Answer::Cut, throttled()], [Answer::Cut, not_let_in()], [busy(), not_let_in()]] {
+        let server = ScriptedServer::answering(answers).await;
+        let target = ScimTarget::connect(ScimOptions { max_attempts: 2, ..options(&server) }).await.unwrap();
+        let error = target.delete("User", &id()).await.unwrap_err();
+        assert!(error.outcome_unknown() && error.concerns_whole_target(), "{error}");
+    }
+    // What never may have been carried out is told as before, and so is the service's own word on the request.
+    let server = ScriptedServer::answering([throttled(), not_let_in()]).await;
+    let error = target(&server).await.delete("User", &id()).await.unwrap_err();
+    assert!(matches!(error, TargetError::Unauthorized { .. }), "{error}");
+    let server = ScriptedServer::answering([Answer::Cut, Answer::scim(400, "{}")]).await;
+    let error = target(&server).await.delete("User", &id()).await.unwrap_err();
+    assert!(matches!(error, TargetError::Refused { status: 400, .. }), "{error}");
 }
 
 #[tokio::test]
