@@ -6,8 +6,11 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 use super::few::texts;
 use crate::reading::RawEntry;
 
+/// When an entry was last modified.
+const MODIFIED: &str = "modifyTimestamp";
+
 /// The attributes that hold them.
-pub(crate) const STAMPS: &[&str] = &["modifyTimestamp", "createTimestamp"];
+pub(crate) const STAMPS: &[&str] = &[MODIFIED, "createTimestamp"];
 
 /// How much earlier than the newest change that was seen the next search begins: what the clocks of servers that
 /// replicate may differ by, together with the time that a change takes from one to the other.
@@ -64,16 +67,23 @@ impl Stamp {
     }
 }
 
-/// The newest of the stamps that were seen, and whether every entry had one.
+/// The newest of the stamps that were seen, and whether they show every change.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
     newest: Option<Stamp>,
     missing: bool,
+    /// Whether any entry was seen.
+    any: bool,
+    /// Whether any entry showed when it was last modified: where only the times of creation can be read, no search
+    /// finds a modification.
+    modified: bool,
 }
 
 impl Stamps {
     /// Takes the stamps of an entry in.
     pub fn note(&mut self, raw: &RawEntry) {
+        self.any = true;
+        self.modified |= texts(raw, MODIFIED).any(|text| Stamp::parse(text).is_some());
         let own = STAMPS.iter().flat_map(|attribute| texts(raw, attribute)).filter_map(Stamp::parse).max();
         match own {
             None => self.missing = true,
@@ -89,10 +99,14 @@ impl Stamps {
         }
     }
 
-    /// From when on changes are to be asked for; none where not every entry shows its times. A time that is still to
+    /// From when on changes are to be asked for; none where not every entry shows its times, or none its modification. A time that is still to
     /// come, on an entry of a server whose clock was wrong, does not hide what changes until then.
     pub fn from(&self, now: Stamp) -> Option<Stamp> {
-        if self.missing { None } else { self.newest.clone().map(|newest| newest.min(now)) }
+        if self.missing || (self.any && !self.modified) {
+            None
+        } else {
+            self.newest.clone().map(|newest| newest.min(now))
+        }
     }
 }
 
@@ -141,5 +155,17 @@ mod tests {
         assert_eq!(stamps.from(now.clone()), Some(now.clone()));
         stamps.note(&entry(&[("cn", "x")]));
         assert_eq!(stamps.from(now), None, "an entry that shows no time may change unseen");
+    }
+
+    #[test]
+    fn times_of_creation_alone_do_not_show_modifications() {
+        let now = stamp("20260601000000Z");
+        let mut stamps = Stamps::default();
+        stamps.at_least(&stamp("20260101000000Z"));
+        assert!(stamps.from(now.clone()).is_some(), "an increment in which nothing changed");
+        stamps.note(&entry(&[("createTimestamp", "20260102000000Z")]));
+        assert_eq!(stamps.from(now.clone()), None);
+        stamps.note(&entry(&[("modifyTimestamp", "20260102000000Z")]));
+        assert!(stamps.from(now).is_some());
     }
 }
