@@ -216,6 +216,24 @@ async fn any_attribute_may_identify_entries_that_each_have_one() {
 }
 
 #[tokio::test]
+async fn who_cannot_be_searched_for_is_not_taken_for_deleted() {
+    let slapd = slapd(ChangeLog::None);
+    // Readable, but the schema gives it no rule for equality: a search for a value succeeds and finds nothing.
+    let sub = format!("cn=sub,{}", person(0));
+    set(&slapd, &person(0), "audio", "one");
+    slapd.apply(&format!("dn: {sub}\nobjectClass: inetOrgPerson\ncn: sub\nsn: S\naudio: two\n")).unwrap();
+    let object = SourceOptions { source_id_attribute: "audio".into(), ..SourceOptions::default() };
+    let base = person(0).parse().unwrap();
+    let options = OpenLdapOptions { object, base, ..options(&slapd, Feed::default()) };
+    let directory: Directory = OpenLdap::new(options).unwrap().into();
+    let mut store = everything(&directory, ATTRIBUTES).await;
+    slapd.delete(&sub).unwrap();
+    let error = store.import(&directory, ATTRIBUTES).await.unwrap_err();
+    assert!(matches!(&error, DirectoryError::Rights { .. }) && error.to_string().contains("search audio"), "{error}");
+    assert_eq!(store.entries.len(), 2, "nothing was deleted");
+}
+
+#[tokio::test]
 async fn any_ldap_directory_may_be_openldap() {
     let slapd = slapd(ChangeLog::SessionLog(100));
     let feed = Feed { kind: LdapKind::Any, detect_source_id: true, ..Feed::default() };

@@ -10,6 +10,7 @@ use super::leavers::Leavers;
 use super::paged::Paged;
 use super::plan::{Base, Plan, Task};
 use super::position::{Mark, Marks, now};
+use super::proof::Shown;
 use super::ready::Ready;
 use super::refresh::{End, Refresh};
 use super::stamp::{Stamp, Stamps};
@@ -50,6 +51,10 @@ pub(crate) struct OpenLdapImport {
     began: Stamp,
     /// The ids that came, where the server does not see to it that they are unique.
     pub(super) ids: Option<HashSet<SourceId>>,
+    /// For each base, by its number, an entry that came without being looked for by its id.
+    pub(super) shown: BTreeMap<usize, Shown>,
+    /// Whether not being found by an id has been shown to mean something.
+    pub(super) lookups_proven: bool,
     state: State,
 }
 
@@ -124,6 +129,8 @@ impl OpenLdapImport {
             stamps: Stamps::default(),
             began,
             ids: unchecked.then(HashSet::new),
+            shown: BTreeMap::new(),
+            lookups_proven: false,
             state: State::Running,
             way,
         };

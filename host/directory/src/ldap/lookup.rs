@@ -62,7 +62,13 @@ impl Lookup<'_> {
         attributes: &[String],
     ) -> Result<Vec<RawEntry>, DirectoryError> {
         let attribute = &reader.object().source_id_attribute;
-        let wanted: String = ids.iter().filter_map(|id| identity::filter(attribute, id)).collect();
+        let parts: Vec<String> = ids.iter().filter_map(|id| identity::filter(attribute, id)).collect();
+        if parts.len() < ids.len() {
+            // They were known by another attribute: nobody whom this one identifies can be one of them.
+            let count = ids.len() - parts.len();
+            tracing::warn!(%attribute, count, "Entries that were known by ids of another form cannot be looked for.");
+        }
+        let wanted = parts.concat();
         let mut found = Vec::new();
         if wanted.is_empty() {
             return Ok(found);

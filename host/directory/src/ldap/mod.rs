@@ -14,6 +14,7 @@ mod options;
 mod paged;
 mod plan;
 mod position;
+mod proof;
 mod ready;
 mod refresh;
 mod root;

@@ -8,6 +8,7 @@ use super::import::{Active, OpenLdapImport};
 use super::lookup::{LOOKED_UP, Lookup};
 use super::paged::{Paged, Wanted};
 use super::plan::Task;
+use super::proof::Shown;
 use super::refresh::{Asked, Refresh, Taking};
 use super::stamp::STAMPS;
 use super::way::{Dialect, Way};
@@ -81,11 +82,11 @@ impl OpenLdapImport {
     ) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
         match active {
             Active::Entries { paged, all } => match paged.next_page(connection).await? {
-                Some(page) => self.entries(page, *all).map(Some),
+                Some(page) => self.entries(page, base, *all).map(Some),
                 None => Ok(None),
             },
             Active::Ids(paged) => match paged.next_page(connection).await? {
-                Some(page) => self.listed(&page).map(Some),
+                Some(page) => self.listed(&page, base).map(Some),
                 None => Ok(None),
             },
             Active::Refresh(refresh) => refresh.next_page(&self.url, &mut self.reader).await,
@@ -119,10 +120,17 @@ impl OpenLdapImport {
         Ok(found)
     }
 
-    async fn look_for(&self, connection: &mut Connection, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
+    async fn look_for(
+        &mut self,
+        connection: &mut Connection,
+        ids: &[SourceId],
+    ) -> Result<Vec<ImportItem>, DirectoryError> {
         let bases: Vec<String> = self.bases.iter().map(|base| base.name.clone()).collect();
         let anything = Lookup { bases: &bases, filter: EVERYTHING };
         let there = anything.existing(connection, &self.reader, ids).await?;
+        if ids.iter().any(|id| !there.contains(id)) {
+            self.prove_lookups(connection).await?;
+        }
         if there.is_empty() || self.filter == EVERYTHING {
             return Ok(there.into_iter().map(ImportItem::Present).collect());
         }
@@ -132,7 +140,8 @@ impl OpenLdapImport {
         Ok(there.into_iter().map(item).collect())
     }
 
-    /// Reads entries by their ids; those that are not found have left since they were announced.
+    /// Reads entries by their ids; those that are not found have left since they were announced, where the server finds
+    /// entries by their ids at all. Where it does not, everything is read, which needs no such search.
     async fn reread(
         &mut self,
         connection: &mut Connection,
@@ -143,11 +152,17 @@ impl OpenLdapImport {
         let lookup = Lookup { bases: &bases, filter: &self.filter };
         let entries = lookup.entries(connection, &mut self.reader, ids).await?;
         let found: BTreeSet<SourceId> = entries.iter().map(|entry| entry.source_id.clone()).collect();
+        if ids.iter().any(|id| !found.contains(id)) {
+            self.prove_lookups(connection).await.map_err(|error| match error {
+                DirectoryError::Rights { url, reason } => DirectoryError::WatermarkLost { url, reason },
+                error => error,
+            })?;
+        }
         let gone = ids.iter().filter(|id| !found.contains(id)).cloned().map(ImportItem::Delete);
         Ok(gone.chain(entries.into_iter().map(ImportItem::Upsert)).collect())
     }
 
-    fn entries(&mut self, page: Vec<RawEntry>, all: bool) -> Result<Vec<ImportItem>, DirectoryError> {
+    fn entries(&mut self, page: Vec<RawEntry>, base: usize, all: bool) -> Result<Vec<ImportItem>, DirectoryError> {
         let mut items = Vec::with_capacity(page.len());
         for raw in page {
             if matches!(self.way, Way::Compare(_)) {
@@ -159,16 +174,22 @@ impl OpenLdapImport {
             }
             items.push(ImportItem::Upsert(entry));
         }
+        if let Some(ImportItem::Upsert(entry)) = items.last() {
+            self.shown.insert(base, Shown { dn: entry.dn.to_string(), id: entry.source_id.clone() });
+        }
         Ok(items)
     }
 
-    fn listed(&mut self, page: &[RawEntry]) -> Result<Vec<ImportItem>, DirectoryError> {
+    fn listed(&mut self, page: &[RawEntry], base: usize) -> Result<Vec<ImportItem>, DirectoryError> {
         let mut items = Vec::with_capacity(page.len());
         for raw in page {
             let words = server_words(&raw.dn);
             let (id, dn) = self.reader.identify(raw).map_err(|error| unreadable(&self.url, &words, &error))?;
             self.note_id(&id, &words)?;
             items.push(ImportItem::Listed(id, dn));
+        }
+        if let (Some(ImportItem::Listed(id, _)), Some(raw)) = (items.last(), page.last()) {
+            self.shown.insert(base, Shown { dn: raw.dn.clone(), id: id.clone() });
         }
         Ok(items)
     }
