@@ -9,7 +9,7 @@ pub use provisor_model::ImportItem;
 use crate::error::DirectoryError;
 use crate::ldap::OpenLdapImport;
 use crate::ldif::LdifImport;
-use crate::watermark::Watermark;
+use crate::watermark::{Known, Watermark};
 
 /// The most items that one page holds.
 pub(crate) const PAGE_ITEMS: usize = 1000;
@@ -21,6 +21,8 @@ pub struct ImportRequest {
     pub attributes: BTreeSet<AttributeName>,
     /// Where the last completed import ended; none to read everything.
     pub watermark: Option<Watermark>,
+    /// What the last completed import found out, also where its watermark was given up.
+    pub known: Option<Known>,
 }
 
 /// Which object to read.
@@ -56,6 +58,8 @@ pub enum ImportKind {
 pub struct Completion {
     /// Where the next import goes on.
     pub watermark: Watermark,
+    /// What to hand to every import and query from now on; none where there is nothing to know.
+    pub known: Option<Known>,
     /// Whether what this import did not name, as an upsert or as present, is gone from the source.
     pub absent_is_deleted: bool,
 }

@@ -23,7 +23,7 @@ pub use ldap::{ChangeReading, Feed, LdapKind, Listener, OpenLdap, OpenLdapOption
 pub use ldif::{Ldif, LdifOptions};
 pub use options::SourceOptions;
 pub use tls::ClientIdentity;
-pub use watermark::Watermark;
+pub use watermark::{Known, Watermark};
 
 /// A source directory of one configuration.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ impl Directory {
         }
     }
 
-    /// Reads one object, or the first few that meet the query; what does not exist is no error.
+    /// Reads one object, or the first few that meet the query, identified as the last import `known` did; what does not
+    /// exist is no error.
     ///
     /// # Errors
     /// As for [`Self::import`].
@@ -85,9 +86,10 @@ impl Directory {
         &self,
         query: ObjectQuery,
         attributes: &BTreeSet<AttributeName>,
+        known: Option<&Known>,
     ) -> Result<Vec<Entry>, DirectoryError> {
         match self {
-            Self::OpenLdap(server) => server.read_object(query, attributes).await,
+            Self::OpenLdap(server) => server.read_object(query, attributes, known).await,
             Self::Ldif(file) => file.read_object(query, attributes).await,
         }
     }

@@ -24,6 +24,23 @@ impl Watermark {
     }
 }
 
+/// What the last completed import found out about its source, which stays true where its watermark is given up: how
+/// entries are identified, and how far which server had come. The octets are for the source alone to understand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known(Vec<u8>);
+
+impl Known {
+    /// From the octets that [`Self::octets`] gave. Any octets are allowed: what is not understood is not known.
+    pub fn from_octets(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+
+    /// The octets to keep.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// What a watermark holds, with the mark `M` of the source's own kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position<M = String> {

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use provisor_directory::{
-    BindMethod, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, OpenLdap, OpenLdapOptions,
-    SourceOptions, TlsFault,
+    BindMethod, ChangeReading, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, OpenLdap,
+    OpenLdapOptions, SourceOptions, TlsFault,
 };
 use provisor_model::{CheckLine, CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
@@ -60,9 +60,12 @@ fn external(slapd: &Slapd) -> ConnectionOptions {
 }
 
 fn directory(connection: ConnectionOptions) -> Directory {
+    fed(connection, Feed::default())
+}
+
+fn fed(connection: ConnectionOptions, feed: Feed) -> Directory {
     let base = SUFFIX.parse().unwrap();
-    let options =
-        OpenLdapOptions { connection, base, page_size: 100, object: SourceOptions::default(), feed: Feed::default() };
+    let options = OpenLdapOptions { connection, base, page_size: 100, object: SourceOptions::default(), feed };
     OpenLdap::new(options).unwrap().into()
 }
 
@@ -231,10 +234,24 @@ async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has
     provider.apply(&person("not-yet-copied")).unwrap();
     let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
     assert_eq!((report.full, report.upserted), (false, 1), "{report:?}");
+    let comparing = || fed(connection.clone(), Feed { changes: ChangeReading::Compare, ..Feed::default() });
+    let mut compared = everything(&comparing(), ATTRIBUTES).await;
     provider.stop().unwrap();
     replica.restart().unwrap();
     let error = store.import(&directory(), ATTRIBUTES).await.unwrap_err();
     assert!(error.is_transient() && error.to_string().contains("behind"), "{error}");
+    // Nor is everything read from it where the watermark was given up.
+    let watermark = store.watermark.take();
+    let error = store.import(&directory(), ATTRIBUTES).await.unwrap_err();
+    assert!(error.is_transient() && error.to_string().contains("behind"), "{error}");
+    store.watermark = watermark;
+    // Where nothing shows how far it has come, its first import deletes nobody.
+    let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
+    assert!(report.full && !report.absent_is_deleted, "{report:?}");
+    assert!(compared.entry("uid=not-yet-copied").is_some());
+    let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
+    assert!(report.full && report.absent_is_deleted, "{report:?}");
+    assert!(compared.entry("uid=not-yet-copied").is_none(), "what stays away is gone");
     assert!(store.entry("uid=not-yet-copied").is_some());
 
     provider.restart().unwrap();

@@ -164,7 +164,7 @@ async fn an_empty_or_missing_file_is_an_error_and_one_without_entries_is_not() {
 async fn a_file_that_changes_while_it_is_read_is_no_import() {
     let generated = Generated::generate(Size { people: 3000, groups: 0, big: 0 }, 2).to_ldif(true);
     let file = File::new(&generated);
-    let request = ImportRequest { attributes: names(&["cn"]), watermark: None };
+    let request = ImportRequest { attributes: names(&["cn"]), watermark: None, known: None };
     let mut import = file.directory().import(request).await.unwrap();
     assert!(import.next_page().await.unwrap().is_some());
     file.write([&generated, "\n", ADA].concat());
@@ -183,7 +183,7 @@ async fn a_file_that_changes_while_it_is_read_is_no_import() {
 #[tokio::test]
 async fn an_import_that_is_left_half_way_has_no_end() {
     let file = File::new([ADA, BOB].concat());
-    let request = ImportRequest { attributes: names(&["cn"]), watermark: None };
+    let request = ImportRequest { attributes: names(&["cn"]), watermark: None, known: None };
     let import = file.directory().import(request).await.unwrap();
     assert!(import.finish().is_err());
 }
@@ -199,7 +199,7 @@ async fn single_objects_are_found_by_name_id_and_value() {
         (ObjectQuery::Attribute { name: "cn".into(), value: Value::Text("BOB".into()) }, 1),
         (ObjectQuery::Attribute { name: "cn".into(), value: Value::Text("Eve".into()) }, 0),
     ] {
-        let found = directory.read_object(query.clone(), &names(&["objectClass"])).await.unwrap();
+        let found = directory.read_object(query.clone(), &names(&["objectClass"]), None).await.unwrap();
         assert_eq!(found.len(), expected, "{query:?}");
         assert!(found.iter().all(|entry| entry.attributes.len() == 1), "only what was asked for");
     }

@@ -91,7 +91,7 @@ async fn a_server_without_synchronisation_is_followed_by_comparing() {
     let directory = directory(&server, ChangeReading::Auto);
     let store = follow(&mut server, &directory).await;
     let id = store.entry("uid=renamed").unwrap().source_id.clone();
-    let found = directory.read_object(ObjectQuery::SourceId(id), &names(ATTRIBUTES)).await.unwrap();
+    let found = directory.read_object(ObjectQuery::SourceId(id), &names(ATTRIBUTES), None).await.unwrap();
     assert_eq!(found.len(), 1, "an id leads back to its entry");
     let lines = directory.check().await;
     let line = |what: &str| lines.iter().find(|line| line.what == what).unwrap().outcome.clone();

@@ -361,7 +361,7 @@ async fn start_tls_secures_the_plain_port() {
 #[tokio::test]
 async fn a_server_that_dies_in_mid_import_completes_nothing() {
     let mut slapd = slapd(600, ChangeLog::SessionLog(1000));
-    let request = ImportRequest { attributes: names(ATTRIBUTES), watermark: None };
+    let request = ImportRequest { attributes: names(ATTRIBUTES), watermark: None, known: None };
     let mut import = directory(&slapd).import(request).await.unwrap();
     assert!(import.next_page().await.unwrap().is_some());
     slapd.crash().unwrap();
@@ -427,19 +427,19 @@ async fn single_objects_are_found_by_name_id_and_value() {
         ObjectQuery::Attribute { name: "uid".into(), value: Value::Text(uid) },
     ] {
         assert_eq!(
-            directory.read_object(query.clone(), &names(ATTRIBUTES)).await.unwrap(),
+            directory.read_object(query.clone(), &names(ATTRIBUTES), None).await.unwrap(),
             std::slice::from_ref(entry),
             "{query:?}"
         );
     }
     let many = ObjectQuery::Attribute { name: "objectClass".into(), value: Value::Text("inetOrgPerson".into()) };
-    assert_eq!(directory.read_object(many, &names(ATTRIBUTES)).await.unwrap().len(), 10, "the first few");
+    assert_eq!(directory.read_object(many, &names(ATTRIBUTES), None).await.unwrap().len(), 10, "the first few");
     for nothing in [
         ObjectQuery::Dn(format!("uid=nobody,{SUFFIX}").parse().unwrap()),
         ObjectQuery::Dn("dc=elsewhere".parse().unwrap()),
         ObjectQuery::Attribute { name: "uid".into(), value: Value::Text("*".into()) },
     ] {
-        assert_eq!(directory.read_object(nothing.clone(), &names(ATTRIBUTES)).await.unwrap(), [], "{nothing:?}");
+        assert_eq!(directory.read_object(nothing.clone(), &names(ATTRIBUTES), None).await.unwrap(), [], "{nothing:?}");
     }
 }
 

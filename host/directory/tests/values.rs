@@ -151,8 +151,10 @@ async fn names_with_every_escape_are_the_entries_they_name() {
         let name: Dn = format!("{rdn},{SUFFIX}").parse().unwrap();
         assert!(keys.contains(&name.key()), "{rdn} is not found as it was written");
         // What is written out names the same entry to the server.
-        let entry =
-            directory.read_object(ObjectQuery::Dn(name.to_string().parse().unwrap()), &names(&["cn"])).await.unwrap();
+        let entry = directory
+            .read_object(ObjectQuery::Dn(name.to_string().parse().unwrap()), &names(&["cn"]), None)
+            .await
+            .unwrap();
         assert_eq!(entry.len(), 1, "{rdn}");
         let own = entry[0].dn.rdns()[0].first_value().unwrap().to_owned();
         assert!(

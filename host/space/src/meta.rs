@@ -9,6 +9,8 @@ use crate::{Space, SpaceError};
 pub enum MetaKey {
     /// Where the change feed stands.
     Watermark,
+    /// What the last import found out about its source, which outlives the watermark.
+    Known,
     /// Which attributes the entries hold.
     Reads,
     /// The source's schema as of the last import.
@@ -31,6 +33,7 @@ impl MetaKey {
     fn as_str(self) -> &'static str {
         match self {
             Self::Watermark => "watermark",
+            Self::Known => "known",
             Self::Reads => "reads",
             Self::Schema => "schema",
             Self::EvaluatedUnder => "evaluated-under",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Watermark};
+use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Known, Watermark};
 use provisor_model::{Schema, SourceId};
 use provisor_rules::Chain;
 use provisor_space::{ImportEnd, MetaKey, PageCounts};
@@ -35,24 +35,27 @@ pub(crate) async fn import(
     let schema = directory.schema().await?;
     check_reads(configuration, chain, &schema)?;
     let identity = configuration.source_identity().into_bytes();
-    let watermark = {
+    let (watermark, known) = {
         let identity = identity.clone();
         store
             .with(move |space| {
                 let same = space.fact(MetaKey::Source)?.is_none_or(|known| known == identity);
-                Ok(space.fact(MetaKey::Watermark)?.filter(|_| same && !initial).map(Watermark::from_octets))
+                let watermark = space.fact(MetaKey::Watermark)?.filter(|_| same && !initial);
+                // Also where everything is read: a server that lags behind must not delete what it has yet to learn.
+                let known = space.fact(MetaKey::Known)?.map(Known::from_octets);
+                Ok((watermark.map(Watermark::from_octets), known))
             })
             .await?
     };
     let incremental = watermark.is_some();
     let reads = Arc::new(reads(configuration, chain, &schema));
-    match attempt(store, &directory, &reads, &schema, watermark, watch).await {
+    match attempt(store, &directory, &reads, &schema, (watermark, known.clone()), watch).await {
         Ok(Some(imported)) => finish(store, imported, identity).await,
         // The watermark was not this store's, or the server has lost track of it.
-        Ok(None) => again(store, &directory, &reads, &schema, watch, identity).await,
+        Ok(None) => again(store, &directory, &reads, &schema, known, watch, identity).await,
         Err(SyncError::Directory(error)) if incremental && error.needs_full_import() => {
             tracing::warn!(configuration = configuration.name, %error, "The source is read anew.");
-            again(store, &directory, &reads, &schema, watch, identity).await
+            again(store, &directory, &reads, &schema, known, watch, identity).await
         }
         Err(error) => Err(error),
     }
@@ -63,10 +66,11 @@ async fn again(
     directory: &Directory,
     reads: &Arc<Reads>,
     schema: &Schema,
+    known: Option<Known>,
     watch: &CycleWatch,
     identity: Vec<u8>,
 ) -> Result<Imported, SyncError> {
-    match attempt(store, directory, reads, schema, None, watch).await? {
+    match attempt(store, directory, reads, schema, (None, known), watch).await? {
         Some(imported) => finish(store, imported, identity).await,
         None => Err(SyncError::Internal("a full import spoke of entries that it did not bring".into())),
     }
@@ -100,10 +104,10 @@ async fn attempt(
     directory: &Directory,
     reads: &Arc<Reads>,
     schema: &Schema,
-    watermark: Option<Watermark>,
+    (watermark, known): (Option<Watermark>, Option<Known>),
     watch: &CycleWatch,
 ) -> Result<Option<Imported>, SyncError> {
-    let mut import = directory.import(ImportRequest { attributes: reads.attributes.clone(), watermark }).await?;
+    let mut import = directory.import(ImportRequest { attributes: reads.attributes.clone(), watermark, known }).await?;
     let kind = import.kind();
     let given = Arc::clone(reads);
     store
@@ -139,6 +143,7 @@ async fn attempt(
             space.atomically(|space| -> Result<u64, SyncError> {
                 let stored = serde_json::to_vec(&schema).map_err(provisor_space::SpaceError::from)?;
                 space.set_fact(MetaKey::Schema, Some(&stored))?;
+                space.set_fact(MetaKey::Known, completion.known.as_ref().map(Known::octets))?;
                 Ok(space.complete_import(&end)?)
             })
         })

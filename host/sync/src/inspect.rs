@@ -81,9 +81,13 @@ impl Pipeline {
     /// Whether the organisational units and groups of the scope are in the source.
     async fn check_units(&self, directory: &Directory) -> Vec<CheckLine> {
         let mut lines = Vec::new();
+        let known = match self.known().await {
+            Ok(known) => known,
+            Err(error) => return vec![CheckLine::failed("scope", error.to_string())],
+        };
         let scope = &self.configuration.scope;
         for unit in scope.organizational_units.iter().chain(&scope.groups) {
-            let found = directory.read_object(ObjectQuery::Dn(unit.clone()), &BTreeSet::new()).await;
+            let found = directory.read_object(ObjectQuery::Dn(unit.clone()), &BTreeSet::new(), known.as_ref()).await;
             let what = "scope";
             lines.push(match found {
                 Ok(found) if found.is_empty() => {

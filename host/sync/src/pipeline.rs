@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use provisor_directory::Known;
 use provisor_model::Dn;
 use provisor_rules::{Chain, RulesHost};
 use provisor_space::{CycleNumber, MetaKey, Space};
@@ -126,6 +127,11 @@ impl Pipeline {
             }
         }
         outcome
+    }
+
+    /// What the last import found out about the source.
+    pub(crate) async fn known(&self) -> Result<Option<Known>, SyncError> {
+        Ok(self.store.with(|space| Ok(space.fact(MetaKey::Known)?)).await?.map(Known::from_octets))
     }
 
     /// Lets the next cycle read everything.

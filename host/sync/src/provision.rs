@@ -117,8 +117,9 @@ impl Pipeline {
         let directory = self.configuration.directory()?;
         let schema = directory.schema().await?;
         let reads = reads(&self.configuration, chain, &schema).attributes;
+        let known = self.known().await?;
         for query in self.queries(object).await? {
-            let mut found = directory.read_object(query, &reads).await?;
+            let mut found = directory.read_object(query, &reads, known.as_ref()).await?;
             match (found.pop(), found.len()) {
                 (None, _) => {}
                 (Some(entry), 0) => return Ok((entry, schema)),

@@ -9,7 +9,7 @@ use super::OpenLdap;
 use super::leavers::Leavers;
 use super::paged::Paged;
 use super::plan::{Base, Plan, Task};
-use super::position::{Mark, Marks, now};
+use super::position::{Mark, Marks, Standing, now};
 use super::proof::Shown;
 use super::ready::Ready;
 use super::refresh::{End, Refresh};
@@ -32,6 +32,10 @@ pub(crate) struct OpenLdapImport {
     pub(super) reader: Reader,
     attributes: BTreeSet<AttributeName>,
     fingerprint: String,
+    /// The servers that keep the directory.
+    urls: Vec<String>,
+    /// Whether the server may not have caught up with another that was read before, so that what it lacks is not gone.
+    may_lag: bool,
     pub(super) filter: String,
     pub(super) page_size: u32,
     pub(super) way: Way,
@@ -90,7 +94,7 @@ impl OpenLdapImport {
         // What may not be asked for is refused before anything is connected.
         Selection::new(&request.attributes, &server.options.object, Aliases::new())?;
         let began = Stamp::now();
-        let Ready { mut connection, schema, object, mut way, .. } = server.ready(&request).await?;
+        let Ready { mut connection, schema, object, mut way, known } = server.ready(&request).await?;
         let fingerprint = server.fingerprint(&object);
         let marks = Position::<Marks>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
         let unchecked = !is_unique_by_nature(&object.source_id_attribute);
@@ -116,6 +120,8 @@ impl OpenLdapImport {
             reader,
             attributes: request.attributes,
             fingerprint,
+            urls: server.options.connection.urls.clone(),
+            may_lag: false,
             filter: server.filter(),
             page_size: server.options.page_size,
             kind: ImportKind::Full,
@@ -150,6 +156,14 @@ impl OpenLdapImport {
             }
         } else if had_watermark {
             tracing::info!(url = import.url, "The watermark does not serve; everything is read.");
+        }
+        import.may_lag = server.may_lag(&import.url, &import.way, known.as_ref());
+        if import.may_lag {
+            tracing::warn!(
+                url = import.url,
+                "The last import was made from another server, and nothing shows that this one has caught up with it. Who is \
+                 missing here is not taken for deleted yet; the next import from this server decides."
+            );
         }
         let plan = Plan::full(&import.way, &bases);
         import.take_up(plan, ImportKind::Full);
@@ -281,7 +295,7 @@ impl OpenLdapImport {
     }
 
     fn absent_is_deleted(&self) -> bool {
-        self.bases.iter().any(|base| base.absent_is_deleted)
+        !self.may_lag && self.bases.iter().any(|base| base.absent_is_deleted)
     }
 
     pub fn finish(self) -> Result<Completion, DirectoryError> {
@@ -290,18 +304,23 @@ impl OpenLdapImport {
         }
         let absent_is_deleted = self.absent_is_deleted();
         let since = self.stamps.from(self.began);
-        let mark = |base: Base| match (&self.way, &since) {
+        let mark = |base: &Base| match (&self.way, &since) {
             (Way::Compare(_), None) => None,
-            (Way::Compare(_), Some(time)) => {
-                Some((base.name, Mark::Since { time: time.clone(), server: self.url.clone() }))
-            }
-            (Way::Sync(_), _) => base.mark.map(|mark| (base.name, mark)),
+            (Way::Compare(_), Some(time)) => Some(Mark::Since { time: time.clone(), server: self.url.clone() }),
+            (Way::Sync(_), _) => base.mark.clone(),
         };
-        let bases: Option<BTreeMap<String, Mark>> = self.bases.into_iter().map(mark).collect();
+        let bases: BTreeMap<String, Option<Mark>> =
+            self.bases.iter().map(|base| (base.name.clone(), mark(base))).collect();
         let source_id = self.reader.object().source_id_attribute.to_string();
-        let marks = bases.map(|bases| Marks { source_id, whole: self.whole, bases });
+        let server = self.url;
+        let standing = Standing { source_id: source_id.clone(), server: server.clone(), urls: self.urls, bases };
+        let marked = |(base, mark): (&String, &Option<Mark>)| Some((base.clone(), mark.clone()?));
+        // Who was missing is looked for again by the next import, so that reads everything too.
+        let bases: Option<BTreeMap<String, Mark>> =
+            if self.may_lag { None } else { standing.bases.iter().map(marked).collect() };
+        let marks = bases.map(|bases| Marks { source_id, whole: self.whole, server, bases });
         let position = Position::new(self.fingerprint, &self.attributes, marks);
-        Ok(Completion { watermark: position.to_watermark(), absent_is_deleted })
+        Ok(Completion { watermark: position.to_watermark(), known: Some(standing.to_known()), absent_is_deleted })
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::controls::{EntryState, SyncInfo};
+use super::csn::Csns;
 use super::few::{malformed, read_one};
 use super::message::{self, Message};
 use super::paged::{manage_dsa_it, reference};
@@ -66,8 +67,15 @@ pub(crate) async fn listen(
     let mut searches = JoinSet::new();
     for base in server.bases() {
         let cookie = marks.as_ref().and_then(|marks| marks.bases.get(&base)?.cookie().map(<[u8]>::to_vec));
-        let ear =
-            Ear { endpoint: Arc::clone(&server.endpoint), base, filter: server.filter(), cookie, tell: tell.clone() };
+        let maker = marks.as_ref().map(|marks| marks.server.clone()).unwrap_or_default();
+        let ear = Ear {
+            endpoint: Arc::clone(&server.endpoint),
+            base,
+            filter: server.filter(),
+            cookie,
+            maker,
+            tell: tell.clone(),
+        };
         searches.spawn(async move {
             let tell = ear.tell.clone();
             if let Err(error) = ear.listen().await {
@@ -85,6 +93,8 @@ struct Ear {
     base: String,
     filter: String,
     cookie: Option<Vec<u8>>,
+    /// The server that made the cookie.
+    maker: String,
     tell: mpsc::Sender<Result<(), DirectoryError>>,
 }
 
@@ -92,8 +102,10 @@ impl Ear {
     async fn listen(self) -> Result<(), DirectoryError> {
         let mut connection = Connection::try_open(&self.endpoint).await?;
         let mode = RefreshMode::RefreshAndPersist;
-        let request: RawControl =
-            SyncRequest { mode, cookie: self.cookie.clone(), reload_hint: false }.critical().into();
+        // Only the numbers of OpenLDAP mean something to other servers than the one that made the cookie.
+        let numbers = |cookie: &[u8]| std::str::from_utf8(cookie).ok().and_then(Csns::from_cookie).is_some();
+        let cookie = self.cookie.clone().filter(|cookie| self.maker == connection.url() || numbers(cookie));
+        let request: RawControl = SyncRequest { mode, cookie, reload_hint: false }.critical().into();
         let search = Search {
             base: &self.base,
             scope: Scope::Subtree,

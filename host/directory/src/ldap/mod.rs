@@ -40,7 +40,7 @@ use crate::import::{ImportRequest, ObjectQuery, QUERY_OBJECTS};
 use crate::options::SourceOptions;
 use crate::reading::{NotText, ReadError, Reader};
 use crate::selection::{Aliases, Selection};
-use crate::watermark::Watermark;
+use crate::watermark::{Known, Watermark};
 use few::FewSearch;
 use schema::ServerSchema;
 
@@ -91,6 +91,7 @@ impl OpenLdap {
         &self,
         query: ObjectQuery,
         attributes: &BTreeSet<AttributeName>,
+        known: Option<&Known>,
     ) -> Result<Vec<Entry>, DirectoryError> {
         Selection::new(attributes, &self.options.object, Aliases::new())?;
         if let ObjectQuery::Attribute { name, .. } = &query {
@@ -102,7 +103,9 @@ impl OpenLdap {
             return Ok(Vec::new());
         }
         let mut connection = Connection::open(&self.endpoint).await?;
-        let object = self.identification(&mut connection, None).await?;
+        let known = self.standing(known);
+        let earlier = known.as_ref().map(|known| known.source_id.as_str());
+        let object = self.identification(&mut connection, earlier).await?;
         let (bases, scope, part) = match &query {
             ObjectQuery::Dn(dn) => (vec![dn.to_string()], Scope::Base, Some(String::new())),
             ObjectQuery::SourceId(id) => {

@@ -79,12 +79,13 @@ impl Plan {
                     vec![Task::Changes(cookie.clone().into_bytes())]
                 }
                 (Way::Sync(Dialect::OpenLdap(_)), _) => return None,
-                (Way::Sync(_), mark) => vec![Task::Changes(mark.cookie()?.to_vec())],
+                // What such a cookie means, the server alone knows that made it.
+                (Way::Sync(_), mark) if marks.server == url => vec![Task::Changes(mark.cookie()?.to_vec())],
                 (Way::Compare(_), Mark::Since { time, server }) if server == url => {
                     // The listing first: what is made after it, and before the changes are read, comes with these.
                     vec![Task::Ids, Task::Since(time.clone())]
                 }
-                (Way::Compare(_), _) => return None,
+                (Way::Sync(_) | Way::Compare(_), _) => return None,
             };
             parts.push((base, Some(mark.clone()), tasks));
         }
@@ -108,7 +109,12 @@ mod tests {
     const URL: &str = "ldaps://one";
 
     fn marks(mark: Mark) -> Marks {
-        Marks { source_id: "entryUUID".into(), whole: 1000, bases: [("dc=a".to_owned(), mark)].into() }
+        Marks {
+            source_id: "entryUUID".into(),
+            whole: 1000,
+            server: URL.into(),
+            bases: [("dc=a".to_owned(), mark)].into(),
+        }
     }
 
     fn tasks(way: &Way, mark: Mark, url: &str, now: u64) -> Option<Vec<Task>> {
@@ -131,7 +137,8 @@ mod tests {
     fn a_cookie_is_taken_apart_for_openldap_only() {
         let opaque = Mark::Cookie("opaque".into());
         let standard = Way::Sync(Dialect::Standard);
-        assert_eq!(tasks(&standard, opaque.clone(), "", 1001), Some(vec![Task::Changes(b"opaque".to_vec())]));
+        assert_eq!(tasks(&standard, opaque.clone(), URL, 1001), Some(vec![Task::Changes(b"opaque".to_vec())]));
+        assert_eq!(tasks(&standard, opaque.clone(), "ldaps://two", 1001), None, "it is another server's");
         let numbers = Csns::from_cookie("csn=20260131120000.000000Z#000000#001#000000").unwrap();
         assert_eq!(tasks(&Way::Sync(Dialect::OpenLdap(vec![numbers])), opaque, "", 1001), None);
         let full = Plan::full(&standard, &["dc=a".to_owned()]);

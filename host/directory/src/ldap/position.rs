@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::stamp::Stamp;
+use crate::watermark::Known;
 
 /// How long changes may be read by what does not prove to be complete, such as timestamps, before everything is read.
 const WHOLE_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -17,6 +18,9 @@ pub(crate) struct Marks {
     pub source_id: String,
     /// When everything was read last, in seconds since 1970 by this host's clock.
     pub whole: u64,
+    /// The server whose marks these are: what only it understands is not sent to others.
+    #[serde(default)]
+    pub server: String,
     /// For each base.
     pub bases: BTreeMap<String, Mark>,
 }
@@ -36,6 +40,33 @@ pub(crate) enum Mark {
         /// Whose time that is.
         server: String,
     },
+}
+
+/// What stays known of a directory when its watermark is given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    /// The attribute that identified entries.
+    pub source_id: String,
+    /// The server that the last complete import was made from.
+    pub server: String,
+    /// All that were configured then: where none of them is now, this is about another directory.
+    pub urls: Vec<String>,
+    /// Each base, and where its changes went on.
+    pub bases: BTreeMap<String, Option<Mark>>,
+}
+
+impl Standing {
+    /// What is known of the directory that these servers keep.
+    pub fn read(known: Option<&Known>, urls: &[String]) -> Option<Self> {
+        let standing: Self = serde_json::from_slice(known?.octets()).ok()?;
+        urls.iter().any(|url| standing.urls.contains(url)).then_some(standing)
+    }
+
+    /// In the form in which it is kept.
+    pub fn to_known(&self) -> Known {
+        // Strings, numbers and lists of them: there is nothing in them that JSON could refuse.
+        Known::from_octets(serde_json::to_vec(self).unwrap_or_default())
+    }
 }
 
 impl Mark {
@@ -76,7 +107,8 @@ mod tests {
 
     #[test]
     fn everything_is_read_again_after_a_day_or_when_the_clock_was_set_back() {
-        let marks = Marks { source_id: "entryUUID".into(), whole: 1_000_000, bases: BTreeMap::new() };
+        let marks =
+            Marks { source_id: "entryUUID".into(), whole: 1_000_000, server: String::new(), bases: BTreeMap::new() };
         assert!(!marks.whole_is_due(1_000_000));
         assert!(!marks.whole_is_due(1_086_399));
         assert!(marks.whole_is_due(1_086_400));

@@ -1,7 +1,7 @@
 //! A server to import from: connected, known, and not behind what was read before.
 
 use super::csn::Csns;
-use super::position::{Mark, Marks};
+use super::position::{Mark, Marks, Standing};
 use super::root::RootDse;
 use super::schema::ServerSchema;
 use super::way::{Dialect, Way};
@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::import::ImportRequest;
 use crate::options::SourceOptions;
-use crate::watermark::Position;
+use crate::watermark::{Known, Position};
 use provisor_model::AttributeName;
 
 /// A server, and what was found out about it.
@@ -21,8 +21,8 @@ pub(crate) struct Ready {
     pub object: SourceOptions,
     /// How its changes are read.
     pub way: Way,
-    /// Where an earlier import of the same entries stands.
-    earlier: Option<Marks>,
+    /// What is known of the last complete import.
+    pub known: Option<Standing>,
 }
 
 impl OpenLdap {
@@ -47,23 +47,53 @@ impl OpenLdap {
         let mut connection = Connection::open(&self.endpoint).await?;
         let schema = ServerSchema::read(&mut connection, &self.base).await?;
         let root = RootDse::read(&mut connection).await?;
-        let earlier = Position::<Marks>::read(request.watermark.as_ref()).and_then(|earlier| {
+        // A watermark of a time in which nothing was kept beside it says the same.
+        let by_watermark = || {
+            let earlier = Position::<Marks>::read(request.watermark.as_ref())?;
             let marks = earlier.mark.as_ref()?;
             let source_id_attribute = AttributeName::from(marks.source_id.as_str());
             let object = SourceOptions { source_id_attribute, ..self.options.object.clone() };
-            earlier.was_made_with(&self.fingerprint(&object)).then(|| marks.clone())
-        });
-        let object = self.identification(&mut connection, earlier.as_ref()).await?;
+            earlier.was_made_with(&self.fingerprint(&object)).then(|| Standing {
+                source_id: marks.source_id.clone(),
+                server: marks.server.clone(),
+                urls: Vec::new(),
+                bases: marks.bases.iter().map(|(base, mark)| (base.clone(), Some(mark.clone()))).collect(),
+            })
+        };
+        let known = self.standing(request.known.as_ref()).or_else(by_watermark);
+        let earlier = known.as_ref().map(|known| known.source_id.as_str());
+        let object = self.identification(&mut connection, earlier).await?;
         let way = Way::choose(self, &mut connection, &root, &object.source_id_attribute).await?;
-        Ok(Ready { connection, schema, object, way, earlier })
+        Ok(Ready { connection, schema, object, way, known })
+    }
+
+    /// What is known of this directory from the last complete import.
+    pub(super) fn standing(&self, known: Option<&Known>) -> Option<Standing> {
+        Standing::read(known, &self.options.connection.urls)
+    }
+
+    /// Whether nothing shows that a server is as far as another was, from which the last complete import was made: what
+    /// it lacks may be what it has yet to learn.
+    pub(super) fn may_lag(&self, url: &str, way: &Way, known: Option<&Standing>) -> bool {
+        let Some(known) = known else { return false };
+        if !self.endpoint.has_several() || known.server.is_empty() || known.server == url {
+            return false;
+        }
+        // Numbers were compared before; a base that is new has nothing to lose.
+        let numbered = |base: &String| match known.bases.get(base) {
+            None => true,
+            Some(Some(Mark::Cookie(cookie))) => Csns::from_cookie(cookie).is_some(),
+            Some(_) => false,
+        };
+        !(matches!(way, Way::Sync(Dialect::OpenLdap(_))) && self.bases().iter().all(numbered))
     }
 
     /// Whether a server does not show that it knows all that is known already. Only OpenLDAP's cookies tell; one who
     /// keeps how far it has come to itself may be behind as well.
     fn is_behind(&self, ready: &Ready) -> bool {
-        let Some(earlier) = &ready.earlier else { return false };
+        let Some(earlier) = &ready.known else { return false };
         let known = |base| match earlier.bases.get(base) {
-            Some(Mark::Cookie(cookie)) => Csns::from_cookie(cookie),
+            Some(Some(Mark::Cookie(cookie))) => Csns::from_cookie(cookie),
             _ => None,
         };
         let bases = self.bases();

@@ -6,7 +6,6 @@ use super::OpenLdap;
 use super::csn::Csns;
 use super::few::read_one;
 use super::options::{ChangeReading, LdapKind};
-use super::position::Marks;
 use super::refresh::{Asked, Refresh, Taking};
 use super::root::RootDse;
 use crate::connection::Connection;
@@ -139,7 +138,7 @@ impl OpenLdap {
     pub(crate) async fn identification(
         &self,
         connection: &mut Connection,
-        earlier: Option<&Marks>,
+        earlier: Option<&str>,
     ) -> Result<SourceOptions, DirectoryError> {
         let configured = self.options.object.clone();
         if !self.options.feed.detect_source_id {
@@ -150,8 +149,8 @@ impl OpenLdap {
             base.as_ref().is_some_and(|base| base.attributes.iter().any(|own| own.name.eq_ignore_ascii_case(name)))
         };
         let found = match earlier {
-            Some(Marks { source_id, .. }) if has(source_id) => Some(source_id.as_str()),
-            Some(Marks { source_id, .. }) => {
+            Some(source_id) if has(source_id) => Some(source_id),
+            Some(source_id) => {
                 return Err(DirectoryError::Rights {
                     url: connection.url().to_owned(),
                     reason: format!(

@@ -80,6 +80,7 @@ impl LdifImport {
     pub fn finish(self) -> Result<Completion, DirectoryError> {
         match self.stage {
             Stage::Ended => Ok(Completion {
+                known: None,
                 watermark: self.position.to_watermark(),
                 absent_is_deleted: self.kind == ImportKind::Full,
             }),

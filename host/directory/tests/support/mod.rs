@@ -7,7 +7,7 @@ pub mod double;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Watermark};
+use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Known, Watermark};
 use provisor_model::{AttributeName, Attributes, Entry, SourceId};
 
 /// What an import did.
@@ -28,6 +28,7 @@ pub struct Store {
     pub entries: BTreeMap<SourceId, Entry>,
     pub excluded: BTreeSet<SourceId>,
     pub watermark: Option<Watermark>,
+    pub known: Option<Known>,
 }
 
 impl Store {
@@ -44,7 +45,11 @@ impl Store {
 
     /// One attempt; none where something was listed that is not known, or elsewhere, and did not come either.
     async fn attempt(&mut self, directory: &Directory, attributes: &[&str]) -> Result<Option<Report>, DirectoryError> {
-        let request = ImportRequest { attributes: names(attributes), watermark: self.watermark.clone() };
+        let request = ImportRequest {
+            attributes: names(attributes),
+            watermark: self.watermark.clone(),
+            known: self.known.clone(),
+        };
         let mut import = directory.import(request).await?;
         let mut report = Report { full: import.kind() == ImportKind::Full, ..Report::default() };
         let (mut named, mut listed) = (BTreeSet::new(), BTreeMap::new());
@@ -115,6 +120,7 @@ impl Store {
             self.excluded.retain(|id| named.contains(id));
         }
         self.watermark = Some(completion.watermark);
+        self.known = completion.known;
         Ok(Some(report))
     }
 
