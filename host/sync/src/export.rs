@@ -12,7 +12,7 @@ use crate::context::{Context, Tally};
 use crate::finalise::{REMOVALS, TargetFacts};
 use crate::matching::{baseline, resolve_references};
 use crate::record::{self, Record, shown};
-use crate::request::{Prepared, Reply, Request, keep_done, prepare, send, sent_by};
+use crate::request::{Prepared, Reply, Request, keep_done, prepare, present_in, send, sent_by};
 use crate::store::Store;
 use crate::watch::Step;
 use crate::{SyncError, clock, settle};
@@ -511,7 +511,7 @@ pub(crate) async fn open_circles(
             let change = Change::Set(TargetValue::Plain(temporary.clone()));
             let old = Some(TargetValue::Plain(Plain::Text(old.clone())));
             let changes = [AttributeChange { path: path.clone(), old, change }];
-            let present = link.exported.keys().cloned().collect();
+            let present = present_in(&link.exported);
             // The intent stays until the final value has gone out, so that a temporary one is never left behind.
             store.with(move |space| Ok(space.set_intent(key, OperationKind::Update, clock::milliseconds())?)).await?;
             let update = Update { kind: &link.kind, id: &link.resource_id, present: &present, changes: &changes };

@@ -93,7 +93,7 @@ pub(crate) fn prepare(
             if !body.contributions.contains_key(&context.paths.active) {
                 exported.remove(&context.paths.active);
             }
-            let present = body.baseline.keys().cloned().collect();
+            let present = present_in(&body.baseline);
             if sent.is_empty() { Request::None } else { Request::Update { id, present, changes: sent } }
         }
         OperationKind::Disable => {
@@ -104,7 +104,7 @@ pub(crate) fn prepare(
             exported.insert(path.clone(), off.clone());
             changes = vec![AttributeChange { path: path.clone(), old: old.clone(), change: Change::Set(off) }];
             let sent = to_target(space, &changes, &BTreeMap::new())?;
-            Request::Update { id, present: body.baseline.keys().cloned().collect(), changes: sent }
+            Request::Update { id, present: present_in(&body.baseline), changes: sent }
         }
         OperationKind::Delete => Request::Delete { id: body.resource_id.clone().ok_or_else(no_resource)? },
         OperationKind::Release => Request::None,
@@ -119,6 +119,12 @@ pub(crate) fn sent_by(prepared: &Prepared) -> Sent {
         Request::Update { .. } => sent_in(&prepared.changes),
         Request::None | Request::Delete { .. } => Sent::new(),
     }
+}
+
+/// The paths at which a resource has something from us. An empty list is nothing: services leave it out of what they show.
+pub(crate) fn present_in(exported: &Sent) -> BTreeSet<TargetPath> {
+    let is_empty = |value: &TargetValue<SourceId>| matches!(value, TargetValue::References(ids) if ids.is_empty());
+    exported.iter().filter(|(_, value)| !is_empty(value)).map(|(path, _)| path.clone()).collect()
 }
 
 /// What changes set.

@@ -10,7 +10,7 @@ use provisor_target::{ScimTarget, TargetError, Update, Updated};
 use crate::context::{Context, Tally};
 use crate::export::retry_after;
 use crate::record::{self, Record, retry_words, shown};
-use crate::request::sent_in;
+use crate::request::{present_in, sent_in};
 use crate::store::Store;
 use crate::watch::Step;
 use crate::{SyncError, clock};
@@ -52,7 +52,7 @@ pub(crate) async fn settle_references(
         context.watch.report(Step::References, done, None);
         let results: Vec<(Settling, Result<Updated, TargetError>)> = stream::iter(page)
             .map(|settling| async move {
-                let present = settling.link.exported.keys().cloned().collect();
+                let present = present_in(&settling.link.exported);
                 let update = Update {
                     kind: &settling.link.kind,
                     id: &settling.link.resource_id,

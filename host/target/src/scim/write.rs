@@ -53,7 +53,8 @@ pub struct Update<'a> {
     pub kind: &'a str,
     /// What the service calls it.
     pub id: &'a ResourceId,
-    /// The paths that it has from us before the changes: they tell a row that must be made from one that is there.
+    /// The paths that it has from us before the changes, empty lists apart: they tell a row that must be made from one
+    /// that is there, and a list that is hidden from one that is empty.
     pub present: &'a BTreeSet<TargetPath>,
     /// What changes.
     pub changes: &'a [AttributeChange<ResourceId>],
@@ -98,14 +99,16 @@ impl ScimTarget {
         let mut created = Created { resource, requests: 1, unfinished: None };
         match self.dropped_at_creation(kind, &attributes, &created.resource).await {
             Ok(dropped) if !dropped.is_empty() => {
-                self.add_after_creation(kind, &mut created, &attributes, &dropped).await;
+                // These lists are not there from us: one that is left out has nothing to lose.
+                let present = attributes.keys().filter(|path| dropped.iter().all(|change| change.path != **path));
+                self.add_after_creation(kind, &mut created, &present.cloned().collect(), &dropped).await;
                 self.learn_from_addition(kind, &created.resource.id, &dropped).await;
             }
             Ok(_) => {}
             Err(error) => created.unfinished = Some(error),
         }
         if !rest.is_empty() && created.unfinished.is_none() {
-            self.add_after_creation(kind, &mut created, &attributes, &rest).await;
+            self.add_after_creation(kind, &mut created, &attributes.keys().cloned().collect(), &rest).await;
         }
         Ok(created)
     }
@@ -114,12 +117,11 @@ impl ScimTarget {
         &self,
         kind: &ResourceType,
         created: &mut Created,
-        attributes: &Attributes,
+        present: &BTreeSet<TargetPath>,
         changes: &[AttributeChange<ResourceId>],
     ) {
-        let present = attributes.keys().cloned().collect();
         let id = created.resource.id.clone();
-        match self.update(&Update { kind: &kind.name, id: &id, present: &present, changes }).await {
+        match self.update(&Update { kind: &kind.name, id: &id, present, changes }).await {
             Ok(updated) => {
                 created.requests += updated.requests;
                 created.unfinished = updated.unfinished;
