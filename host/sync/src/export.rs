@@ -110,8 +110,8 @@ async fn stage(
     *done += results.len() as u64;
     context.watch.report(Step::Export, *done, Some(total.max(*done)));
     tally.merge(keep(store, context, results).await?);
-    // What was taken in hand and not sent has no request whose outcome could be unknown.
-    let unsent: Vec<EntryKey> = ready.iter().map(|prepared| prepared.planned.key).collect();
+    // What was taken in hand and not sent has no request whose outcome could be unknown, unless an earlier one's still is.
+    let unsent: Vec<EntryKey> = never_sent(&ready);
     store
         .with(move |space| {
             space.atomically(|space| -> Result<(), SyncError> {
@@ -120,6 +120,11 @@ async fn stage(
         })
         .await?;
     fatal.map_or(Ok(tally), |error| Err(error.into()))
+}
+
+/// What has no request whose outcome could be unknown: neither this one nor an earlier one went out.
+fn never_sent(unsent: &VecDeque<Prepared>) -> Vec<EntryKey> {
+    unsent.iter().filter(|prepared| !prepared.stored.uncertain).map(|prepared| prepared.planned.key).collect()
 }
 
 /// Takes the next operations in hand and prepares their requests.

@@ -147,7 +147,7 @@ fn keep(
                     *tally.operations.entry("references".to_owned()).or_default() += 1;
                 }
                 Some((error, unknown)) => {
-                    if !unknown {
+                    if !unknown && !settling.stored.uncertain {
                         space.clear_intent(key)?;
                     }
                     let next = space.set_escrow(key, &error.to_string(), context.now, retry_after(error))?;
@@ -196,5 +196,9 @@ fn keep_settled(space: &mut Space, settling: &Settling) -> Result<(), SyncError>
     for waiting in &settling.settled {
         space.remove_waiting(key, waiting)?;
     }
-    Ok(space.clear_intent(key)?)
+    // What an earlier request of unknown outcome did is still to be read.
+    if !settling.stored.uncertain {
+        space.clear_intent(key)?;
+    }
+    Ok(())
 }

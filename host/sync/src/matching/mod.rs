@@ -155,7 +155,8 @@ fn take(
     let sent = if stored.uncertain { space.sent(stored.key)? } else { Sent::new() };
     let active = &context.paths.active;
     let by_rule = stored.link.as_ref().is_some_and(|link| link.exported.contains_key(active));
-    let disabled_by_us = sent.get(active) == Some(&flag(false)) || (joins && !body.set_external_id);
+    // A request that was to enable it, and may not have gone out, takes the place of the one that disabled it.
+    let disabled_by_us = sent.contains_key(active) || (joins && !body.set_external_id);
     let hidden = |path: &TargetPath| !target.shows(&body.kind, path);
     let exported = with_sent(std::mem::take(&mut body.baseline), sent, &body.desired, hidden);
     (body.baseline, body.remote_references) = baseline(target, &body.kind, &body.desired, &exported, resource);
