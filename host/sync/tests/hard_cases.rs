@@ -106,3 +106,23 @@ async fn an_object_that_is_held_for_the_same_reason_again_is_logged_once() {
     let filter = LogFilter { status: Some("held".into()), limit: 100, ..LogFilter::default() };
     assert_eq!(lab.pipeline.log(filter).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn previews_do_not_put_off_an_object_that_is_held() {
+    let mut directory = Directory::of(1..=2);
+    directory.person(2).uid = "u1".into();
+    directory.person(2).unit = "guests".into();
+    let settings = format!("{RULES}[match]\nuser = [\"externalId\", \"userName\"]\n");
+    let mut lab = Lab::with_settings(directory, &settings).await;
+    let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u1"}"#;
+    lab.elsewhere("POST", "/Users", body);
+    for _ in 0..4 {
+        lab.preview().await;
+    }
+    let status = lab.pipeline.status().await.unwrap();
+    assert!(status.escrowed.iter().all(|held| held.attempts == 0), "{:?}", status.escrowed);
+    lab.sync().await;
+    let status = lab.pipeline.status().await.unwrap();
+    let [held] = status.escrowed.as_slice() else { panic!("{:?}", status.escrowed) };
+    assert_eq!(held.attempts, 1, "the cycle's own attempt is the first: {held:?}");
+}

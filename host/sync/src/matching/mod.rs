@@ -102,7 +102,9 @@ fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<
             };
             match outcome {
                 Err(reason) => {
-                    let decision = hold(space, context, &stored, &reason, Retry::Paused, &mut tally)?;
+                    // However often someone only looks, the next cycle tries it.
+                    let retry = if context.preview { Retry::NextCycle } else { Retry::Paused };
+                    let decision = hold(space, context, &stored, &reason, retry, &mut tally)?;
                     space.evaluated(stored.key, &stored.entry.source_id, Some(&decision), None)?;
                     continue;
                 }
