@@ -6,8 +6,8 @@ mod lab;
 use lab::{Directory, Lab, RULES, uuid};
 use provisor_model::{IdSyntax, SourceId, TargetPath, TargetValue};
 use provisor_space::{Space, Waiting};
-use provisor_sync::{CycleOutcome, CycleWatch, LogFilter, SyncError};
-use provisor_tenant::Kind;
+use provisor_sync::{CycleOutcome, CycleRequest, CycleWatch, LogFilter, Step, SyncError};
+use provisor_tenant::{Cut, CutMoment, Kind, Latency, Misbehaviour, Occasion, Victims};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_was_deleted_at_the_target_is_made_anew_with_their_memberships() {
@@ -125,4 +125,42 @@ async fn previews_do_not_put_off_an_object_that_is_held() {
     let status = lab.pipeline.status().await.unwrap();
     let [held] = status.escrowed.as_slice() else { panic!("{:?}", status.escrowed) };
     assert_eq!(held.attempts, 1, "the cycle's own attempt is the first: {held:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_disabled_by_a_lost_request_is_enabled_though_the_repair_was_put_off() {
+    // One at a time, so that the last of three is in hand and not sent when the cycle is asked to pause.
+    let settings = format!("concurrency = 1\n{RULES}[scope]\norganizational-units = [\"ou=people,dc=lab,dc=test\"]\n");
+    let mut lab = Lab::with_settings(Directory::of(1..=40), &settings).await;
+    lab.sync().await;
+    let writes = |latency, cut| Misbehaviour { applies_to: Victims::Writes, latency, cut, ..Misbehaviour::default() };
+    for number in 12..=14 {
+        lab.directory.person(number).unit = "guests".into();
+    }
+    lab.tenant.misbehave(writes(None, Some(Cut { when: Occasion::Every(1), moment: CutMoment::AfterChange })));
+    let report = lab.sync().await;
+    assert_eq!(report.failed, 3, "{report:?}");
+    let active = |lab: &Lab| [12, 13, 14].map(|number| lab.held().0[&uuid(number)].3);
+    assert_eq!(active(&lab), [false; 3]);
+    for number in 12..=14 {
+        lab.directory.person(number).unit = "people".into();
+    }
+    let fixed = std::time::Duration::from_millis(500);
+    lab.tenant.misbehave(writes(Some(Latency { fixed, jitter: std::time::Duration::ZERO }), None));
+    std::fs::write(lab.folder.path().join("lab.ldif"), lab.directory.to_ldif()).unwrap();
+    let watch = CycleWatch::new();
+    let (mut progress, stopper) = (watch.progress(), watch.clone());
+    let stop = tokio::spawn(async move {
+        progress.wait_for(|progress| progress.step == Step::Export && progress.done > 0).await.unwrap();
+        stopper.stop();
+    });
+    let report = lab.pipeline.sync(CycleRequest::default(), &watch).await.unwrap();
+    stop.await.unwrap();
+    assert_eq!(report.outcome, CycleOutcome::Paused);
+    assert!(active(&lab).contains(&false), "one is put off");
+    lab.tenant.misbehave(Misbehaviour::default());
+    lab.restart().await;
+    lab.sync().await;
+    assert_eq!(active(&lab), [true; 3]);
+    lab.assert_in_step();
 }
