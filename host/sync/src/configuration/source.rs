@@ -166,7 +166,7 @@ fn open_ldap(section: &Section<'_>, kind: LdapKind) -> Result<OpenLdapSource, Co
         bind,
         bind_dn,
         password,
-        page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 10_000)).map(small)?,
+        page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 1_000)).map(small)?,
         timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
         identity: identity(section)?,
     })

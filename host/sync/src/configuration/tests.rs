@@ -261,7 +261,7 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
             "hr.toml:12:41: source.further-bases[1] is \"ou=people,DC=lab01,dc=example\", and \"dc=lab01,dc=example\" is read as well: \
              one holds the other. Name the upper one alone",
         ),
-        ("page-size = 1_000", "page-size = 0", "hr.toml:12:13: source.page-size is 0; it must be 1 to 10000"),
+        ("page-size = 1_000", "page-size = 0", "hr.toml:12:13: source.page-size is 0; it must be 1 to 1000"),
         (
             "\"ou=people,dc=lab01,dc=example\"",
             "\"ou=people,dc=lab02,dc=example\"",
