@@ -73,17 +73,23 @@ async fn a_group_on_demand_loses_no_more_members_than_a_cycle_may_take() {
     assert_eq!(lab.writes(), before);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_entries_never_take_the_same_resource() {
+/// Two entries of one user name, and a resource of that name which somebody else made.
+async fn contested() -> Lab {
     let mut directory = Directory::of(1..=2);
     directory.person(1).manager = None;
     directory.person(2).manager = None;
     directory.person(2).uid = "u1".into();
     directory.person(2).unit = "guests".into();
     let settings = format!("{RULES}[match]\nuser = [\"externalId\", \"userName\"]\n");
-    let mut lab = Lab::with_settings(directory, &settings).await;
+    let lab = Lab::with_settings(directory, &settings).await;
     let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u1"}"#;
     lab.elsewhere("POST", "/Users", body);
+    lab
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_entries_never_take_the_same_resource() {
+    let mut lab = contested().await;
     let before = lab.writes();
     let report = lab.sync().await;
     assert_eq!(report.outcome, CycleOutcome::CompletedWithFailures, "{report:?}");
@@ -109,13 +115,7 @@ async fn an_object_that_is_held_for_the_same_reason_again_is_logged_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn previews_do_not_put_off_an_object_that_is_held() {
-    let mut directory = Directory::of(1..=2);
-    directory.person(2).uid = "u1".into();
-    directory.person(2).unit = "guests".into();
-    let settings = format!("{RULES}[match]\nuser = [\"externalId\", \"userName\"]\n");
-    let mut lab = Lab::with_settings(directory, &settings).await;
-    let body = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"u1"}"#;
-    lab.elsewhere("POST", "/Users", body);
+    let mut lab = contested().await;
     for _ in 0..4 {
         lab.preview().await;
     }
