@@ -49,7 +49,7 @@ pub fn plugin(name: &str) -> Result<PathBuf> {
 /// An example's component, such as `unique-user-names`.
 pub fn example(name: &str) -> Result<PathBuf> {
     let file = workspace_root().join("target/plugins-test").join(format!("{name}.wasm"));
-    existing(file, "run `cargo xtask plugins`")
+    existing(file, "run `cargo xtask plugins --tests`")
 }
 
 /// The plugin that misbehaves as its configuration says.

@@ -11,7 +11,7 @@ use crate::{plugins, process, workspace};
 
 /// Builds and becomes `provisor demo`. Returns only with an error.
 pub fn run(progress: &mut Progress, once: bool, args: &[String]) -> Result<()> {
-    plugins::build_all(progress)?;
+    plugins::build_first_party(progress)?;
     // The whole workspace, as the tests do: for a package alone cargo would choose other features, and compile the big
     // dependencies once more.
     progress

@@ -33,12 +33,18 @@ enum Command {
     /// The wasm target comes from rustup, or from Debian's packages where its download site cannot be reached;
     /// PROVISOR_GUEST_TOOLCHAIN=rustup|debian forces one.
     Plugins {
-        /// Build the plugin crate in this folder instead (it may be given several times).
+        /// Build besides those what only tests load.
+        #[arg(long, conflicts_with = "paths")]
+        tests: bool,
+        /// Build the plugin crate, or the C sources, in this folder instead (it may be given several times).
         #[arg(long = "path", value_name = "FOLDER")]
         paths: Vec<PathBuf>,
         /// Put those components into this folder instead of target/plugins.
         #[arg(long, value_name = "FOLDER", requires = "paths")]
         into: Option<PathBuf>,
+        /// The world of the interface that a folder of C sources is of, such as mapping-plugin.
+        #[arg(long, value_name = "NAME", requires = "paths")]
+        world: Option<String>,
     },
     /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers from PyPI and npm below target.
     Setup,
@@ -88,8 +94,11 @@ enum Command {
 fn main() -> ExitCode {
     let mut progress = Progress::start();
     let outcome = match Cli::parse().command {
-        Command::Plugins { paths, .. } if paths.is_empty() => plugins::build_all(&mut progress),
-        Command::Plugins { paths, into } => plugins::build_paths(&mut progress, &paths, into.as_deref()),
+        Command::Plugins { tests: true, .. } => plugins::build_all(&mut progress),
+        Command::Plugins { paths, .. } if paths.is_empty() => plugins::build_first_party(&mut progress),
+        Command::Plugins { paths, into, world, .. } => {
+            plugins::build_paths(&mut progress, &paths, into.as_deref(), world.as_deref())
+        }
         Command::Setup => setup::run(&mut progress),
         Command::Test { args } => test::run(&mut progress, &args),
         Command::Demo { once, args } => demo::run(&mut progress, once, &args),

@@ -8,31 +8,60 @@ use serde_json::Value;
 use wit_component::ComponentEncoder;
 
 use crate::guest::Toolchain;
+use crate::guest::c::CSources;
 use crate::progress::{Progress, say};
 use crate::{process, workspace};
 
 /// What only tests load: the plugin that misbehaves on demand, and an example.
 const FOR_TESTS: [&str; 2] = ["host/rules/tests/guest", "examples/unique-user-names"];
 
+/// Examples in C, with their worlds; only tests load them.
+const IN_C: [(&str, &str); 1] = [("examples/c/sort-name", "mapping-plugin")];
+
 /// The rule that the demo shows and has edited.
 const DEMO_RULE: &str = "examples/three-labs/rule";
 
-/// Builds every crate below plugins/ and the demo's rule into target/plugins, and what only tests load into a folder of its own, so that no binary carries it.
-pub fn build_all(progress: &mut Progress) -> Result<()> {
+/// Builds every crate below plugins/ and the demo's rule into target/plugins.
+pub fn build_first_party(progress: &mut Progress) -> Result<()> {
     let mut first_party = crates_below(&workspace::root().join("plugins"))?;
     first_party.push(workspace::root().join(DEMO_RULE));
     progress.step("plugins", || {
         let toolchain = Toolchain::find()?;
-        build_each(&toolchain, &first_party, &workspace::target("plugins"))?;
-        let for_tests = FOR_TESTS.map(|folder| workspace::root().join(folder));
-        build_each(&toolchain, &for_tests, &workspace::target("plugins-test"))
+        first_party.iter().try_for_each(|folder| build(&toolchain, folder, &workspace::target("plugins")))
+    })
+}
+
+/// Builds these, and what only tests load into a folder of its own, so that no binary carries it.
+pub fn build_all(progress: &mut Progress) -> Result<()> {
+    build_first_party(progress)?;
+    progress.step("plugins for tests", || {
+        let (toolchain, into) = (Toolchain::find()?, workspace::target("plugins-test"));
+        FOR_TESTS.iter().try_for_each(|folder| build(&toolchain, &workspace::root().join(folder), &into))?;
+        IN_C.iter().try_for_each(|(folder, world)| {
+            let folder = workspace::root().join(folder);
+            let sources = CSources::find(&folder)?.with_context(|| format!("no C sources in {}", folder.display()))?;
+            build_c(&sources, world, &into)
+        })
     })
 }
 
 /// Builds the crates in these folders, into the given folder or else target/plugins.
-pub fn build_paths(progress: &mut Progress, paths: &[PathBuf], into: Option<&Path>) -> Result<()> {
+pub fn build_paths(progress: &mut Progress, paths: &[PathBuf], into: Option<&Path>, world: Option<&str>) -> Result<()> {
     let into = into.map_or_else(|| workspace::target("plugins"), Path::to_path_buf);
-    progress.step("plugins", || build_each(&Toolchain::find()?, paths, &into))
+    progress.step("plugins", || {
+        for path in paths {
+            match CSources::find(path)? {
+                Some(sources) => {
+                    let world = world.with_context(|| {
+                        format!("{} is in C: say with --world which world of the interface it is of", path.display())
+                    })?;
+                    build_c(&sources, world, &into)?;
+                }
+                None => build(&Toolchain::find()?, path, &into)?,
+            }
+        }
+        Ok(())
+    })
 }
 
 fn crates_below(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -48,18 +77,26 @@ fn crates_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(crates)
 }
 
-fn build_each(toolchain: &Toolchain, crates: &[PathBuf], into: &Path) -> Result<()> {
-    crates.iter().try_for_each(|folder| build(toolchain, folder, into))
-}
-
 /// Builds one crate and puts its component into a folder.
 fn build(toolchain: &Toolchain, folder: &Path, into: &Path) -> Result<()> {
     let plugin = PluginCrate::read(folder)?;
     let core = compile(toolchain, &plugin).with_context(|| format!("plugin {}", plugin.package))?;
-    let component = componentize(&core).with_context(|| format!("plugin {}", plugin.package))?;
-    let file = into.join(format!("{}.wasm", plugin.file_stem()));
-    let state = if replace_if_changed(&file, &component)? { "written" } else { "unchanged" };
-    say(format_args!("    {}: {} KB, {state}", plugin.file_stem(), component.len().div_ceil(1024)));
+    put(&core, plugin.file_stem(), into)
+}
+
+/// The same of C sources.
+fn build_c(sources: &CSources, world: &str, into: &Path) -> Result<()> {
+    let name = sources.name()?;
+    let core = sources.compile(world).with_context(|| format!("plugin {name}"))?;
+    put(&core, name, into)
+}
+
+/// Makes a component of a core module and puts it into a folder, under this name.
+fn put(core: &[u8], name: &str, into: &Path) -> Result<()> {
+    let component = componentize(core).with_context(|| format!("plugin {name}"))?;
+    let state =
+        if replace_if_changed(&into.join(format!("{name}.wasm")), &component)? { "written" } else { "unchanged" };
+    say(format_args!("    {name}: {} KB, {state}", component.len().div_ceil(1024)));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The compiler for guests: rustup's wasm target, or Debian's packages where the Rust download site cannot be reached.
 
+pub mod c;
 mod debian;
 mod rustup;
 

@@ -2,7 +2,7 @@
 
 mod apt;
 mod npm;
-mod venv;
+pub mod venv;
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! The SCIM servers and testers that others wrote, from PyPI, in a venv below target.
+//! The SCIM servers and testers that others wrote, and a C compiler for guests, from PyPI, in a venv below target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,11 @@ use crate::{process, workspace};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
+/// A program of the venv.
+pub fn program(name: &str) -> PathBuf {
+    workspace::target("test-servers").join("venv/bin").join(name)
+}
+
 /// Makes the venv with the pinned packages, unless it is there with just these.
 pub fn ensure() -> Result<()> {
     let folder = workspace::target("test-servers").join("venv");
@@ -23,13 +28,13 @@ pub fn ensure() -> Result<()> {
     if fs::read_to_string(&installed).is_ok_and(|present| present == wanted) {
         return Ok(());
     }
-    say("    installing SCIM servers from PyPI");
+    say("    installing SCIM servers and a C compiler for guests from PyPI");
     make(&folder)?;
-    let mut pip = Command::new(folder.join("bin/python"));
+    let mut pip = Command::new(program("python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"]);
     process::quietly(pip.arg(&requirements), INSTALL_LIMIT)
         .with_context(|| format!("cannot install {} from PyPI", requirements.display()))?;
-    check(&folder)?;
+    check()?;
     fs::write(&installed, wanted).with_context(|| format!("cannot write {}", installed.display()))
 }
 
@@ -40,9 +45,8 @@ fn make(folder: &Path) -> Result<()> {
 }
 
 /// Starts each program once: pins that do not fit together or this Python show here, not in the middle of a test.
-fn check(folder: &Path) -> Result<()> {
-    ["scim2-server", "scim2"].iter().try_for_each(|name| {
-        let program: PathBuf = folder.join("bin").join(name);
-        process::quietly(Command::new(program).arg("--help"), INSTALL_LIMIT).map(drop)
-    })
+fn check() -> Result<()> {
+    ["scim2-server", "scim2"]
+        .iter()
+        .try_for_each(|name| process::quietly(Command::new(program(name)).arg("--help"), INSTALL_LIMIT).map(drop))
 }

@@ -80,14 +80,16 @@ pub fn options(folder: &Path, embedded: &'static [(&'static str, &'static [u8])]
     RulesOptions { plugins_folder: folder.join("plugins"), data_folder: folder.join("data"), limits, embedded }
 }
 
-/// The bytes of a plugin that `cargo xtask plugins` built: `people`, `groups` or `guest`.
+/// The bytes of a plugin that `cargo xtask plugins --tests` built: such as `people` or `guest`.
 pub fn component(name: &str) -> Vec<u8> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let path = match name {
         "guest" => target.join("plugins-test/provisor-test-guest.wasm"),
+        "sort-name" => target.join("plugins-test/sort-name.wasm"),
         _ => target.join(format!("plugins/{name}.wasm")),
     };
-    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask plugins` first", path.display()))
+    fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask plugins --tests` first", path.display()))
 }
 
 pub fn binding(plugin: &str, config: Json) -> Binding {
