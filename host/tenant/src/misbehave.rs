@@ -34,6 +34,9 @@ pub struct Misbehaviour {
     pub poison: BTreeSet<String>,
     /// The seed of what is random (the jitter).
     pub seed: u64,
+    /// Others that go on beside this one, each for requests of its own choice. They are asked after it, in this order,
+    /// about what it lets pass, and count only that; latencies add up.
+    pub further: Vec<Self>,
 }
 
 /// Which requests a misbehaviour applies to.
@@ -136,18 +139,24 @@ pub(crate) struct Faults {
     html: AtomicU64,
     cut: AtomicU64,
     jitter: Mutex<StdRng>,
+    further: Vec<Self>,
 }
 
 impl Faults {
-    pub(crate) fn new(plan: Misbehaviour) -> Self {
+    pub(crate) fn new(mut plan: Misbehaviour) -> Self {
+        let further = std::mem::take(&mut plan.further).into_iter().map(Self::new).collect();
         let poison = plan.poison.iter().map(|name| name.to_lowercase()).collect();
         let jitter = Mutex::new(StdRng::seed_from_u64(plan.seed));
         let [throttled, failed, html, cut] = [const { AtomicU64::new(0) }; 4];
-        Self { plan, poison, throttled, failed, html, cut, jitter }
+        Self { plan, poison, throttled, failed, html, cut, jitter, further }
     }
 
     /// How long this request waits.
     pub(crate) fn delay(&self, request: Request) -> Duration {
+        self.own_delay(request) + self.further.iter().map(|faults| faults.delay(request)).sum::<Duration>()
+    }
+
+    fn own_delay(&self, request: Request) -> Duration {
         let Some(Latency { fixed, jitter }) = self.plan.latency.filter(|_| self.concerns(request)) else {
             return Duration::ZERO;
         };
@@ -157,6 +166,16 @@ impl Faults {
 
     /// What becomes of this request.
     pub(crate) fn fate(&self, request: Request) -> Fate {
+        match self.own_fate(request) {
+            Fate::Serve => {
+                let mut fates = self.further.iter().map(|faults| faults.fate(request));
+                fates.find(|fate| !matches!(fate, Fate::Serve)).unwrap_or(Fate::Serve)
+            }
+            fate => fate,
+        }
+    }
+
+    fn own_fate(&self, request: Request) -> Fate {
         if !self.concerns(request) {
             return Fate::Serve;
         }
@@ -181,7 +200,8 @@ impl Faults {
 
     /// Whether the user of this name is refused.
     pub(crate) fn is_poison(&self, user_name: &str) -> bool {
-        !self.poison.is_empty() && self.poison.contains(&user_name.to_lowercase())
+        (!self.poison.is_empty() && self.poison.contains(&user_name.to_lowercase()))
+            || self.further.iter().any(|faults| faults.is_poison(user_name))
     }
 
     fn concerns(&self, request: Request) -> bool {

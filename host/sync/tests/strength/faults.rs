@@ -29,6 +29,13 @@ fn throttled_and_cut(moment: CutMoment) -> Misbehaviour {
     }
 }
 
+/// All of it in one service: replies to creations are lost, requests throttled, and connections cut.
+fn all_at_once() -> Misbehaviour {
+    let cuts = |moment| Misbehaviour { throttle: None, ..throttled_and_cut(moment) };
+    let further = vec![lost_replies(), cuts(CutMoment::BeforeChange), cuts(CutMoment::AfterChange)];
+    Misbehaviour { cut: None, further, ..throttled_and_cut(CutMoment::BeforeChange) }
+}
+
 /// Runs cycles until the target is in step; a target that is away may end some of them.
 pub(crate) async fn until_in_step(lab: &mut Lab) {
     let mut outcomes = Vec::new();
@@ -42,35 +49,50 @@ pub(crate) async fn until_in_step(lab: &mut Lab) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lost_replies_throttling_and_cuts_together_leave_the_target_right() {
-    for misbehaviour in
-        [lost_replies(), throttled_and_cut(CutMoment::BeforeChange), throttled_and_cut(CutMoment::AfterChange)]
-    {
-        let mut lab = Lab::new(company()).await;
-        lab.tenant.misbehave(misbehaviour.clone());
-        until_in_step(&mut lab).await;
-        lab.assert_in_step();
-        assert_eq!((lab.tenant.count(Kind::User).unwrap(), lab.tenant.count(Kind::Group).unwrap()), (300, 20));
-        // Everything that can change at once, under the same faults.
-        for number in 1..=30 {
-            lab.directory.person(number).title = "Director".into();
-        }
-        for number in 31..=40 {
-            lab.directory.person(number).uid = format!("renamed{number}");
-        }
-        for number in 41..=45 {
-            lab.directory.people.remove(&number);
-        }
-        lab.directory.people.extend(Directory::of(1_001..=1_030).people);
-        for group in 500..505 {
-            lab.directory.group(group).members.extend(1_001..=1_030);
-            lab.directory.group(group).members.remove(&100);
-        }
-        until_in_step(&mut lab).await;
-        lab.assert_in_step();
-        lab.tenant.misbehave(Misbehaviour::default());
-        let before = lab.tenant.counters().total();
-        lab.sync().await;
-        assert_eq!(lab.tenant.counters().total(), before, "{misbehaviour:?}");
+async fn lost_replies_leave_the_target_right() {
+    the_target_is_right_in_the_end(lost_replies()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_and_cuts_before_a_change_leave_the_target_right() {
+    the_target_is_right_in_the_end(throttled_and_cut(CutMoment::BeforeChange)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_and_cuts_after_a_change_leave_the_target_right() {
+    the_target_is_right_in_the_end(throttled_and_cut(CutMoment::AfterChange)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_replies_throttling_and_cuts_all_at_once_leave_the_target_right() {
+    the_target_is_right_in_the_end(all_at_once()).await;
+}
+
+/// A first cycle and everything that can change, under these faults; then silence.
+async fn the_target_is_right_in_the_end(misbehaviour: Misbehaviour) {
+    let mut lab = Lab::new(company()).await;
+    lab.tenant.misbehave(misbehaviour.clone());
+    until_in_step(&mut lab).await;
+    lab.assert_in_step();
+    assert_eq!((lab.tenant.count(Kind::User).unwrap(), lab.tenant.count(Kind::Group).unwrap()), (300, 20));
+    for number in 1..=30 {
+        lab.directory.person(number).title = "Director".into();
     }
+    for number in 31..=40 {
+        lab.directory.person(number).uid = format!("renamed{number}");
+    }
+    for number in 41..=45 {
+        lab.directory.people.remove(&number);
+    }
+    lab.directory.people.extend(Directory::of(1_001..=1_030).people);
+    for group in 500..505 {
+        lab.directory.group(group).members.extend(1_001..=1_030);
+        lab.directory.group(group).members.remove(&100);
+    }
+    until_in_step(&mut lab).await;
+    lab.assert_in_step();
+    lab.tenant.misbehave(Misbehaviour::default());
+    let before = lab.tenant.counters().total();
+    lab.sync().await;
+    assert_eq!(lab.tenant.counters().total(), before, "{misbehaviour:?}");
 }
