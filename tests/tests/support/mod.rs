@@ -1,6 +1,7 @@
 //! A provisor program with a configuration of its own, run as an administrator runs it.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod circle;
 pub mod model;
 pub mod scenario;
 pub mod sources;

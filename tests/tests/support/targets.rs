@@ -132,7 +132,7 @@ impl Target {
         let groups = listed(&self.url(), "Groups").await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let anchors: BTreeMap<String, String> =
-            users.iter().map(|user| (text(&user["id"]), text(&user["externalId"]))).collect();
+            users.iter().chain(&groups).map(|one| (text(&one["id"]), text(&one["externalId"]))).collect();
         let mut held = Held { resources: BTreeMap::new(), changed: BTreeMap::new() };
         let count = users.len() + groups.len();
         for mut resource in users.into_iter().chain(groups) {
