@@ -17,7 +17,8 @@ use crate::scim::credential::Grant;
 use crate::scim::line::Line;
 use crate::scim::options::ScimOptions;
 use crate::scim::pace::{Claim, Limits, time_for};
-use crate::scim::reply::{Broken, Reply, innermost, place};
+use crate::scim::proxy::{tunnel_refusal, words};
+use crate::scim::reply::{Broken, Reply, place};
 use crate::scim::retry::{Backoff, Safety, retry_after};
 use crate::scim::tls;
 
@@ -260,7 +261,13 @@ impl Http {
                 idle.as_secs_f32()
             )),
         })?;
-        if reply.status.as_u16() == 401 {
+        let status = reply.status.as_u16();
+        if let Some(refusal) =
+            self.line.proxy.as_ref().and_then(|proxy| proxy.refusal(status, reply.is_html(), &call.url))
+        {
+            return Err(Failure::Final(refusal));
+        }
+        if status == 401 {
             return Err(Failure::NotLetIn(grant, reply.into_error(&call.operation(), &call.url)));
         }
         if reply.status.is_success() {
@@ -297,7 +304,6 @@ impl Http {
                 });
             }
             408 | 425 | 500 | 502 | 504 => return Err(Failure::Lost(reply.failure())),
-            407 => return Err(Failure::Final(proxy_refused(&call.url))),
             _ => self.given_up.store(0, Ordering::Relaxed),
         }
         if let Some(sort) = call.sort() {
@@ -319,10 +325,11 @@ impl Http {
         if error.is_builder() {
             Failure::Final(TargetError::Configuration(format!("{} cannot be sent: {reason}", call.operation())))
         } else if error.is_connect() {
-            if reason.contains("proxy authorization required") {
-                return Failure::Final(proxy_refused(&call.url));
+            if let Some(refusal) = tunnel_refusal(&error, &call.url) {
+                return Failure::Final(refusal);
             }
-            Failure::NotSent(reason)
+            let proxy = self.line.proxy.as_ref();
+            Failure::NotSent(proxy.map_or_else(|| reason.clone(), |proxy| proxy.unconnected(&reason)))
         } else {
             Failure::Lost(reason)
         }
@@ -344,13 +351,7 @@ fn reason(error: &reqwest::Error, timeout: Duration) -> String {
             format!("no whole answer came within {} s", timeout.as_secs_f32())
         };
     }
-    if error.is_dns() { "its name cannot be resolved".to_owned() } else { innermost(error) }
-}
-
-fn proxy_refused(url: &Url) -> TargetError {
-    let reason = "the proxy lets nobody through without a user and password that it knows (HTTP 407). Set the target's \
-                  \"proxy-user\" and \"proxy-password\"";
-    TargetError::Unreachable { url: place(url), reason: reason.into() }
+    if error.is_dns() { "its name cannot be resolved".to_owned() } else { words(error) }
 }
 
 /// The attempts of one request.

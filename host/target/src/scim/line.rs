@@ -13,6 +13,7 @@ use crate::TargetError;
 use crate::scim::credential::{Credentials, Times};
 use crate::scim::options::ScimOptions;
 use crate::scim::pace::Pace;
+use crate::scim::proxy::ProxyInUse;
 use crate::scim::tls;
 
 /// Services close idle connections after a while: one that they are about to close would cost a lost reply.
@@ -52,6 +53,8 @@ pub(crate) struct Line {
     pub(crate) client: Client,
     pub(crate) credentials: Credentials,
     pub(crate) pace: Arc<Pace>,
+    /// What requests go through.
+    pub(crate) proxy: Option<ProxyInUse>,
 }
 
 impl Line {
@@ -61,14 +64,16 @@ impl Line {
         let service = key(&[base.as_str().as_bytes(), &account]);
         let all = key_of_settings(options, &service)?;
         LINES.get_or_make(all, || {
+            let proxy = options.proxy_url()?.map(|proxy| ProxyInUse::new(&proxy, base));
             Ok(Self {
-                client: client(options, base)?,
+                client: client(options, base, proxy.as_ref())?,
                 credentials: Credentials::new(
                     options.credential.clone(),
                     options.headers.clone(),
                     Times { attempt: options.timeout, backoff: options.backoff },
                 )?,
                 pace: PACES.get_or_make(service, || Ok(Pace::new()))?,
+                proxy,
             })
         })
     }
@@ -115,7 +120,7 @@ fn key_of_settings(options: &ScimOptions, service: &Key) -> Result<Key, TargetEr
     Ok(key(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()))
 }
 
-fn client(options: &ScimOptions, base: &Url) -> Result<Client, TargetError> {
+fn client(options: &ScimOptions, base: &Url, in_use: Option<&ProxyInUse>) -> Result<Client, TargetError> {
     let proxy = options.proxy_url()?;
     let token_url = match &options.credential {
         crate::Credential::OAuth(oauth) => Some(oauth.url()?),
@@ -123,6 +128,7 @@ fn client(options: &ScimOptions, base: &Url) -> Result<Client, TargetError> {
     };
     let needs_tls =
         [Some(base), proxy.as_ref(), token_url.as_ref()].into_iter().flatten().any(|url| url.scheme() == "https");
+    let kept = if in_use.is_some_and(ProxyInUse::ends_connections) { 0 } else { options.concurrency };
     let unusable = |error: reqwest::Error| {
         TargetError::Configuration(format!("the HTTP client cannot be set up: {}", error.without_url()))
     };
@@ -138,7 +144,7 @@ fn client(options: &ScimOptions, base: &Url) -> Result<Client, TargetError> {
         .user_agent(concat!("provisor/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(IDLE_CONNECTION)
-        .pool_max_idle_per_host(options.concurrency)
+        .pool_max_idle_per_host(kept)
         .tcp_nodelay(true)
         .http2_adaptive_window(true)
         .http2_keep_alive_interval(PING.0)

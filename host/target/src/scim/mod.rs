@@ -20,6 +20,7 @@ mod pace;
 mod parts;
 mod password;
 mod patch;
+mod proxy;
 mod quirks;
 mod remote;
 mod reply;

@@ -14,7 +14,8 @@ use super::SecretSupply;
 use crate::TargetError;
 use crate::scim::json;
 use crate::scim::options::is_loopback;
-use crate::scim::reply::{clean, concealed, innermost, place};
+use crate::scim::proxy::{tunnel_refusal, words};
+use crate::scim::reply::{clean, concealed, place};
 use crate::scim::retry::{Backoff, retry_after};
 use crate::scim::tls;
 
@@ -177,7 +178,10 @@ async fn ask(client: &Client, oauth: &OAuth, url: &Url, secret: &Secret) -> Resu
     let request = request(client, oauth, url, secret).map_err(Failure::Final)?;
     let unsent = |error: reqwest::Error| match tls::tls_problem(&error) {
         Some(problem) => Failure::Final(TargetError::Tls { url: place(url), problem }),
-        None => Failure::Passing(innermost(&error), None),
+        None => match tunnel_refusal(&error, url) {
+            Some(refusal) => Failure::Final(refusal),
+            None => Failure::Passing(words(&error), None),
+        },
     };
     let response = request.send().await.map_err(unsent)?;
     let status = response.status().as_u16();
