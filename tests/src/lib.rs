@@ -14,6 +14,7 @@ pub mod netscape;
 pub mod scim2_server;
 pub mod scimmy;
 pub mod slapd;
+pub mod tinyproxy;
 pub mod wait;
 
 pub use certificates::{Authority, ServerCertificate, Validity};
@@ -22,4 +23,5 @@ pub use netscape::{Netscape, NetscapeOptions};
 pub use scim2_server::Scim2Server;
 pub use scimmy::Scimmy;
 pub use slapd::{ChangeLog, Slapd, SlapdOptions};
+pub use tinyproxy::Tinyproxy;
 pub use wait::{free_port, wait_until, wait_until_async};

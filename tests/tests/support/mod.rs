@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod circle;
+pub mod https;
 pub mod model;
 pub mod scenario;
 pub mod sources;

@@ -1,4 +1,4 @@
-//! The programs that come as Debian packages: slapd, 389 Directory Server, the LDAP clients, openssl, Python, Node.
+//! The programs that come as Debian packages: slapd, 389 Directory Server, the LDAP clients, openssl, tinyproxy, Python, Node.
 
 use std::fs;
 use std::io::Write;
@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ns-slapd", "389-ds-base"),
     ("ldapmodify", "ldap-utils"),
     ("openssl", "openssl"),
+    ("tinyproxy", "tinyproxy-bin"),
     ("python3", "python3"),
     ("node", "nodejs"),
     ("npm", "npm"),
