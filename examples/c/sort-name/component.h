@@ -9,10 +9,10 @@ typedef long long s64;
 typedef unsigned long size;
 
 /* What the component exports: the interface's name and version, "#", and the function's name. */
-#define LIFECYCLE(function) __attribute__((export_name("provisor:rules/lifecycle@0.1.0-draft.1#" function)))
-#define MAPPING(function) __attribute__((export_name("provisor:rules/mapping@0.1.0-draft.1#" function)))
+#define LIFECYCLE(function) __attribute__((export_name("provisor:rules/lifecycle@0.1.0-draft.2#" function)))
+#define MAPPING(function) __attribute__((export_name("provisor:rules/mapping@0.1.0-draft.2#" function)))
 /* What the host calls once it has read the result of the function. */
-#define AFTER_MAPPING(function) __attribute__((export_name("cabi_post_provisor:rules/mapping@0.1.0-draft.1#" function)))
+#define AFTER_MAPPING(function) __attribute__((export_name("cabi_post_provisor:rules/mapping@0.1.0-draft.2#" function)))
 
 /* string, list<T>: where it begins and how many elements it has; octets, in the case of a string. */
 typedef struct { const char *start; size length; } string;
@@ -24,6 +24,9 @@ typedef struct { const void *start; size length; } list;
 /* types.manifest */
 typedef struct { string name, version, configuration_schema; list annotations; } manifest;
 typedef struct { string key, value; } annotation;
+
+/* option<string>: 0 is none, 1 some. */
+typedef struct { u8 is_some; string value; } optional_string;
 
 /* types.read, types.write */
 enum shape { SHAPE_TEXT, SHAPE_TEXTS, SHAPE_BINARY, SHAPE_BINARIES, SHAPE_BOOLEAN, SHAPE_INTEGER, SHAPE_INTEGERS, SHAPE_DECIMAL, SHAPE_UNSENT };
@@ -37,10 +40,10 @@ typedef struct { string code, detail; } reason;
 /* types.values: four numbers for each span. */
 typedef struct { u32 entry, attribute, start, length; } span;
 
-/* mapping.contract, and option<contract>: 0 is none, 1 some. */
+/* mapping.contract, and option<contract>. */
 typedef struct {
     list object_classes, reads, resource_reads;
-    struct { u8 is_some; string value; } resource_kind;
+    optional_string resource_kind;
     list writes;
     u8 cycle_time;
 } contract;

@@ -45,6 +45,12 @@ LIFECYCLE("configure") done *configure(const char *start, size length) {
     return &result;
 }
 
+/* None: the settings say enough. */
+LIFECYCLE("summary") optional_string *summary(void) {
+    static optional_string told;
+    return &told;
+}
+
 MAPPING("describe-contract") optional_contract *describe_contract(void) {
     static const string classes[] = { { "user", 4 } };
     static const read_t reads[] = { { { "sn", 2 }, SHAPE_TEXT }, { { "givenName", 9 }, SHAPE_TEXT } };

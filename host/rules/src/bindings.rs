@@ -8,7 +8,7 @@ wasmtime::component::bindgen!({
 });
 
 /// The version of the interface. A draft matches exactly.
-pub const VERSION: &str = "0.1.0-draft.1";
+pub const VERSION: &str = "0.1.0-draft.2";
 
 pub use exports::provisor::rules::{filter, lifecycle, mapping};
 pub use provisor::rules::{log, types};

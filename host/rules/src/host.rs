@@ -114,7 +114,8 @@ impl RulesHost {
                 from_file: met.from_file,
             });
             let active = Arc::clone(&met.configured.loaded);
-            bound.push(Bound { plugin: binding.plugin.clone(), active, rejected: met.rejected });
+            let summary = met.configured.summary.clone();
+            bound.push(Bound { plugin: binding.plugin.clone(), active, summary, rejected: met.rejected });
             parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(met.configured)));
         }
         let components: Vec<Arc<Loaded>> = bound.iter().map(|bound| Arc::clone(&bound.active)).collect();
@@ -127,9 +128,12 @@ impl RulesHost {
         }
         let chain = {
             let mut state = self.0.state();
-            state.bound.insert(configuration.to_owned(), bound);
             // The same rules are the same chain: who holds it need not ask.
             let same = state.chains.get(configuration).filter(|known| known.hash() == chain.hash()).cloned();
+            if same.is_none() {
+                report_summaries(configuration, &bound);
+            }
+            state.bound.insert(configuration.to_owned(), bound);
             let chain = same.unwrap_or(chain);
             state.chains.insert(configuration.to_owned(), Arc::clone(&chain));
             chain
@@ -179,6 +183,7 @@ impl RulesHost {
         let configured =
             config.map(|config| Configured::new(self.0.ticking.engine(), &loaded, config, &self.0.options.limits));
         let configured = configured.transpose().map_err(|reason| plugin_error(&name, Some(loaded.hash), reason))?;
+        let (contracts, summary) = configured.map(|configured| (configured.contracts, configured.summary)).unzip();
         Ok(Inspection {
             name,
             version: loaded.version.clone(),
@@ -188,7 +193,8 @@ impl RulesHost {
             imports: loaded.imports.clone(),
             annotations: loaded.annotations.clone(),
             schema: loaded.schema.clone(),
-            contracts: configured.map(|configured| configured.contracts),
+            contracts,
+            summary: summary.flatten(),
         })
     }
 
@@ -366,6 +372,15 @@ impl Inner {
             } else {
                 format!("there are: {}", known.join(", "))
             },
+        }
+    }
+}
+
+/// Says what the rules of a configuration do, once for the same rules.
+fn report_summaries(configuration: &str, rules: &[Bound]) {
+    for rule in rules {
+        if let Some(summary) = &rule.summary {
+            tracing::info!(configuration, plugin = rule.plugin, "{summary}");
         }
     }
 }

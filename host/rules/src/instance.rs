@@ -15,6 +15,8 @@ use crate::options::Limits;
 const LINES: usize = 32;
 /// The longest log line, in octets.
 const LINE_OCTETS: usize = 1024;
+/// The longest summary of what a plugin does, in octets.
+const SUMMARY_OCTETS: usize = 2048;
 /// Entries that an answer for a person, such as a manifest, is reckoned as.
 const ONE_CALL: usize = 1;
 
@@ -119,6 +121,18 @@ impl Instance {
         self.arm(ONE_CALL);
         let configured = self.lifecycle.call_configure(&mut self.store, document);
         self.outcome(configured)
+    }
+
+    /// What the configured plugin says that it does, as one line of bounded length.
+    pub(crate) fn summary(&mut self) -> Result<Option<String>, Fault> {
+        self.arm(ONE_CALL);
+        let summary = self.lifecycle.call_summary(&mut self.store);
+        let line = |told: String| {
+            let mut line = told.replace(char::is_control, " ").trim().to_owned();
+            shorten(&mut line, SUMMARY_OCTETS);
+            line
+        };
+        Ok(self.outcome(summary)?.map(line).filter(|line| !line.is_empty()))
     }
 
     /// Asks for the contract of every kind; a wrong contract is a fault.

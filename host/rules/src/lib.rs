@@ -34,6 +34,6 @@ pub use evaluate::Evaluator;
 pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 pub use host::RulesHost;
 pub use options::{Binding, Limits, OnFault, RulesOptions};
-pub use status::{Inspection, PluginState, PluginStatus};
+pub use status::{Inspection, PluginState, PluginStatus, PluginSummary};
 pub use surface::PluginKind;
 pub use watch::FolderWatch;

@@ -40,6 +40,8 @@ pub(crate) struct Configured {
     pub(crate) loaded: Arc<Loaded>,
     pub(crate) document: String,
     pub(crate) contracts: Contracts,
+    /// What it says that it does so.
+    pub(crate) summary: Option<String>,
 }
 
 impl Loaded {
@@ -139,7 +141,9 @@ impl Configured {
         if contracts.filter.is_none() && contracts.mapping.is_none() {
             return Err("under this configuration it neither filters nor maps: take it out of the rules".to_owned());
         }
-        Ok(Self { loaded: Arc::clone(loaded), document, contracts })
+        let summary = instance.summary();
+        let summary = summary.map_err(|fault| format!("asking what it does failed: {}", fault.detail()))?;
+        Ok(Self { loaded: Arc::clone(loaded), document, contracts, summary })
     }
 
     /// A fresh instance, configured.

@@ -8,7 +8,7 @@ use crate::chain::Chain;
 use crate::folder::{Content, Found};
 use crate::hash::Hash;
 use crate::load::Loaded;
-use crate::status::{PluginState, PluginStatus};
+use crate::status::{PluginState, PluginStatus, PluginSummary};
 
 /// The rejected components that are remembered, so that a broken file is not compiled at every look.
 const MAX_REMEMBERED: usize = 256;
@@ -27,6 +27,8 @@ pub(crate) struct State {
 pub(crate) struct Bound {
     pub(crate) plugin: String,
     pub(crate) active: Arc<Loaded>,
+    /// What it says that it does there.
+    pub(crate) summary: Option<String>,
     /// Why the file as it is, is not used.
     pub(crate) rejected: Option<String>,
 }
@@ -71,6 +73,10 @@ impl State {
             faults.extend(loaded.map(|loaded| (loaded.hash, loaded.faults())));
             let mut bound_by: Vec<String> = uses().map(|(configuration, _)| configuration.to_owned()).collect();
             bound_by.dedup();
+            let summary = |(configuration, bound): (&str, &Bound)| {
+                Some(PluginSummary { configuration: configuration.to_owned(), summary: bound.summary.clone()? })
+            };
+            let summaries = uses().filter_map(summary).collect();
             PluginStatus {
                 file: found.and_then(|found| found.path.clone()),
                 embedded: found.is_some_and(|found| found.path.is_none()),
@@ -81,6 +87,7 @@ impl State {
                 since,
                 faults: faults.values().sum(),
                 bound_by,
+                summaries,
                 name,
             }
         };

@@ -32,6 +32,18 @@ pub struct PluginStatus {
     pub faults: u64,
     /// The configurations that use it.
     pub bound_by: Vec<String>,
+    /// What it says that it does in them, where it says so; several times where a configuration uses it so often.
+    pub summaries: Vec<PluginSummary>,
+}
+
+/// What a plugin says that it does, in plain words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PluginSummary {
+    /// The configuration that uses it.
+    pub configuration: String,
+    /// What it does there: one line of at most 2 KiB.
+    pub summary: String,
 }
 
 /// How a plugin stands.
@@ -78,4 +90,6 @@ pub struct Inspection {
     pub schema: serde_json::Value,
     /// What it asks for under the configuration that was given.
     pub contracts: Option<Contracts>,
+    /// What it says that it does under that configuration, in plain words, where it says so.
+    pub summary: Option<String>,
 }

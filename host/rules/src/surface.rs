@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn an_import_that_is_not_offered_is_named() {
-        let exports = r#"(instance $empty) (export "provisor:rules/lifecycle@0.1.0-draft.1" (instance $empty))
-                         (export "provisor:rules/mapping@0.1.0-draft.1" (instance $empty))"#;
+        let exports = r#"(instance $empty) (export "provisor:rules/lifecycle@0.1.0-draft.2" (instance $empty))
+                         (export "provisor:rules/mapping@0.1.0-draft.2" (instance $empty))"#;
         let with = |import: &str| wat::parse_str(format!("(component {import} {exports})")).unwrap();
         let clock = with(r#"(import "wasi:clocks/wall-clock@0.2.0" (instance))"#);
         assert!(read(&clock).unwrap_err().contains("wasi:clocks/wall-clock@0.2.0"));

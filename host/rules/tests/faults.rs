@@ -28,7 +28,7 @@ fn fail_at_bob(fault: &str) -> (String, String) {
 fn a_trap_holds_its_entry_and_names_message_and_functions() {
     let (code, detail) = fail_at_bob("trap");
     assert_eq!(code, "plugin-trap");
-    assert!(detail.contains("the guest traps") && detail.contains("mapping@0.1.0-draft.1#transform"), "{detail}");
+    assert!(detail.contains("the guest traps") && detail.contains("mapping@0.1.0-draft.2#transform"), "{detail}");
 }
 
 #[test]

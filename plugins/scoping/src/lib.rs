@@ -16,6 +16,7 @@ const MOST_CLAUSES: usize = 1000;
 /// Keeps an entry that meets all clauses of at least one group.
 pub struct Scoping {
     groups: Vec<ReadyGroup>,
+    summary: String,
 }
 
 /// A group of clauses, ready to test entries with.
@@ -38,9 +39,7 @@ impl Filter for Scoping {
             contract.object_class(class);
         }
         let groups = config.any.iter().enumerate().map(|(number, group)| ReadyGroup::new(number + 1, group, contract));
-        let groups = groups.collect::<Result<_, _>>()?;
-        log::info(&words::scope(&config));
-        Ok(Self { groups })
+        Ok(Self { groups: groups.collect::<Result<_, _>>()?, summary: words::scope(&config) })
     }
 
     fn decide(&self, entry: &Entry<'_>) -> Verdict {
@@ -58,6 +57,10 @@ impl Filter for Scoping {
             Some(why) => Verdict::fail(why.code, why.detail),
             None => Verdict::drop("not-in-scope", unmet.join("; ")),
         }
+    }
+
+    fn summary(&self) -> Option<String> {
+        Some(self.summary.clone())
     }
 }
 

@@ -13,8 +13,8 @@ wit_bindgen::generate!({
     inline: "
         package provisor:sdk;
         world sdk {
-            import provisor:rules/types@0.1.0-draft.1;
-            import provisor:rules/log@0.1.0-draft.1;
+            import provisor:rules/types@0.1.0-draft.2;
+            import provisor:rules/log@0.1.0-draft.2;
         }
     ",
     path: "wit",

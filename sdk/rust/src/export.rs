@@ -58,6 +58,10 @@ macro_rules! __export {
                     $($crate::__configure!($kind, $rule, document);)+
                     Ok(())
                 }
+
+                fn summary() -> Option<String> {
+                    runtime::summaries([$($crate::__summary!($kind)),+])
+                }
             }
 
             $($crate::__implement!($kind, $rule);)+
@@ -98,6 +102,18 @@ macro_rules! __configure {
     (mapping, $rule:ty, $document:ident) => {
         let configured = runtime::ConfiguredMapping::<$rule>::new(&$document)?;
         MAPPING.with(|slot| slot.set(configured)).map_err(|_| "the plugin is configured already".to_owned())?;
+    };
+}
+
+/// What the configured rule of one kind says that it does.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __summary {
+    (filter) => {
+        FILTER.with(|slot| slot.get()?.summary())
+    };
+    (mapping) => {
+        MAPPING.with(|slot| slot.get()?.summary())
     };
 }
 

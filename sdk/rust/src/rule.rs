@@ -23,6 +23,11 @@ pub trait Mapping: Sized {
     /// # Errors
     /// When the entry is not to be provisioned ([`exclude`]) or cannot be mapped ([`fail`]).
     fn map(&self, entry: &Entry<'_>, resource: &mut Resource<'_>) -> Result<(), Refusal>;
+
+    /// What the rule does as configured, in plain words for the operator; none where its settings say enough.
+    fn summary(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Who is in scope.
@@ -38,6 +43,11 @@ pub trait Filter: Sized {
 
     /// Keeps or drops one entry. The answer must depend on the arguments alone.
     fn decide(&self, entry: &Entry<'_>) -> Verdict;
+
+    /// What the rule does as configured, in plain words for the operator; none where its settings say enough.
+    fn summary(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The settings of a rule that has none.

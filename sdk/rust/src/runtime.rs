@@ -55,6 +55,11 @@ pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| crate::log::error(&panic.to_string().replace('\n', " "))));
 }
 
+/// What the rules of a plugin say that they do, as one text.
+pub fn summaries(of_rules: impl IntoIterator<Item = Option<String>>) -> Option<String> {
+    of_rules.into_iter().flatten().reduce(|first, second| format!("{first} {second}"))
+}
+
 impl<M: Mapping> ConfiguredMapping<M> {
     /// Configures the rule.
     ///
@@ -69,6 +74,11 @@ impl<M: Mapping> ConfiguredMapping<M> {
     /// The contract; none where this configuration does not use the rule.
     pub fn contract(&self) -> Option<&MappingContract> {
         (!self.contract.unused).then_some(&self.contract)
+    }
+
+    /// What the rule says that it does; none where this configuration does not use it.
+    pub fn summary(&self) -> Option<String> {
+        self.contract().and_then(|_| self.rule.summary())
     }
 
     /// Maps a batch.
@@ -104,6 +114,11 @@ impl<F: Filter> ConfiguredFilter<F> {
     /// The contract; none where this configuration does not use the rule.
     pub fn contract(&self) -> Option<&FilterContract> {
         (!self.contract.unused).then_some(&self.contract)
+    }
+
+    /// What the rule says that it does; none where this configuration does not use it.
+    pub fn summary(&self) -> Option<String> {
+        self.contract().and_then(|_| self.rule.summary())
     }
 
     /// Decides a batch.

@@ -143,6 +143,11 @@ impl<M: Mapping> MappingTest<M> {
         self
     }
 
+    /// What the rule says that it does.
+    pub fn summary(&self) -> Option<String> {
+        self.rule.summary()
+    }
+
     /// Maps an entry.
     ///
     /// # Panics
@@ -178,6 +183,11 @@ impl<F: Filter> FilterTest<F> {
     pub fn at(mut self, cycle_time: i64) -> Self {
         self.cycle_time = cycle_time;
         self
+    }
+
+    /// What the rule says that it does.
+    pub fn summary(&self) -> Option<String> {
+        self.rule.summary()
     }
 
     /// Decides an entry.

@@ -19,7 +19,7 @@ pub async fn list(context: Context) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-/// The plugins, a row each, and beneath why some are rejected.
+/// The plugins, a row each, and beneath why some are rejected and what they say that they do.
 pub fn plugins_table(plugins: &[PluginLine]) -> String {
     if plugins.is_empty() {
         return format!(
@@ -55,6 +55,9 @@ pub fn plugins_table(plugins: &[PluginLine]) -> String {
     for plugin in plugins {
         if let Some(reason) = &plugin.reason {
             text += &format!("{} is rejected: {reason}\n", plugin.name);
+        }
+        for told in &plugin.summaries {
+            text += &format!("{} in {}: {}\n", plugin.name, told.configuration, told.summary);
         }
     }
     text
@@ -124,6 +127,9 @@ fn show(inspection: &Inspection) -> String {
         text += &format!("  of the resource      {}\n", reads(&mapping.resource_reads));
         let writes: Vec<&str> = mapping.writes.iter().map(|write| write.path.as_str()).collect();
         text += &format!("  it sets              {}\n", writes.join(", "));
+    }
+    if let Some(summary) = &inspection.summary {
+        text += &format!("In its own words: {summary}\n");
     }
     text
 }

@@ -133,6 +133,15 @@ pub struct PluginLine {
     pub faults: u64,
     /// The configurations that use it.
     pub bound_by: Vec<String>,
+    /// What it says that it does in them.
+    pub summaries: Vec<PluginSummary>,
+}
+
+/// What a plugin says that it does in a configuration.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PluginSummary {
+    pub configuration: String,
+    pub summary: String,
 }
 
 impl CheckReport {
@@ -184,6 +193,10 @@ pub fn wrong_document(file: &Path, error: &ConfigurationError) -> CheckSection {
 
 /// The plugins that the rules host knows.
 pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
+    let summary = |told: provisor_rules::PluginSummary| PluginSummary {
+        configuration: told.configuration,
+        summary: told.summary,
+    };
     let line = |plugin: provisor_rules::PluginStatus| {
         let (state, reason, active) = match plugin.state {
             PluginState::Active => ("active", None, None),
@@ -204,6 +217,7 @@ pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
             since: plugin.since,
             faults: plugin.faults,
             bound_by: plugin.bound_by,
+            summaries: plugin.summaries.into_iter().map(summary).collect(),
         }
     };
     rules.status().into_iter().map(line).collect()

@@ -26,8 +26,8 @@ pub fn bindings(world: TokenStream) -> TokenStream {
             world: {world},
             runtime_path: "::provisor_sdk::__wit_bindgen::rt",
             with: {{
-                "provisor:rules/types@0.1.0-draft.1": ::provisor_sdk::bindings::provisor::rules::types,
-                "provisor:rules/log@0.1.0-draft.1": ::provisor_sdk::bindings::provisor::rules::log,
+                "provisor:rules/types@0.1.0-draft.2": ::provisor_sdk::bindings::provisor::rules::types,
+                "provisor:rules/log@0.1.0-draft.2": ::provisor_sdk::bindings::provisor::rules::log,
             }},
         }});"#
     );

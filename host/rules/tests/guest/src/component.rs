@@ -33,6 +33,10 @@ impl exports::lifecycle::Guest for Plugin {
         provisor_sdk::__configure!(mapping, Misbehave, document);
         Ok(())
     }
+
+    fn summary() -> Option<String> {
+        MAPPING.with(|slot| slot.get()?.summary())
+    }
 }
 
 provisor_sdk::__implement!(filter, Keep);

@@ -26,6 +26,8 @@ pub struct Config {
     drops: Option<String>,
     /// The shape in which `flag` is read.
     boolean: Option<String>,
+    /// What it says that it does.
+    summary: Option<String>,
 }
 
 /// What can go wrong.
@@ -51,6 +53,8 @@ pub enum Fault {
     Refuse,
     /// A trap in `configure`.
     TrapInConfigure,
+    /// A trap where it is asked what it does.
+    TrapInSummary,
     /// A decimal that is no number.
     NotANumber,
     /// One answer too few for the batch.
@@ -143,13 +147,27 @@ impl Mapping for Misbehave {
         }
         Ok(())
     }
+
+    #[expect(clippy::panic, reason = "what the test asks for")]
+    fn summary(&self) -> Option<String> {
+        if self.config.fault == Fault::TrapInSummary {
+            panic!("the guest traps in summary");
+        }
+        self.config.summary.clone()
+    }
 }
 
 impl Misbehave {
     fn misbehave(&self, resource: &mut Resource) {
         match self.config.fault {
             // Those of the whole answer are made in the glue.
-            Fault::None | Fault::Refuse | Fault::TrapInConfigure | Fault::TooFew | Fault::Twice | Fault::Error => {}
+            Fault::None
+            | Fault::Refuse
+            | Fault::TrapInConfigure
+            | Fault::TrapInSummary
+            | Fault::TooFew
+            | Fault::Twice
+            | Fault::Error => {}
             #[expect(clippy::panic, reason = "what the test asks for")]
             Fault::Trap => panic!("the guest traps"),
             Fault::Loop => {
