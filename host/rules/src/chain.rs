@@ -13,7 +13,7 @@ use crate::engine::Ticking;
 use crate::evaluate::Evaluator;
 use crate::hash::Hash;
 use crate::load::Configured;
-use crate::options::{Limits, OnFault};
+use crate::options::OnFault;
 
 /// A plugin of a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -32,7 +32,6 @@ pub struct Chain {
     /// All places of the resource that any mapping sets, in the order of paths.
     pub(crate) places: Vec<TargetPath>,
     pub(crate) ticking: Arc<Ticking>,
-    pub(crate) limits: Limits,
     hash: Hash,
     warnings: Vec<String>,
 }
@@ -75,11 +74,7 @@ impl Chain {
     ///
     /// # Errors
     /// A sentence for the operator: which plugins do not go together, and why.
-    pub(crate) fn new(
-        parts: Vec<(String, OnFault, Arc<Configured>)>,
-        ticking: Arc<Ticking>,
-        limits: Limits,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(parts: Vec<(String, OnFault, Arc<Configured>)>, ticking: Arc<Ticking>) -> Result<Self, String> {
         check_policies(&parts)?;
         check_kinds(&parts)?;
         let mut warnings = check_writes(&parts)?;
@@ -126,7 +121,7 @@ impl Chain {
             let version = configured.loaded.version.as_str().into();
             links.push(Link { name: name.into(), version, on_fault, configured, filter, mapping });
         }
-        Ok(Self { links, places, ticking, limits, hash, warnings })
+        Ok(Self { links, places, ticking, hash, warnings })
     }
 
     /// What results depend on: components, configurations, contracts, order and policies.

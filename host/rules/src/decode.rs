@@ -5,7 +5,7 @@ use provisor_model::{AttributeName, DraftValue, Entry, Plain, Reason, Row, Value
 use crate::bindings::types;
 use crate::contract::Shape;
 use crate::encode::ReadPlan;
-use crate::fault::shorten;
+use crate::fault::{legible, shorten};
 
 /// The longest code of a reason, in octets.
 const MAX_CODE: usize = 64;
@@ -98,7 +98,7 @@ fn row(cells: Vec<types::Cell>) -> Result<Row, String> {
     Ok(row)
 }
 
-/// A reason as a plugin gave it, cut to size.
+/// A reason as a plugin gave it, cut to size, and such that a person can be shown it.
 pub(crate) fn reason(reason: types::Reason) -> Reason {
     let (mut code, mut detail) = (reason.code, reason.detail);
     shorten(&mut code, MAX_CODE);
@@ -106,7 +106,7 @@ pub(crate) fn reason(reason: types::Reason) -> Reason {
     if code.is_empty() {
         code.push_str("unspecified");
     }
-    Reason { code, detail }
+    Reason { code: legible(&code), detail: legible(&detail) }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::RulesError;
+use crate::options::PluginLimits;
 
 /// How often running calls are looked at.
 const TICK: Duration = Duration::from_millis(10);
@@ -20,10 +21,10 @@ pub(crate) struct Ticking {
 }
 
 impl Ticking {
-    /// Starts an engine whose instances have at most this much memory, in octets.
-    pub(crate) fn start(memory: usize) -> Result<Self, RulesError> {
+    /// Starts an engine whose pool has room for what these limits allow.
+    pub(crate) fn start(limits: &PluginLimits) -> Result<Self, RulesError> {
         // Where address space is short, instances are allocated one by one.
-        let engine = Engine::new(&configuration(Some(memory)))
+        let engine = Engine::new(&configuration(Some(limits)))
             .or_else(|_| Engine::new(&configuration(None)))
             .map_err(|error| RulesError::Engine(format!("{error:#}")))?;
         let (stop, stopped) = mpsc::channel::<()>();
@@ -52,7 +53,7 @@ pub(crate) fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
 }
 
-fn configuration(pooled_memory: Option<usize>) -> Config {
+fn configuration(pooled: Option<&PluginLimits>) -> Config {
     let mut config = Config::new();
     config
         .cranelift_opt_level(OptLevel::Speed)
@@ -63,18 +64,18 @@ fn configuration(pooled_memory: Option<usize>) -> Config {
         .wasm_multi_memory(false)
         .epoch_interruption(true)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    if let Some(memory) = pooled_memory {
+    if let Some(limits) = pooled {
         let mut pool = PoolingAllocationConfig::new();
         // A component has its module and up to two small ones that connect it.
         pool.total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * 4)
-            .total_memories(INSTANCES)
-            .total_tables(INSTANCES * 2)
-            .max_memory_size(memory)
+            .total_core_instances(INSTANCES * 8)
+            .total_memories(INSTANCES * 2)
+            .total_tables(INSTANCES * 4)
+            .max_memory_size(limits.most_memory())
             .max_memories_per_component(4)
             .max_tables_per_component(8)
-            .max_core_instances_per_component(16)
-            .table_elements(100_000)
+            .max_core_instances_per_component(64)
+            .table_elements(limits.most_elements())
             .max_component_instance_size(4 << 20)
             .max_core_instance_size(4 << 20)
             .linear_memory_keep_resident(2 << 20);

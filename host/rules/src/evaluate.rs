@@ -182,7 +182,6 @@ impl Evaluator {
         if request.is_empty() {
             return Ok(Vec::new());
         }
-        let limits = &self.chain.limits;
         let Some(running) = self.running.get_mut(place) else {
             return Err(Fault::new(FaultKind::Contract, "it is not in the chain"));
         };
@@ -193,7 +192,7 @@ impl Evaluator {
             Some(instance) => instance,
             None => {
                 running.calls = 0;
-                link.configured.instance(self.chain.ticking.engine(), limits)?
+                link.configured.instance(self.chain.ticking.engine())?
             }
         };
         running.calls += 1;
@@ -285,7 +284,7 @@ impl Evaluator {
 
     fn count_fault(&mut self, link: &Link, place: usize, fault: &Fault) {
         link.configured.loaded.count_fault();
-        let most = self.chain.limits.faults_per_cycle;
+        let most = link.configured.limits.faults_per_cycle;
         if let Some(running) = self.running.get_mut(place) {
             running.faults += 1;
             if running.faults >= most {
@@ -295,7 +294,7 @@ impl Evaluator {
     }
 
     fn waste(&mut self, link: &Link, place: usize, time: Duration, fault: &Fault) {
-        let most = self.chain.limits.call_time.saturating_mul(WASTE);
+        let most = link.configured.limits.call_time.saturating_mul(WASTE);
         if let Some(running) = self.running.get_mut(place) {
             running.wasted += time;
             if running.wasted >= most {

@@ -30,21 +30,25 @@ pub(crate) struct Fault {
     detail: String,
 }
 
-/// The memory limit was reached: what the limiter ends a call with.
+/// A limit was reached: what the limiter ends a call with.
 #[derive(Debug, thiserror::Error)]
-#[error("it wants more than its {0} MiB of memory")]
-pub(crate) struct OutOfMemory(pub(crate) usize);
+pub(crate) enum TooMuch {
+    #[error("it wants more than its {0} MiB of memory")]
+    Memory(usize),
+    #[error("it wants more than its {0} table elements")]
+    Elements(usize),
+}
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
         let mut detail = detail.into();
         shorten(&mut detail, 2000);
-        Self { kind, detail }
+        Self { kind, detail: legible(&detail) }
     }
 
     /// Reads what the engine says; `said` is the last error line that the plugin logged before.
     pub(crate) fn from_engine(error: &wasmtime::Error, said: Option<&str>) -> Self {
-        if let Some(limit) = error.downcast_ref::<OutOfMemory>() {
+        if let Some(limit) = error.downcast_ref::<TooMuch>() {
             return Self::new(FaultKind::Memory, limit.to_string());
         }
         let root = error.root_cause().to_string();
@@ -54,6 +58,12 @@ impl Fault {
             }
             None if root.contains("fuel allocated for hostcalls") => {
                 return Self::new(FaultKind::Output, "it gave back more octets than one answer may have".to_owned());
+            }
+            None if root.contains("handle limit exceeded") => {
+                return Self::new(FaultKind::Memory, "it holds more handles than it may have".to_owned());
+            }
+            None if root.contains("resource limit exceeded") => {
+                return Self::new(FaultKind::Memory, format!("it is made of more parts than it may have: {root}"));
             }
             _ => {}
         }
@@ -93,6 +103,22 @@ fn frames(error: &wasmtime::Error) -> String {
 fn demangled(name: &str) -> String {
     let demangled = rustc_demangle::try_demangle(name).map_or_else(|_| name.to_owned(), |name| format!("{name:#}"));
     demangled.chars().take(120).collect()
+}
+
+/// A text that came from a plugin, without what would steer a terminal or break a line of the log.
+pub(crate) fn legible(text: &str) -> String {
+    let character = |character| match character {
+        '\n' | '\r' | '\t' => ' ',
+        character if is_legible(character) => character,
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(character).collect()
+}
+
+/// Neither a control character nor one that turns the direction of writing around.
+pub(crate) fn is_legible(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Cuts a text that came from a plugin to at most `octets`, at a character.

@@ -55,7 +55,7 @@ impl Content {
 pub(crate) fn read(
     folder: &Path,
     embedded: &[(&str, &[u8])],
-    max_octets: u64,
+    max_octets: impl Fn(&str) -> u64,
     before: &BTreeMap<String, Found>,
 ) -> Result<BTreeMap<String, Found>, RulesError> {
     let mut found: BTreeMap<String, Found> = embedded
@@ -76,7 +76,7 @@ pub(crate) fn read(
     for entry in entries {
         let path = entry.map_err(failed)?.path();
         let Some(name) = plugin_name(&path) else { continue };
-        if let Some(file) = read_file(&path, max_octets, before.get(&name)) {
+        if let Some(file) = read_file(&path, max_octets(&name), before.get(&name)) {
             found.insert(name, file);
         }
     }
@@ -144,7 +144,7 @@ mod tests {
             fs::write(folder.path().join(name), name).unwrap();
         }
         fs::create_dir(folder.path().join("folder.wasm")).unwrap();
-        let found = read(folder.path(), &[], 100, &BTreeMap::new()).unwrap();
+        let found = read(folder.path(), &[], |_| 100, &BTreeMap::new()).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["people"]);
     }
 
@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let embedded: &[(&str, &[u8])] = &[("people", b"carried"), ("groups", b"carried")];
         fs::write(folder.path().join("people.wasm"), "own").unwrap();
-        let found = read(folder.path(), embedded, 100, &BTreeMap::new()).unwrap();
+        let found = read(folder.path(), embedded, |_| 100, &BTreeMap::new()).unwrap();
         assert_eq!(found["people"].content.hash(), Some(Hash::of(b"own")));
         assert_eq!(found["groups"].content.hash(), Some(Hash::of(b"carried")));
     }
@@ -162,9 +162,9 @@ mod tests {
     fn a_change_shows_even_at_once_and_at_the_same_length() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("people.wasm"), "one").unwrap();
-        let first = read(folder.path(), &[], 100, &BTreeMap::new()).unwrap();
+        let first = read(folder.path(), &[], |_| 100, &BTreeMap::new()).unwrap();
         fs::write(folder.path().join("people.wasm"), "two").unwrap();
-        let second = read(folder.path(), &[], 100, &first).unwrap();
+        let second = read(folder.path(), &[], |_| 100, &first).unwrap();
         assert_eq!(second["people"].content.hash(), Some(Hash::of(b"two")));
     }
 
@@ -177,13 +177,13 @@ mod tests {
             Content::Unusable(reason) => reason.clone(),
             Content::Bytes(..) => String::new(),
         };
-        assert!(reason(&read(folder.path(), &[], 3, &BTreeMap::new()).unwrap()).contains("more than the 3"));
+        assert!(reason(&read(folder.path(), &[], |_| 3, &BTreeMap::new()).unwrap()).contains("more than the 3"));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-        assert!(reason(&read(folder.path(), &[], 100, &BTreeMap::new()).unwrap()).contains("chmod o-w"));
+        assert!(reason(&read(folder.path(), &[], |_| 100, &BTreeMap::new()).unwrap()).contains("chmod o-w"));
     }
 
     #[test]
     fn a_folder_that_is_not_there_has_no_plugins() {
-        assert!(read(Path::new("/nonexistent/plugins"), &[], 100, &BTreeMap::new()).unwrap().is_empty());
+        assert!(read(Path::new("/nonexistent/plugins"), &[], |_| 100, &BTreeMap::new()).unwrap().is_empty());
     }
 }

@@ -26,6 +26,11 @@ impl Hash {
         Self(hasher.finalize().into())
     }
 
+    /// What a digest comes to.
+    pub(crate) fn from_digest(digest: Sha256) -> Self {
+        Self(digest.finalize().into())
+    }
+
     pub(crate) fn octets(&self) -> [u8; 32] {
         self.0
     }

@@ -3,14 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
 use crate::RulesError;
 use crate::chain::Chain;
+use crate::compile::Compiler;
+use crate::compiled::Compiled;
 use crate::engine::Ticking;
 use crate::folder::{self, Content};
+use crate::gate::{Gate, Passing};
 use crate::grants::{Grant, Ledger};
 use crate::hash::Hash;
 use crate::load::{Configured, Loaded};
@@ -27,6 +30,7 @@ pub struct RulesHost(Arc<Inner>);
 struct Inner {
     options: RulesOptions,
     ticking: Arc<Ticking>,
+    gate: Gate,
     ledger: Ledger,
     /// Held while plugins are loaded or bound: one at a time.
     work: Mutex<()>,
@@ -47,16 +51,24 @@ struct Met {
 const FILE_GONE: &str = "its file is gone from the plugins folder. Put it back; or, to use the one that the program \
                          carries, take the rule out of the configuration and put it in again";
 
+/// Why a plugin that is at the gate is not used yet.
+const STILL_LOADING: &str = "it is being compiled and tried, which takes long; it is taken as soon as it is ready";
+/// How long a component is waited for where something else can be done meanwhile.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl RulesHost {
     /// Opens a host and looks at the folder for the first time.
     ///
     /// # Errors
     /// When the engine does not start or the folder cannot be read.
     pub fn open(options: RulesOptions) -> Result<Self, RulesError> {
-        let ticking = Arc::new(Ticking::start(options.limits.memory)?);
+        let ticking = Arc::new(Ticking::start(&options.limits)?);
+        let compiled = Compiled::open(&options.data_folder, ticking.engine());
+        let gate = Gate::new(Compiler::new(ticking.engine().clone(), compiled), options.limits.clone());
         let ledger = Ledger::new(&options.data_folder);
         ledger.prune(Duration::from_secs(3600));
-        let host = Self(Arc::new(Inner { options, ticking, ledger, work: Mutex::default(), state: Mutex::default() }));
+        let host =
+            Self(Arc::new(Inner { options, ticking, gate, ledger, work: Mutex::default(), state: Mutex::default() }));
         host.0.read_folder()?;
         Ok(host)
     }
@@ -64,21 +76,22 @@ impl RulesHost {
     /// Looks at the folder again and loads what is new in it. True: some plugin is another one now, so bind again. A
     /// folder that cannot be read leaves all as it was.
     pub fn scan(&self) -> bool {
-        let _work = self.0.working();
-        match self.0.read_folder() {
-            Ok(changed) => {
-                for name in &changed {
-                    self.0.load_present(name);
+        let (changed, settled) = {
+            let _work = self.0.working();
+            let settled = self.0.state().late_ones_settled();
+            match self.0.read_folder() {
+                Ok(changed) => (changed, settled),
+                Err(error) => {
+                    tracing::warn!(%error, "the plugins folder is as it was");
+                    return settled;
                 }
-                self.0.state().forget();
-                self.0.state().note_states();
-                !changed.is_empty()
             }
-            Err(error) => {
-                tracing::warn!(%error, "the plugins folder is as it was");
-                false
-            }
-        }
+        };
+        self.0.pass(&changed);
+        let mut state = self.0.state();
+        self.0.gate.forget(|hash| state.files.values().any(|found| found.content.hash() == Some(hash)));
+        state.note_states(&self.0.gate);
+        settled || !changed.is_empty()
     }
 
     /// Watches the folder. File events only say when to scan.
@@ -95,6 +108,8 @@ impl RulesHost {
     /// # Errors
     /// When a plugin cannot be used and none ran well before, or when the plugins do not go together.
     pub fn bind(&self, configuration: &str, bindings: &[Binding]) -> Result<Arc<Chain>, RulesError> {
+        let plugins: Vec<String> = bindings.iter().map(|binding| binding.plugin.clone()).collect();
+        self.0.pass(&plugins);
         let _work = self.0.working();
         let granted = self.0.ledger.load(configuration)?;
         let mut grants = Vec::with_capacity(bindings.len());
@@ -138,7 +153,7 @@ impl RulesHost {
             state.chains.insert(configuration.to_owned(), Arc::clone(&chain));
             chain
         };
-        self.0.state().note_states();
+        self.0.state().note_states(&self.0.gate);
         Ok(chain)
     }
 
@@ -147,19 +162,16 @@ impl RulesHost {
         let mut state = self.0.state();
         state.bound.remove(configuration);
         state.chains.remove(configuration);
-        state.note_states();
+        state.note_states(&self.0.gate);
     }
 
     /// The state of every plugin that is there or in use, by name.
     pub fn status(&self) -> Vec<PluginStatus> {
         let names = self.0.state().files.keys().cloned().collect::<Vec<_>>();
-        let work = self.0.working();
-        for name in names {
-            self.0.load_present(&name);
-        }
-        self.0.state().note_states();
-        drop(work);
-        self.0.state().statuses()
+        self.0.pass(&names);
+        let mut state = self.0.state();
+        state.note_states(&self.0.gate);
+        state.statuses(&self.0.gate)
     }
 
     /// Examines a plugin by its name, or a file by its path, as the gate does; with a configuration, also what it asks for.
@@ -167,21 +179,24 @@ impl RulesHost {
     /// # Errors
     /// When it is not there or does not pass.
     pub fn inspect(&self, what: &str, config: Option<&Json>) -> Result<Inspection, RulesError> {
-        let _work = self.0.working();
         let path = Path::new(what);
         let is_path = path.extension().is_some_and(|ending| ending == "wasm") || what.contains('/');
         let (name, loaded) = if is_path {
-            let bytes = self.0.read_component(path)?;
             let name = folder::plugin_name(path).unwrap_or_else(|| what.to_owned());
+            let bytes = self.0.read_component(&name, path)?;
             let hash = Hash::of(&bytes);
-            (name.clone(), self.0.gate(hash, &bytes.into()).map_err(|reason| plugin_error(&name, Some(hash), reason))?)
+            let passed = self.0.gate.enter(&name, hash, &bytes.into()).wait();
+            (name.clone(), passed.map_err(|reason| plugin_error(&name, Some(hash), reason))?)
         } else {
             let hash = self.0.state().files.get(what).and_then(|found| found.content.hash());
-            let present = self.0.load_present(what).ok_or_else(|| self.0.no_such_plugin(what))?;
-            (what.to_owned(), present.map_err(|reason| plugin_error(what, hash, reason))?)
+            let present = self.0.enter_present(what).ok_or_else(|| self.0.no_such_plugin(what))?;
+            (
+                what.to_owned(),
+                present.and_then(|passing| passing.wait()).map_err(|reason| plugin_error(what, hash, reason))?,
+            )
         };
         let configured =
-            config.map(|config| Configured::new(self.0.ticking.engine(), &loaded, config, &self.0.options.limits));
+            config.map(|config| Configured::new(self.0.ticking.engine(), &loaded, config, self.0.gate.limits(&name)));
         let configured = configured.transpose().map_err(|reason| plugin_error(&name, Some(loaded.hash), reason))?;
         let (contracts, summary) = configured.map(|configured| (configured.contracts, configured.summary)).unzip();
         Ok(Inspection {
@@ -209,17 +224,20 @@ impl RulesHost {
         bindings: &[Binding],
         replace: (&str, Vec<u8>),
     ) -> Result<Arc<Chain>, RulesError> {
-        let _work = self.0.working();
         let (name, bytes) = replace;
         if !bindings.iter().any(|binding| binding.plugin == name) {
             let reason = format!("it has no plugin \"{name}\" to be replaced");
             return Err(RulesError::Chain { configuration: configuration.to_owned(), reason });
         }
-        let limits = &self.0.options.limits;
+        let limits = self.0.gate.limits(name);
+        if bytes.len() as u64 > limits.component_octets {
+            let reason = format!("it has {} octets, more than the {} allowed", bytes.len(), limits.component_octets);
+            return Err(plugin_error(name, None, reason));
+        }
         let hash = Hash::of(&bytes);
-        let replacement = Loaded::new(self.0.ticking.engine(), bytes.into(), limits)
-            .map_err(|reason| plugin_error(name, Some(hash), reason))?;
-        let replacement = Arc::new(replacement);
+        let replacement = self.0.gate.enter(name, hash, &bytes.into()).wait();
+        let replacement = replacement.map_err(|reason| plugin_error(name, Some(hash), reason))?;
+        let _work = self.0.working();
         let granted = self.0.ledger.load(configuration)?;
         let (mut parts, mut warnings) = (Vec::with_capacity(bindings.len()), Vec::new());
         for (place, binding) in bindings.iter().enumerate() {
@@ -238,7 +256,7 @@ impl RulesHost {
             parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(configured)));
         }
         let reason = |reason| RulesError::Chain { configuration: configuration.to_owned(), reason };
-        let mut chain = Chain::new(parts, Arc::clone(&self.0.ticking), limits.clone()).map_err(reason)?;
+        let mut chain = Chain::new(parts, Arc::clone(&self.0.ticking)).map_err(reason)?;
         chain.add_warnings(warnings);
         Ok(Arc::new(chain))
     }
@@ -263,7 +281,12 @@ impl Inner {
     fn read_folder(&self) -> Result<Vec<String>, RulesError> {
         let before = self.state().files.clone();
         let options = &self.options;
-        let files = folder::read(&options.plugins_folder, options.embedded, options.limits.component_octets, &before)?;
+        let files = folder::read(
+            &options.plugins_folder,
+            options.embedded,
+            |name| options.limits.of(name).component_octets,
+            &before,
+        )?;
         let same = |name: &String| match (before.get(name), files.get(name)) {
             (Some(one), Some(other)) => one.content.hash() == other.content.hash() && one.path == other.path,
             _ => false,
@@ -274,23 +297,28 @@ impl Inner {
         Ok(changed)
     }
 
-    /// Loads the plugin of this name as it is in the folder; none where there is no such file.
-    fn load_present(&self, name: &str) -> Option<Result<Arc<Loaded>, String>> {
+    /// Sends the plugin of this name, as it is in the folder, to the gate; none where there is no such file.
+    fn enter_present(&self, name: &str) -> Option<Result<Arc<Passing>, String>> {
         let content = self.state().files.get(name)?.content.clone();
         Some(match content {
-            Content::Bytes(hash, bytes) => self.gate(hash, &bytes),
+            Content::Bytes(hash, bytes) => Ok(self.gate.enter(name, hash, &bytes)),
             Content::Unusable(reason) => Err(reason),
         })
     }
 
-    /// Passes bytes through the gate, once for the same bytes.
-    fn gate(&self, hash: Hash, bytes: &Arc<[u8]>) -> Result<Arc<Loaded>, String> {
-        if let Some(known) = self.state().gated.get(&hash) {
-            return known.clone();
+    /// Has these plugins pass the gate, side by side, and waits for them for a while. Nothing is locked meanwhile: who
+    /// takes long holds nobody else up.
+    fn pass(&self, names: &[String]) {
+        let until = Instant::now() + PATIENCE;
+        let entered: Vec<Arc<Passing>> =
+            names.iter().filter_map(|name| self.enter_present(name)).filter_map(Result::ok).collect();
+        for passing in entered {
+            passing.wait_until(until);
+            let mut state = self.state();
+            if passing.verdict().is_none() && !state.late.iter().any(|late| Arc::ptr_eq(late, &passing)) {
+                state.late.push(passing);
+            }
         }
-        let loaded = Loaded::new(self.ticking.engine(), Arc::clone(bytes), &self.options.limits).map(Arc::new);
-        self.state().gated.insert(hash, loaded.clone());
-        loaded
     }
 
     /// Finds the component for a binding: the file as it is, or else the one that ran well before.
@@ -302,17 +330,24 @@ impl Inner {
             (found.and_then(|found| found.content.hash()), found.is_some_and(|found| found.path.is_some()))
         };
         let configure = |loaded: &Arc<Loaded>| {
-            Configured::new(self.ticking.engine(), loaded, &binding.config, &self.options.limits)
+            Configured::new(self.ticking.engine(), loaded, &binding.config, self.gate.limits(name))
         };
         // What the program carries does not slip into the place of a file that is gone.
         let file_gone = !from_file
             && grant.is_some_and(|grant| {
                 grant.from_file && grant.config == binding.config && Some(grant.component) != hash
             });
-        let refused = match self.load_present(name) {
+        let last_good = grant.filter(|grant| Some(grant.component) != hash);
+        let stored = last_good.and_then(|grant| Some((grant, self.ledger.component(grant.component)?)));
+        let passed = |passing: Arc<Passing>| match passing.verdict() {
+            // The one that ran well before serves until this one is ready.
+            None if stored.is_some() => Err(STILL_LOADING.to_owned()),
+            _ => passing.wait(),
+        };
+        let refused = match self.enter_present(name) {
             Some(_) if file_gone => Some(FILE_GONE.to_owned()),
             None => None,
-            Some(loaded) => match loaded.and_then(|loaded| configure(&loaded)) {
+            Some(entered) => match entered.and_then(passed).and_then(|loaded| configure(&loaded)) {
                 Err(reason) => Some(reason),
                 Ok(configured) => {
                     let kept = grant.filter(|grant| grant.config == binding.config);
@@ -324,9 +359,8 @@ impl Inner {
                 }
             },
         };
-        let last_good = grant.filter(|grant| Some(grant.component) != hash).and_then(|grant| {
-            let bytes = self.ledger.component(grant.component)?;
-            let loaded = self.gate(grant.component, &bytes.into()).ok()?;
+        let last_good = stored.and_then(|(grant, bytes)| {
+            let loaded = self.gate.enter(name, grant.component, &bytes.into()).wait().ok()?;
             configure(&loaded).ok()
         });
         match (last_good, refused) {
@@ -344,17 +378,16 @@ impl Inner {
         parts: Vec<(String, crate::OnFault, Arc<Configured>)>,
     ) -> Result<Arc<Chain>, RulesError> {
         let reason = |reason| RulesError::Chain { configuration: configuration.to_owned(), reason };
-        Chain::new(parts, Arc::clone(&self.ticking), self.options.limits.clone()).map(Arc::new).map_err(reason)
+        Chain::new(parts, Arc::clone(&self.ticking)).map(Arc::new).map_err(reason)
     }
 
-    fn read_component(&self, path: &Path) -> Result<Vec<u8>, RulesError> {
+    fn read_component(&self, name: &str, path: &Path) -> Result<Vec<u8>, RulesError> {
         let failed = |source| RulesError::File { action: "read", path: path.to_path_buf(), source };
         let octets = fs::metadata(path).map_err(failed)?.len();
-        let most = self.options.limits.component_octets;
+        let most = self.gate.limits(name).component_octets;
         if octets > most {
-            let name = path.display().to_string();
             return Err(plugin_error(
-                &name,
+                name,
                 None,
                 format!("it has {octets} octets, more than the {most} that are allowed"),
             ));

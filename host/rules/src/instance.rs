@@ -2,70 +2,21 @@
 
 use std::collections::VecDeque;
 
-use wasmtime::component::InstancePre;
-use wasmtime::{Engine, ResourceLimiter, Store};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+use wasmtime::{Engine, Store};
 
-use crate::bindings::{self, filter, lifecycle, log, mapping, types};
+use crate::bindings::{self, filter, lifecycle, mapping, types};
 use crate::contract::{Contracts, FilterContract, MappingContract};
 use crate::engine::ticks;
-use crate::fault::{Fault, FaultKind, OutOfMemory, shorten};
+use crate::fault::{Fault, FaultKind, shorten};
 use crate::options::Limits;
+use crate::store::{Line, State};
+use crate::wasi;
 
-/// The most log lines of one call that are kept.
-const LINES: usize = 32;
-/// The longest log line, in octets.
-const LINE_OCTETS: usize = 1024;
 /// The longest summary of what a plugin does, in octets.
 const SUMMARY_OCTETS: usize = 2048;
 /// Entries that an answer for a person, such as a manifest, is reckoned as.
 const ONE_CALL: usize = 1;
-
-/// What a store holds beside the instance.
-pub(crate) struct State {
-    memory: usize,
-    memory_limit: usize,
-    lines: VecDeque<Line>,
-    dropped: usize,
-}
-
-/// A log line of a plugin.
-#[derive(Clone, Debug)]
-pub(crate) struct Line {
-    pub(crate) level: log::Level,
-    /// The place in the batch that it is about.
-    pub(crate) item: Option<u32>,
-    pub(crate) message: String,
-}
-
-impl ResourceLimiter for State {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // All memories of the store together.
-        let total = self.memory.saturating_sub(current).saturating_add(desired);
-        if total > self.memory_limit {
-            return Err(OutOfMemory(self.memory_limit >> 20).into());
-        }
-        self.memory = total;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 100_000)
-    }
-}
-
-impl types::Host for State {}
-
-impl log::Host for State {
-    fn emit(&mut self, level: log::Level, item: Option<u32>, mut message: String) {
-        shorten(&mut message, LINE_OCTETS);
-        // The last lines are worth most: they lead up to a trap.
-        if self.lines.len() == LINES {
-            self.lines.pop_front();
-            self.dropped += 1;
-        }
-        self.lines.push_back(Line { level, item, message });
-    }
-}
 
 /// The interfaces of a component, looked up once.
 pub(crate) struct Indices {
@@ -91,10 +42,10 @@ impl Instance {
         indices: &Indices,
         limits: &Limits,
     ) -> Result<Self, Fault> {
-        let state = State { memory: 0, memory_limit: limits.memory, lines: VecDeque::new(), dropped: 0 };
-        let mut store = Store::new(engine, state);
+        let mut store = Store::new(engine, State::new(limits));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output_octets);
+        store.set_max_component_handles(limits.handles);
         arm(&mut store, limits, ONE_CALL);
         let started = pre.instantiate(&mut store).and_then(|instance| {
             Ok((
@@ -104,8 +55,8 @@ impl Instance {
             ))
         });
         match started {
-            Ok((lifecycle, filter, mapping)) => Ok(Self { store, lifecycle, filter, mapping, limits: limits.clone() }),
-            Err(error) => Err(Fault::from_engine(&error, last_error(&store))),
+            Ok((lifecycle, filter, mapping)) => Ok(Self { store, lifecycle, filter, mapping, limits: *limits }),
+            Err(error) => Err(fault(&error, &mut store)),
         }
     }
 
@@ -174,18 +125,23 @@ impl Instance {
     /// The log lines since the last time, and how many were dropped.
     pub(crate) fn take_lines(&mut self) -> (VecDeque<Line>, usize) {
         let state = self.store.data_mut();
-        (std::mem::take(&mut state.lines), std::mem::take(&mut state.dropped))
+        state.end_lines();
+        state.take_lines()
     }
 
     fn arm(&mut self, entries: usize) {
         arm(&mut self.store, &self.limits, entries);
     }
 
-    fn outcome<T>(&self, outcome: wasmtime::Result<T>) -> Result<T, Fault> {
-        outcome.map_err(|error| Fault::from_engine(&error, last_error(&self.store)))
+    fn outcome<T>(&mut self, outcome: wasmtime::Result<T>) -> Result<T, Fault> {
+        outcome.map_err(|error| fault(&error, &mut self.store))
     }
 
-    fn answers<T>(&self, answers: wasmtime::Result<Result<Vec<T>, String>>, expected: u32) -> Result<Vec<T>, Fault> {
+    fn answers<T>(
+        &mut self,
+        answers: wasmtime::Result<Result<Vec<T>, String>>,
+        expected: u32,
+    ) -> Result<Vec<T>, Fault> {
         let answers = self.outcome(answers)?;
         let answers =
             answers.map_err(|error| Fault::new(FaultKind::Refused, format!("it answered with an error: {error}")))?;
@@ -204,22 +160,20 @@ fn arm(store: &mut Store<State>, limits: &Limits, entries: usize) {
     store.set_epoch_deadline(ticks(time));
 }
 
-/// What the plugin complained of last: the message of a panic does not cross by itself.
-fn last_error(store: &Store<State>) -> Option<&str> {
-    let lines = &store.data().lines;
-    lines.iter().rev().find(|line| line.level == log::Level::Error).map(|line| line.message.as_str())
+/// What went wrong, with what the plugin said last.
+fn fault(error: &wasmtime::Error, store: &mut Store<State>) -> Fault {
+    store.data_mut().end_lines();
+    Fault::from_engine(error, store.data().last_error().as_deref())
 }
 
 fn no_such_kind(kind: &str) -> Fault {
     Fault::new(FaultKind::Contract, format!("it is no {kind}"))
 }
 
-/// The interfaces that a host offers to components.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<wasmtime::component::Linker<State>> {
-    let mut linker = wasmtime::component::Linker::new(engine);
-    bindings::FilterAndMappingPlugin::add_to_linker::<State, wasmtime::component::HasSelf<State>>(
-        &mut linker,
-        |state| state,
-    )?;
+/// What a host offers to a component: our interfaces, and what it imports of WASI.
+pub(crate) fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    bindings::FilterAndMappingPlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
+    wasi::define(&mut linker, engine, component)?;
     Ok(linker)
 }

@@ -4,8 +4,11 @@
 //! [`Evaluator`], and [`Evaluator::evaluate`] says what becomes of entries.
 
 mod answer;
+mod artefact;
 mod bindings;
 mod chain;
+mod compile;
+mod compiled;
 mod contract;
 mod decode;
 mod encode;
@@ -15,6 +18,7 @@ mod evaluate;
 mod evaluation;
 mod fault;
 mod folder;
+mod gate;
 mod grants;
 mod hash;
 mod host;
@@ -24,7 +28,9 @@ mod options;
 mod request;
 mod state;
 mod status;
+mod store;
 mod surface;
+mod wasi;
 mod watch;
 
 pub use chain::{Chain, PluginRef};
@@ -33,7 +39,7 @@ pub use error::RulesError;
 pub use evaluate::Evaluator;
 pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 pub use host::RulesHost;
-pub use options::{Binding, Limits, OnFault, RulesOptions};
+pub use options::{Binding, Limits, OnFault, PluginLimits, RulesOptions};
 pub use status::{Inspection, PluginState, PluginStatus, PluginSummary};
 pub use surface::PluginKind;
 pub use watch::FolderWatch;

@@ -8,17 +8,25 @@ use serde_json::Value as Json;
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::bindings::types::Manifest;
 use crate::bindings::{VERSION, filter, lifecycle, mapping};
+use crate::compile::{Compiler, NotCompiled};
 use crate::contract::Contracts;
+use crate::fault::{is_legible, legible, shorten};
 use crate::hash::Hash;
-use crate::instance::{Indices, Instance, State, linker};
+use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
+use crate::store::State;
 use crate::surface::{self, PluginKind};
 
 /// The largest manifest, in octets of its schema.
 const MAX_SCHEMA: usize = 1 << 20;
 /// The most errors of a configuration that are told at once.
 const MAX_ERRORS: usize = 10;
+/// The longest reason, in octets.
+const MAX_REASON: usize = 8192;
+/// The most annotations of a manifest.
+const MAX_NOTES: usize = 64;
 
 /// A component that passed the gate as far as it can be judged without a configuration.
 pub(crate) struct Loaded {
@@ -42,6 +50,7 @@ pub(crate) struct Configured {
     pub(crate) contracts: Contracts,
     /// What it says that it does so.
     pub(crate) summary: Option<String>,
+    pub(crate) limits: Limits,
 }
 
 impl Loaded {
@@ -49,15 +58,15 @@ impl Loaded {
     ///
     /// # Errors
     /// A sentence for the operator: what is wrong and what to do.
-    pub(crate) fn new(engine: &Engine, bytes: Arc<[u8]>, limits: &Limits) -> Result<Self, String> {
-        let surface = surface::read(&bytes)?;
-        let compiled =
-            Component::new(engine, &bytes).map_err(|error| format!("it does not compile: {}", error.root_cause()));
-        let component = compiled?;
+    pub(crate) fn new(compiler: &Compiler, hash: Hash, bytes: Arc<[u8]>, limits: &Limits) -> Result<Self, NotCompiled> {
+        let surface = surface::read(&bytes, limits)?;
+        let component = compiler.component(hash, &bytes, limits.compile_time)?;
+        let engine = compiler.engine();
+        check_resources(&component, limits)?;
         let unlinked = |error: wasmtime::Error| {
             format!("it does not fit version {VERSION} of the rules interface: {}", error.root_cause())
         };
-        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(unlinked)?;
+        let pre = linker(engine, &component).and_then(|linker| linker.instantiate_pre(&component)).map_err(unlinked)?;
         let indices = Indices {
             lifecycle: lifecycle::GuestIndices::new(&pre).map_err(unlinked)?,
             filter: surface
@@ -76,12 +85,10 @@ impl Loaded {
         let mut trial = Instance::new(engine, &pre, &indices, limits)
             .map_err(|fault| format!("it does not start: {}", fault.detail()))?;
         let manifest = trial.describe().map_err(|fault| format!("it does not describe itself: {}", fault.detail()))?;
+        check_manifest(&manifest)?;
         let (schema, validator) = read_schema(&manifest.configuration_schema)?;
-        if manifest.version.is_empty() || manifest.version.len() > 128 {
-            return Err("its manifest names no version, or one that is too long".to_owned());
-        }
         Ok(Self {
-            hash: Hash::of(&bytes),
+            hash,
             bytes,
             version: manifest.version,
             kinds: surface.kinds,
@@ -129,6 +136,14 @@ impl Configured {
     /// # Errors
     /// A sentence for the operator: what is wrong and what to do.
     pub(crate) fn new(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
+        // What is wrong is told in the plugin's own words, in part.
+        Self::configure(engine, loaded, config, limits).map_err(|mut reason| {
+            shorten(&mut reason, MAX_REASON);
+            legible(&reason)
+        })
+    }
+
+    fn configure(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
         let config = if config.is_null() { &Json::Object(serde_json::Map::new()) } else { config };
         loaded.check(config)?;
         let document = config.to_string();
@@ -143,12 +158,12 @@ impl Configured {
         }
         let summary = instance.summary();
         let summary = summary.map_err(|fault| format!("asking what it does failed: {}", fault.detail()))?;
-        Ok(Self { loaded: Arc::clone(loaded), document, contracts, summary })
+        Ok(Self { loaded: Arc::clone(loaded), document, contracts, summary, limits: *limits })
     }
 
     /// A fresh instance, configured.
-    pub(crate) fn instance(&self, engine: &Engine, limits: &Limits) -> Result<Instance, crate::fault::Fault> {
-        let mut instance = Instance::new(engine, &self.loaded.pre, &self.loaded.indices, limits)?;
+    pub(crate) fn instance(&self, engine: &Engine) -> Result<Instance, crate::fault::Fault> {
+        let mut instance = Instance::new(engine, &self.loaded.pre, &self.loaded.indices, &self.limits)?;
         match instance.configure(&self.document)? {
             Ok(()) => Ok(instance),
             Err(error) => {
@@ -157,6 +172,38 @@ impl Configured {
             }
         }
     }
+}
+
+/// Whether the engine has room for what the component says it needs.
+fn check_resources(component: &Component, limits: &Limits) -> Result<(), String> {
+    let Some(needed) = component.resources_required() else {
+        return Err("it instantiates modules that it imports, which rules cannot: compose it whole".to_owned());
+    };
+    let most = u32::try_from(limits.instances).unwrap_or(u32::MAX);
+    if needed.num_memories > most || needed.num_tables > most {
+        return Err(format!(
+            "it has {} memories and {} tables, and {most} of each are allowed: raise instances",
+            needed.num_memories, needed.num_tables
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a person can be shown what the plugin says of itself.
+fn check_manifest(manifest: &Manifest) -> Result<(), String> {
+    let too_long = |text: &String, most: usize| text.len() > most;
+    if manifest.version.is_empty() || too_long(&manifest.version, 128) || too_long(&manifest.name, 128) {
+        return Err("its manifest names no version, or a name or version of more than 128 octets".to_owned());
+    }
+    let notes = &manifest.annotations;
+    if notes.len() > MAX_NOTES || notes.iter().any(|(name, note)| too_long(name, 128) || too_long(note, 4096)) {
+        return Err(format!("its manifest has more than {MAX_NOTES} annotations, or one of more than 4096 octets"));
+    }
+    let texts = notes.iter().flat_map(|(name, note)| [name, note]).chain([&manifest.name, &manifest.version]);
+    if let Some(odd) = texts.into_iter().flat_map(|text| text.chars()).find(|one| !is_legible(*one) && *one != '\n') {
+        return Err(format!("its manifest has the control character {}: take it out", odd.escape_unicode()));
+    }
+    Ok(())
 }
 
 fn read_schema(schema: &str) -> Result<(Json, jsonschema::Validator), String> {

@@ -1,5 +1,6 @@
 //! What a plugin host is opened with, and what a configuration binds.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,27 +11,78 @@ use serde::{Deserialize, Serialize};
 pub struct RulesOptions {
     /// The folder that operators drop plugins into: `NAME.wasm` is the plugin `NAME`.
     pub plugins_folder: PathBuf,
-    /// The folder for what the host keeps itself: grants, and the bytes of the components it last ran well.
+    /// The folder for what the host keeps itself: grants, the bytes of the components it last ran well, and what was
+    /// compiled of them.
     pub data_folder: PathBuf,
-    /// How far a plugin may go.
-    pub limits: Limits,
+    /// How far plugins may go.
+    pub limits: PluginLimits,
     /// Plugins that the binary carries, by name; a file of the same name in the folder wins.
     pub embedded: &'static [(&'static str, &'static [u8])],
 }
 
-/// How far a plugin may go before it is stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How far each plugin may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Those that have no limits of their own.
+    pub usual: Limits,
+    /// Limits of their own, by the plugin's name.
+    pub own: BTreeMap<String, Limits>,
+}
+
+impl PluginLimits {
+    /// How far the plugin of this name may go.
+    pub fn of(&self, plugin: &str) -> &Limits {
+        self.own.get(plugin).unwrap_or(&self.usual)
+    }
+
+    /// The most memory that any plugin may have, in octets.
+    pub(crate) fn most_memory(&self) -> usize {
+        self.own.values().map(|limits| limits.memory).fold(self.usual.memory, usize::max)
+    }
+
+    /// The most table elements that any plugin may have.
+    pub(crate) fn most_elements(&self) -> usize {
+        self.own.values().map(|limits| limits.table_elements).fold(self.usual.table_elements, usize::max)
+    }
+}
+
+impl From<Limits> for PluginLimits {
+    fn from(usual: Limits) -> Self {
+        Self { usual, own: BTreeMap::new() }
+    }
+}
+
+/// How far a plugin may go before it is refused or stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Limits {
-    /// Linear memory of one instance, in octets.
+    /// All memories of one instance together, in octets.
     pub memory: usize,
+    /// All tables of one instance together, in elements.
+    pub table_elements: usize,
+    /// The core instances that one instance of the component is made of.
+    pub instances: usize,
+    /// Handles of resources that one instance holds at a time.
+    pub handles: usize,
     /// What any call may take.
+    #[serde(serialize_with = "milliseconds")]
     pub call_time: Duration,
     /// What each entry of a batch adds to that.
+    #[serde(serialize_with = "milliseconds")]
     pub entry_time: Duration,
     /// What one call may give back, in octets.
     pub output_octets: usize,
+    /// The log lines of one call that are kept: the last ones.
+    pub log_lines: usize,
+    /// The octets of these lines.
+    pub log_octets: usize,
     /// The size of a component's file, in octets.
     pub component_octets: u64,
+    /// The functions of a component.
+    pub functions: u32,
+    /// What compiling the component may take.
+    #[serde(serialize_with = "milliseconds")]
+    pub compile_time: Duration,
     /// After so many faults in a cycle a plugin is called no more in it, and its entries are held.
     pub faults_per_cycle: u32,
 }
@@ -39,13 +91,24 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 64 << 20,
+            table_elements: 100_000,
+            instances: 64,
+            handles: 10_000,
             call_time: Duration::from_secs(2),
             entry_time: Duration::from_millis(5),
             output_octets: 16 << 20,
+            log_lines: 32,
+            log_octets: 16 << 10,
             component_octets: 64 << 20,
+            functions: 100_000,
+            compile_time: Duration::from_secs(120),
             faults_per_cycle: 16,
         }
     }
+}
+
+fn milliseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// One plugin of a configuration's rule chain.

@@ -1,24 +1,23 @@
 //! What a plugin host knows at any time, and how each plugin stands by it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::chain::Chain;
 use crate::folder::{Content, Found};
+use crate::gate::{Gate, Passing};
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::status::{PluginState, PluginStatus, PluginSummary};
 
-/// The rejected components that are remembered, so that a broken file is not compiled at every look.
-const MAX_REMEMBERED: usize = 256;
-
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) files: BTreeMap<String, Found>,
-    pub(crate) gated: HashMap<Hash, Result<Arc<Loaded>, String>>,
     pub(crate) bound: BTreeMap<String, Vec<Bound>>,
     pub(crate) chains: BTreeMap<String, Arc<Chain>>,
+    /// Components that somebody could not wait for.
+    pub(crate) late: Vec<Arc<Passing>>,
     /// The state that was told last, and since when.
     since: BTreeMap<String, (PluginState, u64)>,
 }
@@ -34,43 +33,37 @@ pub(crate) struct Bound {
 }
 
 impl State {
-    /// Lets go of compiled components that are neither in the folder nor in use.
-    pub(crate) fn forget(&mut self) {
-        let State { files, gated, .. } = self;
-        let present = |hash: &Hash| files.values().any(|found| found.content.hash() == Some(*hash));
-        gated.retain(|hash, loaded| match loaded {
-            Ok(loaded) => present(hash) || Arc::strong_count(loaded) > 1,
-            Err(_) => true,
-        });
-        if gated.len() > MAX_REMEMBERED {
-            gated.retain(|hash, loaded| loaded.is_ok() || present(hash));
-        }
+    /// Whether a plugin that was not ready when it was asked for is so by now.
+    pub(crate) fn late_ones_settled(&mut self) -> bool {
+        let before = self.late.len();
+        self.late.retain(|passing| passing.verdict().is_none());
+        self.late.len() < before
     }
 
     /// Remembers since when each plugin stands as it does.
-    pub(crate) fn note_states(&mut self) {
+    pub(crate) fn note_states(&mut self, gate: &Gate) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let names = self.names();
         let mut since = BTreeMap::new();
         for name in names {
-            let stands = self.stands(&name);
+            let stands = self.stands(gate, &name);
             let before = self.since.get(&name).filter(|(before, _)| *before == stands).map(|(_, since)| *since);
             since.insert(name, (stands, before.unwrap_or(now)));
         }
         self.since = since;
     }
 
-    pub(crate) fn statuses(&self) -> Vec<PluginStatus> {
+    pub(crate) fn statuses(&self, gate: &Gate) -> Vec<PluginStatus> {
         let status = |name: String| {
             let found = self.files.get(&name);
             let hash = found.and_then(|found| found.content.hash());
-            let loaded = hash.and_then(|hash| self.gated.get(&hash)).and_then(|loaded| loaded.as_ref().ok());
+            let loaded = hash.and_then(|hash| gate.verdict(&name, hash)).and_then(Result::ok);
             let uses = || self.uses(&name);
-            let told = loaded.or_else(|| uses().map(|(_, bound)| &bound.active).next());
-            let (stands, since) = self.since.get(&name).cloned().unwrap_or_else(|| (self.stands(&name), 0));
+            let told = loaded.as_ref().or_else(|| uses().map(|(_, bound)| &bound.active).next());
+            let (stands, since) = self.since.get(&name).cloned().unwrap_or_else(|| (self.stands(gate, &name), 0));
             let mut faults: BTreeMap<Hash, u64> =
                 uses().map(|(_, bound)| (bound.active.hash, bound.active.faults())).collect();
-            faults.extend(loaded.map(|loaded| (loaded.hash, loaded.faults())));
+            faults.extend(loaded.iter().map(|loaded| (loaded.hash, loaded.faults())));
             let mut bound_by: Vec<String> = uses().map(|(configuration, _)| configuration.to_owned()).collect();
             bound_by.dedup();
             let summary = |(configuration, bound): (&str, &Bound)| {
@@ -88,6 +81,7 @@ impl State {
                 faults: faults.values().sum(),
                 bound_by,
                 summaries,
+                limits: *gate.limits(&name),
                 name,
             }
         };
@@ -110,12 +104,15 @@ impl State {
         self.bound.iter().flat_map(of_configuration).filter(move |(_, bound)| bound.plugin == name)
     }
 
-    fn stands(&self, name: &str) -> PluginState {
+    fn stands(&self, gate: &Gate, name: &str) -> PluginState {
         let active = || self.uses(name).map(|(_, bound)| bound.active.hash.to_string()).next();
         let Some(found) = self.files.get(name) else { return PluginState::Missing { active: active() } };
         let rejected = match &found.content {
             Content::Unusable(reason) => Some(reason.clone()),
-            Content::Bytes(hash, _) => self.gated.get(hash).and_then(|loaded| loaded.as_ref().err()).cloned(),
+            Content::Bytes(hash, _) if gate.is_busy_with(name, *hash) => {
+                return PluginState::Loading { active: active() };
+            }
+            Content::Bytes(hash, _) => gate.verdict(name, *hash).and_then(Result::err),
         };
         let rejected = rejected.or_else(|| {
             self.uses(name).find_map(|(configuration, bound)| {

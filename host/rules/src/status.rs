@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::contract::Contracts;
+use crate::options::Limits;
 use crate::surface::PluginKind;
 
 /// The state of one plugin.
@@ -34,6 +35,8 @@ pub struct PluginStatus {
     pub bound_by: Vec<String>,
     /// What it says that it does in them, where it says so; several times where a configuration uses it so often.
     pub summaries: Vec<PluginSummary>,
+    /// How far it may go: octets, milliseconds and numbers.
+    pub limits: Limits,
 }
 
 /// What a plugin says that it does, in plain words.
@@ -57,6 +60,11 @@ pub enum PluginState {
         /// What is wrong, and what to do.
         reason: String,
         /// The SHA-256 of the component that runs instead.
+        active: Option<String>,
+    },
+    /// It is being compiled and tried, which takes long; where one ran well before, that runs on.
+    Loading {
+        /// The SHA-256 of the component that runs meanwhile.
         active: Option<String>,
     },
     /// The file is gone; where one ran well before, that runs on.

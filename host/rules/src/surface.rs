@@ -7,6 +7,8 @@ use serde::Serialize;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::bindings::VERSION;
+use crate::options::Limits;
+use crate::wasi;
 
 /// The namespace of the interfaces.
 const NAMESPACE: &str = "provisor:rules/";
@@ -43,7 +45,7 @@ pub(crate) struct Surface {
 ///
 /// # Errors
 /// A sentence for the operator: what is wrong with the file and what to do.
-pub(crate) fn read(bytes: &[u8]) -> Result<Surface, String> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Surface, String> {
     let encoding = Parser::new(0).parse_all(bytes).next().and_then(Result::ok);
     match encoding {
         Some(Payload::Version { encoding: Encoding::Component, .. }) => {}
@@ -120,20 +122,25 @@ fn check_exports(exports: &[String]) -> Result<(), String> {
 
 fn check_imports(imports: &[String]) -> Result<(), String> {
     let offered = [interface("log"), interface("types")];
-    let Some(unknown) = imports.iter().find(|import| !offered.contains(import)) else { return Ok(()) };
+    let is_offered = |import: &&String| offered.contains(import) || wasi::is_met(import);
+    let Some(unknown) = imports.iter().find(|import| !is_offered(import)) else { return Ok(()) };
     Err(if unknown.starts_with("wasi:") {
         format!(
-            "it imports {unknown}, and this host offers no WASI: rules have no clock, files or network (in Rust, build for \
+            "it imports {unknown}, and of WASI this host has 0.2 without HTTP: build the plugin without it (in Rust, for \
              wasm32-unknown-unknown)"
         )
     } else {
-        format!("it imports {unknown}, which this host does not offer")
+        format!("it imports {unknown}, which this host does not offer: build the plugin without it")
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8]) -> Result<Surface, String> {
+        super::read(bytes, &Limits::default())
+    }
 
     #[test]
     fn a_core_module_is_told_from_a_component() {
@@ -149,7 +156,9 @@ mod tests {
                          (export "provisor:rules/mapping@0.1.0-draft.2" (instance $empty))"#;
         let with = |import: &str| wat::parse_str(format!("(component {import} {exports})")).unwrap();
         let clock = with(r#"(import "wasi:clocks/wall-clock@0.2.0" (instance))"#);
-        assert!(read(&clock).unwrap_err().contains("wasi:clocks/wall-clock@0.2.0"));
+        assert!(read(&clock).is_ok());
+        let http = with(r#"(import "wasi:http/outgoing-handler@0.2.0" (instance))"#);
+        assert!(read(&http).unwrap_err().contains("wasi:http/outgoing-handler@0.2.0"));
         let other = with(r#"(import "acme:database/query@1.0.0" (instance))"#);
         assert!(read(&other).unwrap_err().contains("acme:database/query@1.0.0"));
         assert_eq!(read(&with("")).unwrap().kinds, [PluginKind::Mapping]);

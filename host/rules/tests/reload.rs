@@ -76,13 +76,13 @@ fn a_file_that_is_no_plugin_is_refused_by_reason() {
     let lab = Lab::new(&["guest"]);
     lab.bind(&[guest(no_config())]);
     let core = wat::parse_str("(module)").unwrap();
-    let clock = r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance)) (instance $i)
+    let clock = r#"(component (import "wasi:http/types@0.2.0" (instance)) (instance $i)
                    (export "provisor:rules/lifecycle@0.1.0-draft.2" (instance $i))
                    (export "provisor:rules/mapping@0.1.0-draft.2" (instance $i)))"#;
-    let hollow = clock.replace(r#"(import "wasi:clocks/wall-clock@0.2.0" (instance))"#, "");
+    let hollow = clock.replace(r#"(import "wasi:http/types@0.2.0" (instance))"#, "");
     for (bytes, words) in [
         (core, "core WebAssembly module"),
-        (wat::parse_str(clock).unwrap(), "it imports wasi:clocks/wall-clock@0.2.0"),
+        (wat::parse_str(clock).unwrap(), "it imports wasi:http/types@0.2.0"),
         (wat::parse_str(hollow).unwrap(), "does not fit version 0.1.0-draft.2"),
         (b"not wasm".to_vec(), "not a WebAssembly component"),
     ] {

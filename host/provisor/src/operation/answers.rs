@@ -201,6 +201,7 @@ pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
         let (state, reason, active) = match plugin.state {
             PluginState::Active => ("active", None, None),
             PluginState::Rejected { reason, active } => ("rejected", Some(reason), active),
+            PluginState::Loading { active } => ("loading", None, active),
             PluginState::Missing { active } => ("missing", None, active),
             PluginState::Discovered => ("discovered", None, None),
         };

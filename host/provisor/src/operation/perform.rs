@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_model::CheckLine;
-use provisor_rules::{Limits, RulesHost, RulesOptions};
+use provisor_rules::{PluginLimits, RulesHost, RulesOptions};
 use provisor_sync::{Configuration, CycleRequest, CycleWatch, Pipeline, PipelineOptions, PreviewRequest};
 
 use super::{Answer, CheckSection, LogReport, Request};
@@ -18,7 +18,7 @@ pub async fn open_rules(plugins_folder: &Path, data_folder: &Path) -> Result<Arc
     let options = RulesOptions {
         plugins_folder: plugins_folder.to_owned(),
         data_folder: data_folder.to_owned(),
-        limits: Limits::default(),
+        limits: PluginLimits::default(),
         embedded: first_party::FIRST_PARTY,
     };
     let opened = tokio::task::spawn_blocking(move || RulesHost::open(options)).await;

@@ -40,6 +40,10 @@ impl Lab {
         Self { folder: self.folder, host }
     }
 
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     pub fn path(&self, plugin: &str) -> PathBuf {
         self.folder.path().join("plugins").join(format!("{plugin}.wasm"))
     }
@@ -77,15 +81,21 @@ pub fn options(folder: &Path, embedded: &'static [(&'static str, &'static [u8])]
         faults_per_cycle: 5,
         ..Limits::default()
     };
-    RulesOptions { plugins_folder: folder.join("plugins"), data_folder: folder.join("data"), limits, embedded }
+    RulesOptions {
+        plugins_folder: folder.join("plugins"),
+        data_folder: folder.join("data"),
+        limits: limits.into(),
+        embedded,
+    }
 }
 
-/// The bytes of a plugin that `cargo xtask plugins --tests` built: such as `people` or `guest`.
+/// The bytes of a plugin that `cargo xtask plugins --tests` built (such as `people` or `guest`), or of `std-guest`.
 pub fn component(name: &str) -> Vec<u8> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let path = match name {
         "guest" => target.join("plugins-test/provisor-test-guest.wasm"),
         "sort-name" => target.join("plugins-test/sort-name.wasm"),
+        "std-guest" => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/std-guest.wasm"),
         _ => target.join(format!("plugins/{name}.wasm")),
     };
     fs::read(&path)
