@@ -16,6 +16,7 @@ use crate::fault::{is_legible, legible, shorten};
 use crate::hash::Hash;
 use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
+use crate::probe::Probe;
 use crate::store::State;
 use crate::surface::{self, PluginKind};
 
@@ -158,7 +159,11 @@ impl Configured {
         }
         let summary = instance.summary();
         let summary = summary.map_err(|fault| format!("asking what it does failed: {}", fault.detail()))?;
-        Ok(Self { loaded: Arc::clone(loaded), document, contracts, summary, limits: *limits })
+        let configured = Self { loaded: Arc::clone(loaded), document, contracts, summary, limits: *limits };
+        let Contracts { filter, mapping } = &configured.contracts;
+        let probe = Probe { filter: filter.as_ref(), mapping: mapping.as_ref() };
+        probe.run(|| configured.instance(engine))?;
+        Ok(configured)
     }
 
     /// A fresh instance, configured.

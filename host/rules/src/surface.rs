@@ -7,6 +7,7 @@ use serde::Serialize;
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::bindings::VERSION;
+use crate::extent;
 use crate::options::Limits;
 use crate::wasi;
 
@@ -58,6 +59,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Surface, String> {
         }
         _ => return Err("it is not a WebAssembly component".to_owned()),
     }
+    extent::check(bytes, limits)?;
     let whole = Validator::new_with_features(features()).validate_all(bytes);
     whole.map_err(|error| format!("it is not a valid component, or only a part of one: {}", error.message()))?;
     let (imports, exports) = outline(bytes)?;
