@@ -161,6 +161,16 @@ async fn an_empty_or_missing_file_is_an_error_and_one_without_entries_is_not() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_cut_off_deletes_nobody() {
+    let file = File::new([ADA, BOB].concat());
+    let mut store = everything(&file.directory(), &["cn"]).await;
+    file.write(&[ADA, BOB].concat()[..ADA.len() + BOB.len() - 5]);
+    let error = store.import(&file.directory(), &["cn"]).await.unwrap_err();
+    assert!(error.to_string().contains("people.ldif:9: ") && error.to_string().contains("cut off"), "{error}");
+    assert_eq!(store.entries.len(), 2);
+}
+
+#[tokio::test]
 async fn a_file_that_changes_while_it_is_read_is_no_import() {
     let generated = Generated::generate(Size { people: 3000, groups: 0, big: 0 }, 2).to_ldif(true);
     let file = File::new(&generated);

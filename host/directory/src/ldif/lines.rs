@@ -23,6 +23,10 @@ pub(crate) enum LineError {
     TooLong(u64),
     #[error("the line begins with a space, so it continues a line, but there is none before it")]
     ContinuesNothing(u64),
+    #[error(
+        "the file ends in the middle of a line: it was cut off. Write it anew, with a line end behind its last line"
+    )]
+    CutOff(u64),
 }
 
 /// Reads lines one by one, in bounded memory.
@@ -87,7 +91,8 @@ impl<R: BufRead> Lines<R> {
         if self.input.by_ref().take(limit).read_until(b'\n', &mut text)? == 0 {
             return Ok(None);
         }
-        if text.last() == Some(&b'\n') {
+        let whole = text.last() == Some(&b'\n');
+        if whole {
             text.pop();
             if text.last() == Some(&b'\r') {
                 text.pop();
@@ -95,6 +100,10 @@ impl<R: BufRead> Lines<R> {
         }
         if text.len() > MAX_LINE {
             return Err(LineError::TooLong(self.number));
+        }
+        // Who is missing behind the cut would be taken for gone, and half a value for a whole one.
+        if !whole {
+            return Err(LineError::CutOff(self.number));
         }
         // Editors on Windows put a byte order mark in front, which is no part of the first line.
         if self.number == 1 && text.starts_with(b"\xef\xbb\xbf") {
@@ -119,7 +128,7 @@ mod tests {
 
     #[test]
     fn folded_lines_are_joined_and_keep_the_number_they_begin_at() {
-        let text = b"cn: A\n da\n  Byron\r\nsn: B\r\n\nx: y";
+        let text = b"cn: A\n da\n  Byron\r\nsn: B\r\n\nx: y\n";
         let expected = [(1, "cn: Ada Byron"), (4, "sn: B"), (5, ""), (6, "x: y")];
         assert_eq!(lines(text), expected.map(|(number, text)| (number, text.to_owned())));
     }
@@ -132,6 +141,20 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_first_line() {
         assert_eq!(lines(b"\xef\xbb\xbfversion: 1\n"), [(1, "version: 1".to_owned())]);
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_is_refused_whatever_it_says() {
+        for (text, at) in [(&b"cn: x"[..], 1), (b"cn: x\n # y", 2), (b"cn: x\n\n# half a comm", 3), (b"cn: x\n\r", 2)] {
+            let mut lines = Lines::new(text);
+            let error = loop {
+                match lines.next() {
+                    Ok(Some(_)) => {}
+                    other => break other.unwrap_err(),
+                }
+            };
+            assert!(matches!(error, LineError::CutOff(line) if line == at), "{text:?}: {error}");
+        }
     }
 
     #[test]

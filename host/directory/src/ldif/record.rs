@@ -44,7 +44,7 @@ impl From<LineError> for RecordError {
     fn from(error: LineError) -> Self {
         let line = match &error {
             LineError::Io(_) => None,
-            LineError::TooLong(line) | LineError::ContinuesNothing(line) => Some(*line),
+            LineError::TooLong(line) | LineError::ContinuesNothing(line) | LineError::CutOff(line) => Some(*line),
         };
         Self { line, reason: error.to_string() }
     }
@@ -223,7 +223,7 @@ mod tests {
     fn the_second_example_of_the_rfc_is_read() {
         let text = "version: 1\ndn:cn=Barbara Jensen, ou=Product Development, dc=airius, dc=com\nobjectclass:top\n\
             description:Babs is a big sailing fan, and travels extensively in sea\n rch of perfect sailing conditions.\n\
-            title:Product Manager, Rod and Reel Division";
+            title:Product Manager, Rod and Reel Division\n";
         let records = records(text.as_bytes()).unwrap();
         let description = &records[0].entry.attributes[1].values[0];
         assert!(description.ends_with(b"travels extensively in search of perfect sailing conditions."));
@@ -286,10 +286,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_may_end_without_a_newline_and_begin_with_empty_lines() {
-        assert_eq!(records(b"\n\r\ndn: cn=A\r\ncn: A").unwrap().len(), 1);
+    fn a_file_may_begin_with_empty_lines_and_hold_nothing_but_comments() {
+        assert_eq!(records(b"\n\r\ndn: cn=A\r\ncn: A\r\n").unwrap().len(), 1);
         assert_eq!(records(b"# nothing but a comment\n").unwrap(), []);
         assert_eq!(records(b"version: 1\n").unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_anywhere_within_a_line_is_refused() {
+        let whole = "dn: cn=A\nmember: cn=Byron, ou=People\n\ndn: cn=B\ncn: B\n";
+        for cut in (1..whole.len()).filter(|cut| !whole[..*cut].ends_with('\n')) {
+            let (line, reason) = failure(&whole[..cut]);
+            assert_eq!(line, Some(whole[..cut].lines().count() as u64));
+            assert!(reason.contains("cut off"), "{cut}: {reason}");
+        }
     }
 
     /// Writes a record: all in base64 or as it stands, folded after so many octets.
