@@ -35,6 +35,7 @@ pub(crate) struct RecordError {
 }
 
 impl RecordError {
+    /// What the line says is no part of the reason: it may be a password, or what is left of one.
     fn at(line: u64, reason: impl Into<String>) -> Self {
         Self { line: Some(line), reason: reason.into() }
     }
@@ -69,7 +70,7 @@ impl<R: BufRead> Records<R> {
         if !name.eq_ignore_ascii_case("dn") {
             return Err(RecordError::at(
                 first.number,
-                format!("a record must begin with \"dn:\", not with \"{name}\". Is an empty line where none belongs?"),
+                "a record must begin with \"dn:\", and this line does not. Is an empty line above it where none belongs?",
             ));
         }
         let dn = String::from_utf8(decode(&first, value)?)
@@ -125,7 +126,7 @@ fn add_value(record: &mut Record, line: &Line) -> Result<(), RecordError> {
     if name.eq_ignore_ascii_case("changetype") || name.eq_ignore_ascii_case("control") {
         return Err(RecordError::at(
             line.number,
-            format!("\"{name}:\" makes this a change record. Export the content of the directory, not its changes"),
+            "\"changetype:\" or \"control:\" makes this a change record. Export the content of the directory, not its changes",
         ));
     }
     if name.eq_ignore_ascii_case("dn") {
@@ -137,7 +138,8 @@ fn add_value(record: &mut Record, line: &Line) -> Result<(), RecordError> {
     if !is_description(name) {
         return Err(RecordError::at(
             line.number,
-            format!("\"{}\" is not the name of an attribute", server_words(name)),
+            "what stands in front of the colon is not the name of an attribute. Is the line before it broken where it \
+             should be folded?",
         ));
     }
     let value = decode(line, value)?;
@@ -158,8 +160,9 @@ fn add_value(record: &mut Record, line: &Line) -> Result<(), RecordError> {
 /// The name in front of the colon, and all that stands behind it.
 fn split(line: &Line) -> Result<(&str, &[u8]), RecordError> {
     let no_name = || {
-        let shown = server_words(&String::from_utf8_lossy(line.text.get(..80).unwrap_or(&line.text)));
-        RecordError::at(line.number, format!("\"name: value\" was expected, found \"{shown}\""))
+        let reason = "\"name: value\" was expected, and this line is something else. Where it goes on with the line before \
+                      it, it must begin with a space";
+        RecordError::at(line.number, reason)
     };
     let colon = line.text.iter().position(|octet| *octet == b':').ok_or_else(no_name)?;
     let (name, value) = line.text.split_at_checked(colon).ok_or_else(no_name)?;
@@ -173,7 +176,7 @@ fn decode(line: &Line, value: &[u8]) -> Result<Vec<u8>, RecordError> {
     match value.split_first() {
         Some((b':', encoded)) => STANDARD
             .decode(encoded.trim_ascii())
-            .map_err(|error| RecordError::at(line.number, format!("what stands behind \"::\" is not base64: {error}"))),
+            .map_err(|_| RecordError::at(line.number, "what stands behind \"::\" is not base64")),
         Some((b'<', _)) => Err(RecordError::at(
             line.number,
             "\":<\" names a file or URL that holds the value, which is not read. Put the value itself there, in base64",
@@ -282,6 +285,22 @@ mod tests {
             ("dn: cn=A\n\u{e4}: x\n", 2),
         ] {
             assert_eq!(failure(text).0, Some(at), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_repeats_nothing_that_may_be_a_password() {
+        for (text, at) in [
+            // A hash that was broken in two, before and behind a colon, by an empty line, or spoilt.
+            ("dn: cn=A\nuserPassword: {SSHA}\nhunter2hunter2\n", 3),
+            ("dn: cn=A\nuserPassword: {SSHA}\n{X}hunter2: hunter2\n", 3),
+            ("dn: cn=A\nuserPassword: {SSHA}\n\nhunter2: hunter2\n", 4),
+            ("dn: cn=A\nuserPassword:: hunter2!\n", 2),
+            ("hunter2: hunter2\n", 1),
+        ] {
+            let (line, reason) = failure(text);
+            assert_eq!(line, Some(at), "{text}");
+            assert!(!reason.contains("hunter2"), "{reason}");
         }
     }
 
