@@ -119,8 +119,6 @@ pub enum DirectoryError {
         line: Option<u64>,
         /// What is wrong and what to do.
         reason: String,
-        /// Whether trying again later may help.
-        transient: bool,
     },
 }
 
@@ -151,7 +149,7 @@ impl DirectoryError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Behind { .. } => true,
-            Self::EndedEarly { transient, .. } | Self::File { transient, .. } => *transient,
+            Self::EndedEarly { transient, .. } => *transient,
             Self::NoServer(errors) => errors.iter().any(Self::is_transient),
             _ => false,
         }
@@ -178,12 +176,12 @@ impl DirectoryError {
 
     /// An error about a whole file.
     pub(crate) fn file(path: &Path, reason: impl Into<String>) -> Self {
-        Self::File { path: path.to_owned(), line: None, reason: reason.into(), transient: false }
+        Self::File { path: path.to_owned(), line: None, reason: reason.into() }
     }
 
     /// An error about one line of a file.
     pub(crate) fn line(path: &Path, line: u64, reason: impl Into<String>) -> Self {
-        Self::File { path: path.to_owned(), line: Some(line), reason: reason.into(), transient: false }
+        Self::File { path: path.to_owned(), line: Some(line), reason: reason.into() }
     }
 }
 

@@ -137,8 +137,7 @@ impl Source {
 
     fn record(&mut self) -> Result<Option<Record>, DirectoryError> {
         let path = &self.path;
-        let wrong =
-            |RecordError { line, reason }| DirectoryError::File { path: path.clone(), line, reason, transient: false };
+        let wrong = |RecordError { line, reason }| DirectoryError::File { path: path.clone(), line, reason };
         self.records.next().map_err(wrong)
     }
 
@@ -175,13 +174,10 @@ impl Source {
     }
 
     fn unchanged(&mut self) -> Result<(), DirectoryError> {
-        let changed = || DirectoryError::File {
-            path: self.path.clone(),
-            line: None,
-            reason:
-                "the file changed while it was being read. Write it under another name and rename it when it is whole"
-                    .into(),
-            transient: true,
+        let changed = || {
+            let reason =
+                "the file changed while it was being read. Write it under another name and rename it when it is whole";
+            DirectoryError::file(&self.path, reason)
         };
         let now = self.handle.metadata().map_err(|_| changed())?;
         let digest = hexadecimal(&self.records.input().get_ref().digest.clone().finalize());
