@@ -191,6 +191,29 @@ async fn the_next_server_serves_where_the_first_cannot() {
 }
 
 #[tokio::test]
+async fn the_check_offers_a_refused_password_to_no_other_server() {
+    let slapd = slapd();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    other.set_nonblocking(true).unwrap();
+    let dead = format!("ldap://127.0.0.1:{}", free_port().unwrap());
+    let spare = format!("ldap://{}", other.local_addr().unwrap());
+    let connection = ConnectionOptions {
+        urls: vec![dead.clone(), slapd.url(), spare.clone()],
+        password: Secret::new("wr0ng"),
+        timeout: Duration::from_secs(2),
+        ca: None,
+        ..simple(&slapd)
+    };
+    let lines = directory(connection).check().await;
+    assert_eq!(other.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "{lines:?}");
+    assert!(matches!(line(&lines, "bind"), CheckOutcome::Failed(text) if text.contains(&slapd.url())), "{lines:?}");
+    for url in [dead, spare] {
+        let warned = |line: &CheckLine| matches!(&line.outcome, CheckOutcome::Warning(text) if text.contains(&url));
+        assert!(lines.iter().any(warned), "{url}: {lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has_yet_to_learn() {
     let mut provider =
         Slapd::start(&SlapdOptions { ldif: content(), change_log: ChangeLog::AccessLog, ..SlapdOptions::default() })

@@ -13,7 +13,8 @@ use crate::error::DirectoryError;
 const EXPIRES_SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const DAY: u64 = 24 * 60 * 60;
 
-/// Looks at every server, and returns a bound connection to the first that can be used.
+/// Looks at every server, and returns a bound connection to the first that can be used. What would be wrong with each,
+/// such as a password that is refused, ends it at once: one that is offered to all of them locks the account.
 ///
 /// # Errors
 /// What stands in the way, and what was being looked at, where none can be used.
@@ -23,20 +24,33 @@ pub(crate) async fn check(
 ) -> Result<Connection, (&'static str, DirectoryError)> {
     let mut used: Option<Connection> = None;
     let mut failed = Vec::new();
-    for server in &endpoint.servers {
+    let mut ended = None;
+    let mut servers = endpoint.servers.iter();
+    for server in servers.by_ref() {
         match look(endpoint, server, used.is_some(), lines).await {
             Ok(connection) if used.is_none() => used = Some(connection),
             Ok(connection) => connection.close().await,
-            Err((what, error)) => failed.push((what, error)),
+            Err((what, error)) if error.another_server_may_help() => failed.push((what, error)),
+            Err(end) => {
+                ended = Some(end);
+                break;
+            }
         }
     }
-    match (used, failed.len()) {
-        (Some(connection), _) => {
-            lines.extend(failed.into_iter().map(|(what, error)| CheckLine::warning(what, error.to_string())));
+    let warning = |(what, error): (&'static str, DirectoryError)| CheckLine::warning(what, error.to_string());
+    let untried =
+        servers.map(|server| CheckLine::warning("connection", format!("{} was not tried after that", server.url)));
+    match (used, ended) {
+        (Some(connection), ended) => {
+            lines.extend(failed.into_iter().chain(ended).map(warning).chain(untried));
             Ok(connection)
         }
-        (None, 1) => Err(failed.remove(0)),
-        (None, _) => {
+        (None, Some(end)) => {
+            lines.extend(failed.into_iter().map(warning).chain(untried));
+            Err(end)
+        }
+        (None, None) if failed.len() == 1 => Err(failed.remove(0)),
+        (None, None) => {
             let what = failed.first().map_or("connection", |(what, _)| *what);
             Err((what, DirectoryError::of_servers(failed.into_iter().map(|(_, error)| error).collect())))
         }
