@@ -72,18 +72,20 @@ impl Asked {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// What it means that a server which has asked then hung up without a word.
-    pub fn fault(&self, identity: Option<&ClientIdentity>) -> TlsFault {
-        TlsFault::Other(match identity {
-            None => "the server asked for a certificate of this host, and hung up for want of one. Set \
-                     client-certificate and client-key"
-                .to_owned(),
+    /// What it may mean that a connection broke on which the server has asked: it may as well be the network.
+    pub fn hint(&self, identity: Option<&ClientIdentity>) -> String {
+        match identity {
+            None => {
+                "the server had asked for a certificate of this host. If it demands one, set client-certificate and \
+                     client-key"
+                    .to_owned()
+            }
             Some(identity) => format!(
-                "the server asked for a certificate of this host, and hung up. Check that it trusts the authority of \
+                "the server had asked for a certificate of this host. Check that it trusts the authority of \
                  client-certificate ({}), and its dates",
                 identity.certificate.display()
             ),
-        })
+        }
     }
 }
 

@@ -61,9 +61,10 @@ pub(crate) async fn dial(
     }
     match secure(url, host, stream, config, asked.clone()).await {
         Ok((stream, session)) => Ok((Box::new(stream), Some(session))),
-        // With TLS 1.2 a certificate that is missed ends the handshake.
-        Err(DirectoryError::Unreachable { url, .. }) if asked.get() => {
-            Err(DirectoryError::Tls { url, fault: asked.fault(endpoint.client_identity.as_ref()) })
+        // With TLS 1.2 a certificate that is missed ends the handshake, as a broken connection does.
+        Err(DirectoryError::Unreachable { url, reason }) if asked.get() => {
+            let reason = format!("{reason}; {}", asked.hint(endpoint.client_identity.as_ref()));
+            Err(DirectoryError::Unreachable { url, reason })
         }
         Err(error) => Err(error),
     }

@@ -142,11 +142,12 @@ impl Connection {
         let bound = self.send_bind(endpoint).await;
         match (&self.tls, bound) {
             // With TLS 1.3 a server misses our certificate only after we think that all is well, and may hang up
-            // without a word.
-            (Some(tls), Err(DirectoryError::Unreachable { url, .. }))
+            // without a word, as a broken connection does.
+            (Some(tls), Err(DirectoryError::Unreachable { url, reason }))
                 if tls.asked.get() && matches!(self.flow.ended(), Some(End::HungUp { .. } | End::Network(_))) =>
             {
-                Err(DirectoryError::Tls { url, fault: tls.asked.fault(endpoint.client_identity.as_ref()) })
+                let reason = format!("{reason}; {}", tls.asked.hint(endpoint.client_identity.as_ref()));
+                Err(DirectoryError::Unreachable { url, reason })
             }
             (_, bound) => bound,
         }
