@@ -14,6 +14,27 @@ use crate::watermark::{Known, Watermark};
 /// The most items that one page holds.
 pub(crate) const PAGE_ITEMS: usize = 1000;
 
+/// How much a page holds before it is given out early, in octets of values.
+pub(crate) const PAGE_OCTETS: usize = 8 * 1024 * 1024;
+
+/// What a value costs in memory beside its octets, about: many empty ones are much as well.
+const VALUE_COST: usize = 64;
+
+/// What these values count for towards [`PAGE_OCTETS`], by the octets of each.
+pub(crate) fn page_octets(values: impl Iterator<Item = usize>) -> usize {
+    values.map(|octets| octets + VALUE_COST).sum()
+}
+
+/// What an item counts for towards [`PAGE_OCTETS`].
+pub(crate) fn item_octets(item: &ImportItem) -> usize {
+    match item {
+        ImportItem::Upsert(entry) => {
+            page_octets(entry.attributes.iter().flat_map(|(_, values)| values).map(|value| value.octets().len()))
+        }
+        _ => 0,
+    }
+}
+
 /// What to import.
 #[derive(Clone, Debug)]
 pub struct ImportRequest {

@@ -7,14 +7,16 @@ mod support;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use provisor_directory::{
-    ChangeReading, ConnectionOptions, Directory, DirectoryError, Feed, LdapKind, OpenLdap, OpenLdapOptions,
-    SourceOptions, Watermark,
+    ChangeReading, Completion, ConnectionOptions, Directory, DirectoryError, Feed, ImportItem, ImportKind,
+    ImportRequest, LdapKind, OpenLdap, OpenLdapOptions, SourceOptions, Watermark,
 };
 use provisor_model::{CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
-use support::{Report, Store, everything};
+use support::{Report, Store, everything, names};
 
 const ATTRIBUTES: &[&str] = &["uid", "cn", "sn", "mail", "title", "employeeNumber", "member", "ou"];
 
@@ -301,4 +303,57 @@ async fn a_listener_hears_of_each_change_and_of_a_lost_connection() {
     let lost = async { while listener.changed().await.is_ok() {} };
     tokio::time::timeout(limit, lost).await.expect("the end of the connection is noticed");
     assert!(directory.listen(None).await.is_err());
+}
+
+/// The octets of values in each page of an import, which is read to its end.
+async fn page_sizes(directory: &Directory, watermark: Option<Watermark>) -> (Vec<usize>, bool, Completion) {
+    let request = ImportRequest { attributes: names(&["uid", "jpegPhoto"]), watermark, known: None };
+    let mut import = directory.import(request).await.unwrap();
+    let (full, mut sizes) = (import.kind() == ImportKind::Full, Vec::new());
+    while let Some(page) = import.next_page().await.unwrap() {
+        let octets = page.iter().filter_map(|item| match item {
+            ImportItem::Upsert(entry) => {
+                entry.attributes.values(&"jpegPhoto".into()).first().map(|one| one.octets().len())
+            }
+            _ => None,
+        });
+        sizes.push(octets.sum());
+    }
+    (sizes, full, import.finish().unwrap())
+}
+
+#[tokio::test]
+async fn large_entries_come_in_pages_of_bounded_size() {
+    const PHOTO: usize = 3 << 20;
+    const PEOPLE: usize = 9;
+    let photo = STANDARD.encode(vec![0xff; PHOTO]);
+    let people: String = (0..PEOPLE)
+        .map(|number| {
+            format!(
+                "\ndn: uid=p{number},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: p{number}\ncn: P\nsn: P\n\
+                 entryUUID: 00000000-0000-0000-0000-00000000000{number}\njpegPhoto:: {photo}\n"
+            )
+        })
+        .collect();
+    let options_of = SlapdOptions {
+        ldif: generated().to_ldif(true) + &people,
+        change_log: ChangeLog::AccessLog,
+        ..SlapdOptions::default()
+    };
+    let slapd = Slapd::start(&options_of).unwrap();
+    let directory: Directory =
+        OpenLdap::new(OpenLdapOptions { page_size: 1000, ..options(&slapd, Feed::default()) }).unwrap().into();
+    let bounded = |sizes: &[usize]| {
+        assert_eq!(sizes.iter().sum::<usize>(), PEOPLE * PHOTO, "nothing is lost: {sizes:?}");
+        assert!(sizes.iter().all(|size| *size < (8 << 20) + PHOTO), "{sizes:?}");
+    };
+    let (sizes, full, completion) = page_sizes(&directory, None).await;
+    assert!(full && completion.absent_is_deleted);
+    bounded(&sizes);
+    for number in 0..PEOPLE {
+        set(&slapd, &format!("uid=p{number},ou=people,{SUFFIX}"), "title", "Changed");
+    }
+    let (sizes, full, _) = page_sizes(&directory, Some(completion.watermark)).await;
+    assert!(!full);
+    bounded(&sizes);
 }

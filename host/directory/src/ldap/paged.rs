@@ -9,6 +9,7 @@ use super::few::malformed;
 use super::message::{self, Message};
 use crate::connection::{Connection, Results, Search, result_error};
 use crate::error::DirectoryError;
+use crate::import::{PAGE_OCTETS, page_octets};
 use crate::reading::RawEntry;
 
 /// How many empty pages in a row are taken; RFC 2696 allows them, but not that there is no end to them.
@@ -35,6 +36,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Paged {
     wanted: Wanted,
     in_flight: Option<Results>,
+    /// How many entries of the page in flight were given out already: it is much, and comes in parts.
+    given: usize,
     entries: u64,
     empty_pages: u32,
 }
@@ -42,7 +45,7 @@ pub(crate) struct Paged {
 impl Paged {
     /// Asks for the first page.
     pub async fn begin(connection: &mut Connection, wanted: Wanted) -> Result<Self, DirectoryError> {
-        let mut paged = Self { wanted, in_flight: None, entries: 0, empty_pages: 0 };
+        let mut paged = Self { wanted, in_flight: None, given: 0, entries: 0, empty_pages: 0 };
         paged.ask(connection, Vec::new()).await?;
         Ok(paged)
     }
@@ -51,7 +54,15 @@ impl Paged {
     pub async fn next_page(&mut self, connection: &mut Connection) -> Result<Option<Vec<RawEntry>>, DirectoryError> {
         let url = connection.url().to_owned();
         while let Some(mut results) = self.in_flight.take() {
-            let page = self.receive(&mut results, &url).await?;
+            let (page, whole) = self.receive(&mut results, &url).await?;
+            self.entries += page.len() as u64;
+            self.given += page.len();
+            if !whole {
+                self.in_flight = Some(results);
+                return Ok(Some(page));
+            }
+            self.empty_pages = if self.given == 0 { self.empty_pages + 1 } else { 0 };
+            self.given = 0;
             let result = results.finish().await;
             if result.rc != 0 {
                 return Err(result_error(&url, "a paged search", &self.wanted.base, &result));
@@ -63,8 +74,6 @@ impl Paged {
             if !cookie.is_empty() {
                 self.ask(connection, cookie).await?;
             }
-            self.entries += page.len() as u64;
-            self.empty_pages = if page.is_empty() { self.empty_pages + 1 } else { 0 };
             if self.empty_pages > MAX_EMPTY_PAGES {
                 return Err(protocol(&url, "one empty page after the other"));
             }
@@ -88,19 +97,25 @@ impl Paged {
         Ok(None)
     }
 
-    async fn receive(&self, results: &mut Results, url: &str) -> Result<Vec<RawEntry>, DirectoryError> {
-        let mut page = Vec::new();
-        while let Some(message) = results.next().await? {
+    /// The entries of the page in flight, up to [`PAGE_OCTETS`], and whether it has no more.
+    async fn receive(&self, results: &mut Results, url: &str) -> Result<(Vec<RawEntry>, bool), DirectoryError> {
+        let (mut page, mut octets) = (Vec::new(), 0);
+        while octets < PAGE_OCTETS {
+            let Some(message) = results.next().await? else { return Ok((page, true)) };
             match message::read(message).map_err(|error| malformed(url, &error))? {
-                Message::Entry(raw, _) => page.push(raw),
+                Message::Entry(raw, _) => {
+                    let values = raw.attributes.iter().flat_map(|attribute| &attribute.values);
+                    octets += page_octets(values.map(Vec::len));
+                    page.push(raw);
+                }
                 Message::Reference => return Err(reference(url)),
                 Message::SyncInfo(_) | Message::Other => {}
             }
-            if page.len() > usize::try_from(self.wanted.page_size).unwrap_or(usize::MAX) {
+            if self.given + page.len() > usize::try_from(self.wanted.page_size).unwrap_or(usize::MAX) {
                 return Err(protocol(url, "a page with more entries than were asked for"));
             }
         }
-        Ok(page)
+        Ok((page, false))
     }
 
     async fn ask(&mut self, connection: &mut Connection, cookie: Vec<u8>) -> Result<(), DirectoryError> {

@@ -13,7 +13,7 @@ use super::paged::{manage_dsa_it, protocol, reference};
 use super::unreadable;
 use crate::connection::{Connection, Results, Search, describe, result_error};
 use crate::error::{DirectoryError, server_words};
-use crate::import::{ImportItem, PAGE_ITEMS};
+use crate::import::{ImportItem, PAGE_ITEMS, PAGE_OCTETS, item_octets};
 use crate::reading::Reader;
 
 /// The most entries that a present phase may name: a bound on memory.
@@ -121,9 +121,10 @@ impl Refresh {
         url: &str,
         reader: &mut Reader,
     ) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
-        let mut page = Vec::new();
-        while page.len() < PAGE_ITEMS {
+        let (mut page, mut octets) = (Vec::new(), 0);
+        while page.len() < PAGE_ITEMS && octets < PAGE_OCTETS {
             if let Some(item) = self.pending.pop_front() {
+                octets += item_octets(&item);
                 page.push(item);
                 continue;
             }

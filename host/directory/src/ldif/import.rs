@@ -5,11 +5,8 @@ use std::fmt;
 use super::source::Source;
 use super::{Ldif, blocking};
 use crate::error::DirectoryError;
-use crate::import::{Completion, ImportItem, ImportKind, ImportRequest, PAGE_ITEMS};
+use crate::import::{Completion, ImportItem, ImportKind, ImportRequest, PAGE_ITEMS, PAGE_OCTETS, item_octets};
 use crate::watermark::Position;
-
-/// How much a page holds before it is given out early, in octets of values.
-const PAGE_OCTETS: usize = 8 * 1024 * 1024;
 
 /// A running import.
 pub(crate) struct LdifImport {
@@ -62,13 +59,9 @@ impl LdifImport {
             let (mut page, mut octets) = (Vec::new(), 0);
             while page.len() < PAGE_ITEMS && octets < PAGE_OCTETS {
                 let Some(entry) = source.next()? else { return Ok((None, page)) };
-                octets += entry
-                    .attributes
-                    .iter()
-                    .flat_map(|(_, values)| values)
-                    .map(|value| value.octets().len())
-                    .sum::<usize>();
-                page.push(ImportItem::Upsert(entry));
+                let item = ImportItem::Upsert(entry);
+                octets += item_octets(&item);
+                page.push(item);
             }
             Ok((Some(source), page))
         })
