@@ -36,6 +36,10 @@ pub(crate) struct Flow {
 #[derive(Debug, Default)]
 struct State {
     open: HashMap<i32, Open>,
+    /// The highest number of a request of ours so far; they are numbered upwards.
+    asked: i32,
+    /// What was said of searches of which the relay has not seen the request yet.
+    early: HashMap<i32, Search>,
     /// Octets passed on that nobody has read.
     unread: usize,
     /// How many wait for an answer of which nothing has been passed on.
@@ -81,15 +85,10 @@ impl Flow {
         match operation.tag {
             0x60 => state.open_single(id, Kind::BindResponse, "bind"),
             0x77 => state.open_single(id, Kind::ExtendedResponse, "extended operation"),
-            0x63 => drop(state.open.insert(id, Open::Search(Search { synchronises, ..Search::default() }))),
-            // Abandon: the number of a request, as the operation's whole content.
-            0x50 => {
-                if let Some(abandoned) = operation.number().ok().and_then(|number| i32::try_from(number).ok()) {
-                    state.give_up(abandoned);
-                }
-            }
+            0x63 => state.open_search(id, synchronises),
             _ => {}
         }
+        state.asked = state.asked.max(id);
         self.moved.notify_waiters();
     }
 
@@ -187,13 +186,13 @@ impl Flow {
     pub fn wait(&self, id: i32) {
         let mut state = self.state();
         let state = &mut *state;
-        if let Some(Open::Search(search)) = state.open.get_mut(&id)
-            && search.unread.is_empty()
-            && !search.done
-            && !search.starved
-        {
-            search.starved = true;
-            state.starved += 1;
+        match state.open.get_mut(&id) {
+            Some(Open::Search(search)) if search.unread.is_empty() && !search.done && !search.starved => {
+                search.starved = true;
+                state.starved += 1;
+            }
+            None if id > state.asked => state.early.entry(id).or_default().starved = true,
+            _ => {}
         }
         self.moved.notify_waiters();
     }
@@ -239,13 +238,26 @@ impl State {
         self.starved += 1;
     }
 
+    fn open_search(&mut self, id: i32, synchronises: bool) {
+        let search = Search { synchronises, ..self.early.remove(&id).unwrap_or_default() };
+        self.starved += usize::from(search.starved);
+        self.open.insert(id, Open::Search(search));
+    }
+
     fn give_up(&mut self, id: i32) {
-        if let Some(Open::Search(search)) = self.open.get_mut(&id) {
-            search.given_up = true;
-            self.unread -= search.unread.drain(..).sum::<usize>();
-            if std::mem::take(&mut search.starved) {
-                self.starved = self.starved.saturating_sub(1);
+        match self.open.get_mut(&id) {
+            Some(Open::Search(search)) => {
+                search.given_up = true;
+                self.unread -= search.unread.drain(..).sum::<usize>();
+                if std::mem::take(&mut search.starved) {
+                    self.starved = self.starved.saturating_sub(1);
+                }
             }
+            None if id > self.asked => {
+                let given_up = Search { given_up: true, ..Search::default() };
+                self.early.insert(id, given_up);
+            }
+            _ => {}
         }
         self.forget(id);
     }

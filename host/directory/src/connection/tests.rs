@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use ldap3::Scope;
 use ldap3::asn1::parse_tag;
 use proptest::prelude::*;
@@ -12,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use super::flow::Flow;
+use super::flow::{Flow, Verdict};
 use super::{Connection, ConnectionOptions, Results, Search, ber, grammar, relay};
 
 const BOUND: &[u8] = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
@@ -159,6 +160,47 @@ async fn a_search_that_nobody_reads_to_its_end_is_in_nobody_s_way() {
     let mut second = search(&mut connection).await;
     assert!(second.next().await.unwrap().is_none());
     assert_eq!(second.finish().await.rc, 0);
+}
+
+/// A flow that was asked for a search with the id 2, of which as much has come as may lie unread.
+fn full() -> Flow {
+    let flow = Flow::default();
+    flow.ask(&grammar::request(&message(2, &part(0x63, b""))).unwrap());
+    let entry = message(2, &entry(1 << 20));
+    while flow.has_room() {
+        flow.judge(&grammar::check(&entry).unwrap(), entry.len()).unwrap();
+    }
+    flow
+}
+
+#[test]
+fn who_waits_before_its_request_is_out_gets_past_what_nobody_reads() {
+    let flow = full();
+    assert!(flow.room().now_or_never().is_none());
+    flow.wait(3);
+    flow.ask(&grammar::request(&message(3, &part(0x63, b""))).unwrap());
+    flow.room().now_or_never().unwrap().unwrap();
+    // Its answer comes, and then nobody waits.
+    let done = message(3, &result(0x65));
+    flow.judge(&grammar::check(&done).unwrap(), done.len()).unwrap();
+    assert!(flow.room().now_or_never().is_none());
+}
+
+#[test]
+fn what_was_given_up_before_its_request_was_out_is_in_nobody_s_way() {
+    let flow = full();
+    flow.wait(3);
+    flow.give_up(3);
+    flow.ask(&grammar::request(&message(3, &part(0x63, b""))).unwrap());
+    assert!(flow.room().now_or_never().is_none(), "nobody waits for it any more");
+    let before = flow.unread();
+    let entry = message(3, &entry(100));
+    assert_eq!(flow.judge(&grammar::check(&entry).unwrap(), entry.len()).unwrap(), Verdict::Drop);
+    assert_eq!(flow.unread(), before);
+    // An answer to what is not out yet is still one that nobody asked for.
+    flow.wait(4);
+    let early = message(4, &result(0x65));
+    assert!(flow.judge(&grammar::check(&early).unwrap(), early.len()).is_err());
 }
 
 /// What reaches the library of these octets, sent in pieces of these lengths, to a search with the id 2.
