@@ -6,8 +6,9 @@ use super::fault::Fault;
 
 /// The most octets a message may have. A group of 500,000 members of 100 octets each fits.
 pub(crate) const MAX_MESSAGE: usize = 64 * 1024 * 1024;
-/// The most parts that a message may have: each costs the LDAP library some hundred octets, however short it is.
-pub(crate) const MAX_PARTS: usize = 500_000;
+/// The most parts that a message may have: each costs the LDAP library some hundred octets, however short it is. Such a
+/// group fits, each member being a part, with all that is said of it besides.
+pub(crate) const MAX_PARTS: usize = 512 * 1024;
 /// How deep parts that nobody reads may be nested; the messages themselves need seven levels.
 const MAX_DEPTH: usize = 12;
 

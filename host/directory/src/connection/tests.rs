@@ -162,6 +162,18 @@ async fn a_search_that_nobody_reads_to_its_end_is_in_nobody_s_way() {
     assert_eq!(second.finish().await.rc, 0);
 }
 
+#[test]
+fn a_group_of_half_a_million_members_is_one_message() {
+    let members = part(4, &[b'm'; 100]).repeat(500_000);
+    let attributes = [
+        part(0x30, &[part(4, b"member"), part(0x31, &members)].concat()),
+        part(0x30, &[part(4, b"cn"), part(0x31, &part(4, b"everybody"))].concat()),
+    ];
+    let entry = part(0x64, &[part(4, b"cn=x"), part(0x30, &attributes.concat())].concat());
+    let message = message(2, &entry);
+    assert_eq!(grammar::check(&message).unwrap().kind, grammar::Kind::Entry);
+}
+
 /// A flow that was asked for a search with the id 2, of which as much has come as may lie unread.
 fn full() -> Flow {
     let flow = Flow::default();
