@@ -152,7 +152,8 @@ async fn by_cursor(
     let more = size > 0 && records.len() > size;
     records.truncate(size);
     let after = records.last().map_or(cursor.after, Record::position);
-    let next = more.then(|| Cursor { sent: cursor.sent + records.len(), after }.write(generation, fingerprint));
+    let sent = cursor.sent.saturating_add(records.len());
+    let next = more.then(|| Cursor { sent, after }.write(generation, fingerprint));
     let resources = rendered(app, manners, parameters, records)?;
     let total = manners.total(total, resources.len());
     // Entra counts only what fits one page.

@@ -100,6 +100,16 @@ async fn a_cursor_goes_on_where_the_page_ended_whatever_came_and_went() {
     let more = sorted["nextCursor"].as_str().unwrap();
     let rest = fixture.get(&format!("/Users?cursor={more}&count=3&sortBy=userName&sortOrder=descending")).await;
     assert_eq!((names(&sorted), names(&rest)), (vec!["u4", "u3", "u2"], vec!["u1"]));
+    // A number that no place has is one behind the end.
+    for (cursor, order) in [(next, ""), (more, "&sortBy=userName&sortOrder=descending")] {
+        let mut parts: Vec<&str> = cursor.split('-').collect();
+        for huge in ["ffffffffffffffff", "7fffffffffffffff"] {
+            parts[1] = huge;
+            let list = fixture.get(&format!("/Users?cursor={}&count=0{order}", parts.join("-"))).await;
+            assert_eq!(names(&list), [""; 0], "{list}");
+            fixture.get(&format!("/Users?cursor={}&count=1{order}", parts.join("-"))).await;
+        }
+    }
     let foreign = fixture.get(&format!("/Users?cursor={next}&filter=active%20pr")).await;
     assert_eq!(foreign["scimType"], "invalidCursor");
     fixture.tenant.expire_cursors();
