@@ -8,6 +8,7 @@ use axum::http;
 use serde_json::Value;
 
 use crate::access::TOKEN_PATH;
+use crate::resource::field;
 
 /// The methods that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -168,13 +169,14 @@ impl Counters {
 pub struct RequestRecord {
     /// The method as it was sent.
     pub method: String,
-    /// Path and query.
+    /// Path and query; a query that speaks of passwords is left out.
     pub target: String,
     /// When it came.
     pub at: Instant,
     /// Its If-Match header.
     pub if_match: Option<String>,
-    /// The beginning of its body, up to 4096 bytes, with passwords left out; empty for a request for a token.
+    /// The beginning of its body, up to 4096 bytes, with passwords left out; of one that is no JSON, its length alone;
+    /// empty for a request for a token.
     pub body: String,
     /// The status of the answer; none where the connection was cut.
     pub status: Option<u16>,
@@ -183,28 +185,50 @@ pub struct RequestRecord {
 /// How much of a body the log keeps, in bytes.
 const SAMPLE: usize = 4096;
 
-/// The beginning of a body, with passwords left out.
+/// What stands in place of a password.
+const HIDDEN: &str = "(hidden)";
+
+/// Path and query, without a query that speaks of passwords.
+pub(crate) fn target(target: &http::uri::PathAndQuery) -> String {
+    match target.query() {
+        Some(query) if url::form_urlencoded::parse(query.as_bytes()).any(|(_, value)| speaks_of_passwords(&value)) => {
+            format!("{}?{HIDDEN}", target.path())
+        }
+        _ => target.to_string(),
+    }
+}
+
+/// The beginning of a body, with passwords left out. In one that cannot be read none would be found.
 pub(crate) fn sample(body: &[u8]) -> String {
-    let mut parsed: Option<Value> = serde_json::from_slice(body).ok();
-    let text = match &mut parsed {
-        Some(value) => {
-            hide_passwords(value);
+    let text = match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            hide_passwords(&mut value);
             value.to_string()
         }
-        None => String::from_utf8_lossy(body).into_owned(),
+        Err(_) if body.is_empty() => String::new(),
+        Err(_) => format!("({} bytes that are no JSON)", body.len()),
     };
     let end = text.floor_char_boundary(SAMPLE);
     text.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Names, paths and filters are read without regard to case, and a name may have its schema in front of it.
+fn speaks_of_passwords(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("password")
 }
 
 fn hide_passwords(value: &mut Value) {
     match value {
         Value::Array(list) => list.iter_mut().for_each(hide_passwords),
         Value::Object(object) => {
-            let of_path = object.get("path").and_then(Value::as_str).is_some_and(|path| path.ends_with("password"));
+            let of_path = field(object, "path").and_then(Value::as_str).is_some_and(speaks_of_passwords);
             for (name, value) in object {
-                if name.eq_ignore_ascii_case("password") || (of_path && name.eq_ignore_ascii_case("value")) {
-                    *value = "(hidden)".into();
+                let filters = ["filter", "path"].iter().any(|one| name.eq_ignore_ascii_case(one));
+                // The path alone says no more than that there is a password, unless it compares it with one.
+                let compares =
+                    filters && value.as_str().is_some_and(|text| speaks_of_passwords(text) && text.contains(' '));
+                if speaks_of_passwords(name) || compares || (of_path && name.eq_ignore_ascii_case("value")) {
+                    *value = HIDDEN.into();
                 } else {
                     hide_passwords(value);
                 }
@@ -288,5 +312,36 @@ impl Ledger {
             bulk_operations: self.bulk_operations.load(Ordering::Relaxed),
             changes: self.changes.load(Ordering::Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_spelling_of_a_password_brings_it_into_the_log() {
+        for body in [
+            r#"{"password": "s3cret"}"#,
+            r#"{"PassWord": "s3cret"}"#,
+            r#"{"pass\u0077ord": "s3cret"}"#,
+            r#"{"urn:ietf:params:scim:schemas:core:2.0:User:password": "s3cret"}"#,
+            r#"{"Operations": [{"op": "add", "path": "Password", "value": "s3cret"}]}"#,
+            r#"{"Operations": [{"op": "add", "PATH": "PASSWORD", "Value": "s3cret"}]}"#,
+            r#"{"Operations": [{"op": "add", "path": " urn:x:User:password ", "value": ["s3cret"]}]}"#,
+            r#"{"Operations": [{"op": "add", "value": {"password": "s3cret"}}]}"#,
+            r#"{"Operations": [{"data": {"Operations": [{"path": "PASSWORD", "value": "s3cret"}]}}]}"#,
+            r#"{"filter": "passWord eq \"s3cret\""}"#,
+            r#"{"path": "emails[password eq \"s3cret\"]"}"#,
+            r#"{"password": "s3cret""#,
+        ] {
+            let sample = sample(body.as_bytes());
+            assert!(!sample.contains("s3cret"), "{sample}");
+        }
+        assert_eq!(sample(br#"{"path": "password", "op": "remove"}"#), r#"{"op":"remove","path":"password"}"#);
+        assert_eq!(sample(b""), "");
+        let shown = |text: &'static str| target(&http::uri::PathAndQuery::from_static(text));
+        assert_eq!(shown("/Users?filter=pass%77ord%20eq%20%22s3cret%22&count=1"), "/Users?(hidden)");
+        assert_eq!(shown("/Users?count=1"), "/Users?count=1");
     }
 }

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router, http};
 
 use crate::access::{Access, TOKEN_PATH, TokenError};
-use crate::counters::{Ledger, Request, RequestRecord, Route, sample};
+use crate::counters::{Ledger, Request, RequestRecord, Route, sample, target};
 use crate::door::Line;
 use crate::error::Refusal;
 use crate::manners::Manners;
@@ -166,7 +166,7 @@ async fn recorded(kind: Request, request: HttpRequest) -> (Result<HttpRequest, R
     let read = to_bytes(body, MAX_BODY).await;
     let record = RequestRecord {
         method: head.method.to_string(),
-        target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+        target: head.uri.path_and_query().map_or_else(String::new, target),
         at,
         if_match: head.headers.get(header::IF_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned),
         body: match &read {
