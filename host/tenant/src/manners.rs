@@ -124,11 +124,21 @@ impl Manners {
         if required || self.quirks.string_booleans { texts_to_booleans(body, required) } else { Ok(()) }
     }
 
-    /// Bends a new resource.
-    pub(crate) fn settle_new(&self, kind: Kind, draft: &mut Draft) -> Result<(), Refusal> {
+    /// Forgets the members of a group, where members are forgotten.
+    pub(crate) fn drop_members(&self, draft: &mut Draft) {
         if self.dropped.has_members() {
             draft.members.clear();
         }
+    }
+
+    /// Refuses that members change which were there before, where they cannot be changed.
+    pub(crate) fn check_members(&self, other_members: bool) -> Result<(), Refusal> {
+        if other_members && self.immutable.has_members() { Err(unchangeable("members")) } else { Ok(()) }
+    }
+
+    /// Bends a new resource.
+    pub(crate) fn settle_new(&self, kind: Kind, draft: &mut Draft) -> Result<(), Refusal> {
+        self.drop_members(draft);
         if let Some(entra) = self.entra {
             entra::check_new(entra, kind, draft)?;
         }
@@ -150,8 +160,7 @@ impl Manners {
         for at in self.immutable.of(kind) {
             let before = values(former, at);
             if !before.is_empty() && before != values(body, at) {
-                let detail = format!("{} cannot be changed.", at.attribute.name);
-                return Err(Refusal::bad(ErrorType::Mutability, detail));
+                return Err(unchangeable(&at.attribute.name));
             }
         }
         if self.entra.is_some() { entra::check_changed(kind, former, body) } else { Ok(()) }
@@ -276,6 +285,10 @@ fn change(object: &mut Map<String, Value>, at: &At, change: &mut dyn FnMut(&mut 
             object.remove(uri);
         }
     }
+}
+
+fn unchangeable(name: &str) -> Refusal {
+    Refusal::bad(ErrorType::Mutability, format!("{name} cannot be changed."))
 }
 
 /// The values at a place.

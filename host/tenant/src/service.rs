@@ -16,7 +16,7 @@ use crate::render::{self, Projection};
 use crate::resource;
 use crate::schema::Kind;
 use crate::server::App;
-use crate::store::{Record, Store, Written};
+use crate::store::{Change, Record, Store, Written};
 
 /// One request about resources of one kind.
 pub(crate) struct Call {
@@ -117,13 +117,12 @@ impl Call {
         let kind = self.kind;
         let projection = parameters.projection(&self.app, kind)?;
         self.manners.read_booleans(&mut body)?;
-        let draft = resource::accept(self.app.catalogue, kind, body)?;
+        let mut draft = resource::accept(self.app.catalogue, kind, body)?;
+        self.manners.drop_members(&mut draft);
         let links = projection.shows_links();
         let (judge, conditions) = (self.judge(), self.conditions(conditions));
         let job = move |store: &mut Store| {
-            with_links(store, links, |store| {
-                store.replace(kind, &id, &conditions, draft, |former, body| judge.judge(former, body))
-            })
+            with_links(store, links, |store| store.replace(kind, &id, &conditions, draft, |change| judge.judge(change)))
         };
         let record = self.changed(self.app.database.run(job).await?);
         let silent = self.manners.quirks.put_answers_204;
@@ -154,9 +153,9 @@ impl Call {
         let (judge, conditions) = (self.judge(), self.conditions(conditions));
         let job = move |store: &mut Store| {
             with_links(store, links, |store| {
-                store.patch(kind, &id, &conditions, steps, |former, body| {
-                    resource::check(judge.catalogue(), kind, body)?;
-                    judge.judge(former, body)
+                store.patch(kind, &id, &conditions, steps, |change| {
+                    resource::check(judge.catalogue(), kind, change.body)?;
+                    judge.judge(change)
                 })
             })
         };
@@ -177,8 +176,8 @@ impl Call {
             if !soft {
                 return store.delete(kind, &id, &conditions).map(|()| true);
             }
-            let written = store.patch(kind, &id, &conditions, Vec::new(), |_, body| {
-                body.insert("active".to_owned(), false.into());
+            let written = store.patch(kind, &id, &conditions, Vec::new(), |change| {
+                change.body.insert("active".to_owned(), false.into());
                 Ok(())
             })?;
             Ok(written.changed)
@@ -232,8 +231,9 @@ impl Judge {
         self.app.catalogue
     }
 
-    fn judge(&self, former: &Body, body: &mut Body) -> Result<(), Refusal> {
+    fn judge(&self, Change { former, body, other_members }: Change<'_>) -> Result<(), Refusal> {
         self.manners.settle(self.kind, Some(former), body)?;
+        self.manners.check_members(other_members)?;
         check_poison(&self.app, self.kind, body)
     }
 }

@@ -20,7 +20,7 @@ use crate::error::{ErrorType, Refusal};
 use crate::patch::{self, Body, Step};
 use crate::resource::Draft;
 use crate::schema::{ENTERPRISE, Kind};
-use members::{add_members, change_members, links, set_members};
+use members::{add_members, change_members, has_members, links, set_members};
 
 /// Where the tenant keeps its resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,6 +93,15 @@ pub(crate) struct Written {
     pub(crate) record: Record,
     /// Whether anything is different now.
     pub(crate) changed: bool,
+}
+
+/// What a resource is about to become.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) former: &'a Body,
+    pub(crate) body: &'a mut Body,
+    /// Whether a group that had members has others now.
+    pub(crate) other_members: bool,
 }
 
 /// The database. All access is serial.
@@ -170,13 +179,15 @@ impl Store {
         id: &str,
         conditions: &Conditions,
         mut draft: Draft,
-        judge: impl FnOnce(&Body, &mut Body) -> Result<(), Refusal>,
+        judge: impl FnOnce(Change<'_>) -> Result<(), Refusal>,
     ) -> Result<Written, Refusal> {
         let transaction = self.connection.transaction()?;
         let former = find(&transaction, kind, id)?;
         conditions.check(&former.version())?;
-        judge(&former.body, &mut draft.body)?;
+        let had_members = has_members(&transaction, former.seq)?;
         let members = kind == Kind::Group && set_members(&transaction, former.seq, &draft.members)?;
+        let other_members = had_members && members;
+        judge(Change { former: &former.body, body: &mut draft.body, other_members })?;
         let written = update(&transaction, former, draft.body, members)?;
         transaction.commit()?;
         Ok(written)
@@ -189,20 +200,21 @@ impl Store {
         id: &str,
         conditions: &Conditions,
         steps: Vec<Step>,
-        judge: impl FnOnce(&Body, &mut Body) -> Result<(), Refusal>,
+        judge: impl FnOnce(Change<'_>) -> Result<(), Refusal>,
     ) -> Result<Written, Refusal> {
         let transaction = self.connection.transaction()?;
         let former = find(&transaction, kind, id)?;
         conditions.check(&former.version())?;
         let mut body = former.body.clone();
-        let mut members = false;
+        let (had_members, mut members) = (has_members(&transaction, former.seq)?, false);
         for step in steps {
             match step {
                 Step::Edit(edit) => patch::apply(edit, &mut body)?,
                 Step::Members(change) => members |= change_members(&transaction, former.seq, change, &self.base)?,
             }
         }
-        judge(&former.body, &mut body)?;
+        let other_members = had_members && members;
+        judge(Change { former: &former.body, body: &mut body, other_members })?;
         let written = update(&transaction, former, body, members)?;
         transaction.commit()?;
         Ok(written)

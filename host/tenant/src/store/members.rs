@@ -64,6 +64,12 @@ fn remove_members(transaction: &Transaction<'_>, group: i64, ids: &[String]) -> 
     Ok(changed)
 }
 
+/// Whether a resource has members.
+pub(super) fn has_members(connection: &Connection, group: i64) -> Result<bool, Refusal> {
+    let mut statement = connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM members WHERE holder = ?1)")?;
+    Ok(statement.query_row([group], |row| row.get(0))?)
+}
+
 pub(super) fn set_members(transaction: &Transaction<'_>, group: i64, ids: &[String]) -> Result<bool, Refusal> {
     let members = |transaction: &Transaction<'_>| -> rusqlite::Result<Vec<i64>> {
         let mut statement =

@@ -38,7 +38,7 @@ fn names(store: &Store, kind: Kind, filter: &str) -> Vec<String> {
 fn patch_group(store: &mut Store, id: &str, operations: Value) -> Result<Written, Refusal> {
     let message = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
     let steps = patch::parse(Catalogue::get().unwrap(), Kind::Group, &message, patch::Dialect::default())?;
-    store.patch(Kind::Group, id, &Conditions::default(), steps, |_, _| Ok(()))
+    store.patch(Kind::Group, id, &Conditions::default(), steps, |_| Ok(()))
 }
 
 fn members(store: &Store, id: &str) -> Vec<String> {

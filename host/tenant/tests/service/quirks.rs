@@ -267,3 +267,39 @@ async fn a_window_takes_so_many_writes_and_the_next_window_more() {
         assert!(std::time::Instant::now() < deadline, "the next window never came");
     }
 }
+
+#[tokio::test]
+async fn members_may_be_forgotten_or_fixed_however_they_are_sent() {
+    let fixture = Fixture::new().await;
+    let (ann, bob) = (fixture.user("ann").await, fixture.user("bob").await);
+    let put = |ids: &[&str]| {
+        let members: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
+        json!({"schemas": [GROUP], "displayName": "g", "members": members})
+    };
+    let members = || fixture.kept(Kind::Group).get("members").map_or(0, |list| list.as_array().unwrap().len());
+    let add = |id: &str| json!({"op": "add", "path": "members", "value": [{"value": id}]});
+
+    fixture.quirk(Quirks { drops_attributes: names(&["members"]), ..quirks() });
+    let path = fixture.group_of(&[&ann]).await;
+    assert_eq!(members(), 0);
+    assert_eq!(fixture.send("PUT", &path, put(&[&ann])).await.0, 200);
+    assert_eq!(members(), 0);
+    assert_eq!(fixture.change_one(&path, add(&ann)).await.0, 204);
+    assert_eq!(members(), 0);
+
+    fixture.quirk(Quirks { immutable: names(&["members"]), ..quirks() });
+    assert_eq!(fixture.change_one(&path, add(&ann)).await.0, 204, "set once");
+    let remove = json!({"op": "remove", "path": "members"});
+    let pathless = json!({"op": "replace", "value": {"members": [{"value": bob}]}});
+    for operation in [add(&bob), remove, pathless] {
+        let (status, answer) = fixture.change_one(&path, operation.clone()).await;
+        assert_eq!((status, &answer["scimType"]), (400, &json!("mutability")), "{operation}");
+    }
+    for other in [put(&[&ann, &bob]), put(&[])] {
+        assert_eq!(fixture.send("PUT", &path, other).await.0, 400);
+    }
+    assert_eq!(fixture.kept(Kind::Group)["members"][0]["value"], json!(ann));
+    assert_eq!(fixture.send("PUT", &path, put(&[&ann])).await.0, 200, "the same is no change");
+    assert_eq!(fixture.change_one(&path, add(&ann)).await.0, 204);
+    assert_eq!(members(), 1);
+}
