@@ -86,6 +86,8 @@ struct Run<'a> {
     created: BTreeMap<&'a str, String>,
     /// The `bulkId`s whose operation has not been tried yet.
     waiting: BTreeSet<&'a str>,
+    /// What was created without its references, which were not there yet.
+    incomplete: Vec<(usize, &'a Operation)>,
     results: BTreeMap<usize, Value>,
     errors: usize,
 }
@@ -99,49 +101,44 @@ impl<'a> Run<'a> {
                 return Err(Refusal::bad(ErrorType::InvalidValue, detail));
             }
         }
-        Ok(Self { app, request, created: BTreeMap::new(), waiting, results: BTreeMap::new(), errors: 0 })
+        let (created, results) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Self { app, request, created, waiting, incomplete: Vec::new(), results, errors: 0 })
     }
 
     /// Takes the operations in their order, except that one which refers to what another creates waits for that. Where
-    /// they refer to one another in a circle, one is created without its references and gets them afterwards.
+    /// they refer to one another in a circle, one is created without its references and gets them as soon as they are
+    /// there, before anything else is done with it.
     async fn all(&mut self) {
-        let operations = &self.request.operations;
-        let mut pending: Vec<usize> = (0..operations.len()).collect();
-        let mut incomplete = Vec::new();
-        while !pending.is_empty() {
+        let mut pending: Vec<(usize, &'a Operation)> = self.request.operations.iter().enumerate().collect();
+        while !pending.is_empty() && !self.has_failed() {
             let mut later = Vec::new();
             let before = pending.len();
-            for index in pending {
-                let Some(operation) = operations.get(index) else { continue };
+            for (index, operation) in pending {
                 if self.has_failed() {
-                    return;
+                    break;
                 }
                 if self.waits(operation) {
-                    later.push(index);
+                    later.push((index, operation));
                 } else {
                     self.one(index, operation, operation.data.clone()).await;
+                    self.complete().await;
                 }
             }
             if later.len() == before {
-                let Some(place) =
-                    later.iter().position(|index| operations.get(*index).is_some_and(|one| one.creates().is_some()))
-                else {
-                    return;
-                };
-                let index = later.remove(place);
-                if let Some(operation) = operations.get(index) {
-                    let data = without(&operation.data, &self.waiting).unwrap_or_default();
-                    self.one(index, operation, data).await;
-                    incomplete.push(index);
+                let Some(place) = later.iter().position(|(_, one)| one.creates().is_some()) else { break };
+                let (index, operation) = later.remove(place);
+                let data = without(&operation.data, &self.waiting).unwrap_or_default();
+                self.one(index, operation, data).await;
+                if operation.creates().is_some_and(|id| self.created.contains_key(id)) {
+                    self.incomplete.push((index, operation));
                 }
+                self.complete().await;
             }
             pending = later;
         }
-        for index in incomplete {
-            if let Some(operation) = operations.get(index) {
-                self.complete(index, operation).await;
-            }
-        }
+        // What is not tried any more is not waited for either.
+        self.waiting.clear();
+        self.complete().await;
     }
 
     fn has_failed(&self) -> bool {
@@ -149,8 +146,10 @@ impl<'a> Run<'a> {
     }
 
     fn waits(&self, operation: &Operation) -> bool {
-        let path = Value::from(operation.path.rsplit('/').next().unwrap_or_default());
-        mentions(&operation.data, &self.waiting) || mentions(&path, &self.waiting)
+        let concerned = operation.path.rsplit('/').next().and_then(|last| last.strip_prefix(REFERENCE));
+        let unfinished = |id| self.incomplete.iter().any(|(_, one)| one.creates() == Some(id));
+        mentions(&operation.data, &self.waiting)
+            || concerned.is_some_and(|id| self.waiting.contains(id) || unfinished(id))
     }
 
     async fn one(&mut self, index: usize, operation: &'a Operation, data: Value) {
@@ -158,54 +157,65 @@ impl<'a> Run<'a> {
         let done = self.perform(operation, data).await;
         if let Some(id) = operation.creates() {
             self.waiting.remove(id);
-            if let Ok((reply, _)) = &done
+            if let Ok(reply) = &done
                 && let Some(new) = reply.location.as_deref().and_then(|location| location.rsplit('/').next())
             {
                 self.created.insert(id, new.to_owned());
             }
         }
-        self.tell(index, operation, done);
-    }
-
-    /// Gives what was created without its references these.
-    async fn complete(&mut self, index: usize, operation: &'a Operation) {
-        let Some(id) = operation.creates().and_then(|id| self.created.get(id)).cloned() else { return };
-        let Ok((kind, _)) = self.place(operation) else { return };
-        let done = match self.resolved(&operation.data) {
-            Ok(data) => {
-                let call = Call::new(Arc::clone(self.app), kind);
-                call.replace(id.clone(), &Parameters::default(), Conditions::default(), data).await
-            }
-            Err(refusal) => Err(refusal),
+        let location = match self.place(operation) {
+            Ok((kind, Some(id))) => Some(render::location(kind, &id, &self.app.base)),
+            _ => done.as_ref().ok().and_then(|reply| reply.location.clone()),
         };
-        let location = render::location(kind, &id, &self.app.base);
-        let done = done.map(|reply| (Reply { status: StatusCode::CREATED, ..reply }, Some(location)));
-        self.tell(index, operation, done);
+        self.tell(index, operation, done, location);
     }
 
-    /// Carries out one operation; beside the reply, the place of what it concerns.
-    async fn perform(&self, operation: &Operation, data: Value) -> Result<(Reply, Option<String>), Refusal> {
+    /// Gives those that were created without their references these, where none is waited for any more.
+    async fn complete(&mut self) {
+        let (waiting, ready): (Vec<_>, Vec<_>) = std::mem::take(&mut self.incomplete)
+            .into_iter()
+            .partition(|(_, operation)| mentions(&operation.data, &self.waiting));
+        self.incomplete = waiting;
+        for (index, operation) in ready {
+            let Some(id) = operation.creates().and_then(|id| self.created.get(id)).cloned() else { continue };
+            let Ok((kind, _)) = self.place(operation) else { continue };
+            let location = render::location(kind, &id, &self.app.base);
+            let done = match self.resolved(&operation.data) {
+                Ok(data) => {
+                    let call = Call::new(Arc::clone(self.app), kind);
+                    call.replace(id, &Parameters::default(), Conditions::default(), data).await
+                }
+                // RFC 7644 section 3.7.1: what a circle answers that cannot be closed.
+                Err(refusal) => {
+                    let detail = format!("It was created, but without its references. {}", refusal.detail);
+                    Err(Refusal::new(StatusCode::CONFLICT, detail))
+                }
+            };
+            let done = done.map(|reply| Reply { status: StatusCode::CREATED, ..reply });
+            self.tell(index, operation, done, Some(location));
+        }
+    }
+
+    /// Carries out one operation.
+    async fn perform(&self, operation: &Operation, data: Value) -> Result<Reply, Refusal> {
         let (kind, id) = self.place(operation)?;
         let data = self.resolved(&data)?;
         let call = Call::new(Arc::clone(self.app), kind);
         let conditions = Conditions::version(operation.version.as_deref());
         let parameters = Parameters::default();
-        let location = id.as_deref().map(|id| render::location(kind, id, &self.app.base));
-        let reply = match (operation.method.to_ascii_uppercase().as_str(), id) {
+        match (operation.method.to_ascii_uppercase().as_str(), id) {
             ("POST", None) if operation.bulk_id.is_none() => {
-                return Err(Refusal::bad(ErrorType::InvalidValue, "A POST needs a \"bulkId\"."));
+                Err(Refusal::bad(ErrorType::InvalidValue, "A POST needs a \"bulkId\"."))
             }
-            ("POST", None) => call.create(&parameters, data).await?,
-            ("PUT", Some(id)) => call.replace(id, &parameters, conditions, data).await?,
-            ("PATCH", Some(id)) => call.patch(id, &parameters, conditions, data).await?,
-            ("DELETE", Some(id)) => call.delete(id, conditions).await?,
+            ("POST", None) => call.create(&parameters, data).await,
+            ("PUT", Some(id)) => call.replace(id, &parameters, conditions, data).await,
+            ("PATCH", Some(id)) => call.patch(id, &parameters, conditions, data).await,
+            ("DELETE", Some(id)) => call.delete(id, conditions).await,
             (method, _) => {
                 let detail = format!("{method} is not possible at {:?}.", operation.path);
-                return Err(Refusal::bad(ErrorType::InvalidValue, detail));
+                Err(Refusal::bad(ErrorType::InvalidValue, detail))
             }
-        };
-        let location = location.or_else(|| reply.location.clone());
-        Ok((reply, location))
+        }
     }
 
     fn place(&self, operation: &Operation) -> Result<(Kind, Option<String>), Refusal> {
@@ -241,25 +251,22 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn tell(&mut self, index: usize, operation: &Operation, done: Result<(Reply, Option<String>), Refusal>) {
+    /// Writes an operation's result down; `location` is the place of what it concerns.
+    fn tell(&mut self, index: usize, operation: &Operation, done: Result<Reply, Refusal>, location: Option<String>) {
         let mut result = Map::new();
         result.insert("method".to_owned(), operation.method.clone().into());
         result.extend(operation.bulk_id.clone().map(|id| ("bulkId".to_owned(), id.into())));
         let manners = self.app.manners();
+        let location = location.map(|location| manners.location(location, &self.app.base));
+        result.extend(location.map(|location| ("location".to_owned(), location.into())));
         let status = match done {
-            Ok((reply, location)) => {
-                let location = location.map(|location| manners.location(location, &self.app.base));
-                result.extend(location.map(|location| ("location".to_owned(), location.into())));
+            Ok(reply) => {
                 result.extend(reply.version.map(|version| ("version".to_owned(), version.into())));
                 reply.status
             }
             Err(refusal) => {
                 let refusal = manners.refuse(refusal);
                 self.errors += 1;
-                if let Ok((kind, Some(id))) = self.place(operation) {
-                    let location = manners.location(render::location(kind, &id, &self.app.base), &self.app.base);
-                    result.insert("location".to_owned(), location.into());
-                }
                 result.insert("response".to_owned(), refusal.body());
                 refusal.status
             }

@@ -3,7 +3,7 @@ use provisor_tenant::{Kind, Quirks};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::fixture::{ENTERPRISE, Fixture, GROUP, USER};
+use crate::fixture::{ENTERPRISE, Fixture, GROUP, PATCH, USER};
 
 const BULK: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
 
@@ -146,11 +146,7 @@ async fn operations_of_a_bulk_request_refer_to_what_others_create() {
 #[tokio::test]
 async fn a_circle_of_references_in_a_bulk_request_is_closed() {
     let fixture = Fixture::new().await;
-    let group = |id: &str, other: &str| {
-        json!({"method": "POST", "path": "/Groups", "bulkId": id,
-            "data": {"schemas": [GROUP], "displayName": id, "members": [{"value": format!("bulkId:{other}")}]}})
-    };
-    let request = json!({"schemas": [BULK], "Operations": [group("a", "b"), group("b", "a")]});
+    let request = json!({"schemas": [BULK], "Operations": [group_of("a", "b"), group_of("b", "a")]});
     let (_, answer) = fixture.send("POST", "/Bulk", request).await;
     assert_eq!(
         (&answer["Operations"][0]["status"], &answer["Operations"][1]["status"]),
@@ -159,6 +155,74 @@ async fn a_circle_of_references_in_a_bulk_request_is_closed() {
     let groups = fixture.tenant.resources(Kind::Group).unwrap();
     assert_eq!(groups[0]["members"][0]["value"], groups[1]["id"]);
     assert_eq!(groups[1]["members"][0]["value"], groups[0]["id"]);
+}
+
+fn group_of(id: &str, other: &str) -> Value {
+    json!({"method": "POST", "path": "/Groups", "bulkId": id,
+        "data": {"schemas": [GROUP], "displayName": id, "members": [{"value": format!("bulkId:{other}")}]}})
+}
+
+/// The results of a bulk request with these operations.
+async fn bulk(fixture: &Fixture, fail_on_errors: usize, operations: Value) -> Vec<Value> {
+    let request = json!({"schemas": [BULK], "failOnErrors": fail_on_errors, "Operations": operations});
+    let (status, answer) = fixture.send("POST", "/Bulk", request).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["Operations"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_is_done_with_a_part_of_a_circle_comes_after_its_references() {
+    let rename = json!({"method": "PATCH", "path": "/Groups/bulkId:a", "data": {
+        "schemas": [PATCH], "Operations": [{"op": "replace", "path": "displayName", "value": "renamed"}]}});
+    let emptied = json!({"method": "PATCH", "path": "/Groups/bulkId:a", "data": {
+        "schemas": [PATCH], "Operations": [{"op": "remove", "path": "members"}]}});
+    for operations in [
+        json!([group_of("a", "b"), group_of("b", "a"), rename, emptied]),
+        json!([rename, group_of("a", "b"), emptied, group_of("b", "a")]),
+    ] {
+        let fixture = Fixture::new().await;
+        let results = bulk(&fixture, 0, operations).await;
+        assert!(results.iter().all(|one| one["status"].as_str().unwrap().starts_with('2')), "{results:?}");
+        let groups = fixture.tenant.resources(Kind::Group).unwrap();
+        let renamed = groups.iter().find(|one| one["displayName"] == "renamed").unwrap();
+        let other = groups.iter().find(|one| one["displayName"] == "b").unwrap();
+        assert_eq!(renamed.get("members"), None);
+        assert_eq!(other["members"][0]["value"], renamed["id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_circle_that_is_closed_before_too_many_errors_is_closed_whatever_follows() {
+    let fixture = Fixture::new().await;
+    let nobody = json!({"method": "DELETE", "path": "/Users/bulkId:a"});
+    let further =
+        json!({"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": "u"}});
+    let operations = json!([group_of("a", "b"), group_of("b", "a"), nobody, {"method": "DELETE", "path": "/Users/bulkId:u"}, further]);
+    let results = bulk(&fixture, 1, operations).await;
+    assert_eq!(results.iter().filter(|one| one["status"] == "404").count(), 1, "{results:?}");
+    let groups = fixture.tenant.resources(Kind::Group).unwrap();
+    assert_eq!(groups[0]["members"][0]["value"], groups[1]["id"], "{results:?}");
+    assert_eq!(groups[1]["members"][0]["value"], groups[0]["id"]);
+}
+
+#[tokio::test]
+async fn what_was_created_and_did_not_get_its_references_says_so_and_where_it_is() {
+    let broken = |id: &str| json!({"method": "POST", "path": "/Groups", "bulkId": id, "data": {"schemas": [GROUP], "members": [{"value": "bulkId:a"}]}});
+    // The other one fails; or it is not tried any more, since something else failed.
+    let nobody = json!({"method": "POST", "path": "/Users", "bulkId": "u",
+        "data": {"schemas": [USER], "externalId": "bulkId:a"}});
+    for (most, operations, told) in [
+        (0, json!([group_of("a", "b"), broken("b")]), 2),
+        (1, json!([group_of("a", "b"), nobody, group_of("b", "a")]), 2),
+    ] {
+        let fixture = Fixture::new().await;
+        let results = bulk(&fixture, most, operations).await;
+        assert_eq!(results.len(), told, "{results:?}");
+        let group = &fixture.tenant.resources(Kind::Group).unwrap()[0];
+        let first = &results[0];
+        assert_eq!((&first["status"], &first["location"]), (&json!("409"), &group["meta"]["location"]), "{results:?}");
+        assert!(first["response"]["detail"].as_str().unwrap().contains("without its references"), "{first}");
+    }
 }
 
 #[tokio::test]
