@@ -8,7 +8,7 @@ pub(crate) use apply::apply;
 use crate::error::{ErrorType, Refusal};
 use crate::expression::{Expression, Operand, Scope};
 use crate::filter::{Comparison, Path, parse_path};
-use crate::resource::{canonical, canonical_one, check_schemas, field, member_ids};
+use crate::resource::{self, canonical, canonical_one, check_schemas, field, member_ids};
 use crate::schema::{At, Attribute, Catalogue, Kind, Mutability, Named};
 
 /// The schema of a PATCH request.
@@ -35,7 +35,7 @@ pub(crate) enum Place {
     Attribute { at: At, select: Option<Expression> },
 }
 
-/// Values are in the schema's form already.
+/// Values are in the schema's form already; of an attribute with one complex value, the parts without value are null.
 #[derive(Debug)]
 pub(crate) enum Action {
     Add(Value),
@@ -225,6 +225,12 @@ fn place(mut at: At, path: &Path, text: &str) -> Result<(At, Option<Expression>)
 
 fn edit(op: Op, at: At, select: Option<Expression>, value: Option<Value>, path: &str) -> Result<Edit, Refusal> {
     let definition = at.definition();
+    if op != Op::Remove
+        && at.sub.is_some_and(|sub| sub.name == "$ref")
+        && value.as_ref().is_some_and(|one| !one.is_null())
+    {
+        return Err(resource::reference_alone(&at.attribute.name));
+    }
     // A selection names elements of the list, so its value is one element.
     let one = at.sub.is_none() && select.is_some();
     let value = match value {
@@ -233,6 +239,10 @@ fn edit(op: Op, at: At, select: Option<Expression>, value: Option<Value>, path: 
             canonical_one(definition, value)?.map(|value| Value::Array(vec![value]))
         }
         Some(value) if one => canonical_one(definition, value)?,
+        // What has no value among the parts concerns these parts, and nothing else.
+        Some(Value::Object(parts)) if op != Op::Remove && is_one_complex(definition) && !parts.is_empty() => {
+            Some(Value::Object(resource::parts(definition, parts)?))
+        }
         Some(value) => canonical(definition, value)?,
         None if op == Op::Remove => None,
         None => return Err(syntax(format!("The operation on {path:?} needs a \"value\"."))),
@@ -250,6 +260,10 @@ fn edit(op: Op, at: At, select: Option<Expression>, value: Option<Value>, path: 
         return Err(Refusal::bad(ErrorType::Mutability, detail));
     }
     Ok(Edit { place: Place::Attribute { at, select }, action })
+}
+
+fn is_one_complex(definition: &Attribute) -> bool {
+    definition.is_complex() && !definition.multi_valued
 }
 
 fn member_change(

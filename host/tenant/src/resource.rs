@@ -140,14 +140,8 @@ pub(crate) fn canonical_one(definition: &Attribute, value: Value) -> Result<Opti
     match (definition.value_type, value) {
         (_, Value::Null) => Ok(None),
         (ValueType::Complex, Value::Object(input)) => {
-            let mut object = Map::new();
-            for (key, value) in input {
-                let sub = definition.sub(&key).ok_or_else(|| unknown(&format!("{name}.{key}")))?;
-                // Where references point is computed when they are read: stored, it would outlive a change of address.
-                if sub.name != "$ref" {
-                    set(&mut object, sub, value)?;
-                }
-            }
+            let mut object = parts(definition, input)?;
+            object.retain(|_, part| !part.is_null());
             Ok((!object.is_empty()).then_some(Value::Object(object)))
         }
         (ValueType::Complex, _) => Err(wrong_type(name, "an object")),
@@ -164,19 +158,54 @@ pub(crate) fn canonical_one(definition: &Attribute, value: Value) -> Result<Opti
     }
 }
 
+/// The parts of a complex value that a client may write; those that are sent without a value are null.
+///
+/// # Errors
+/// As for [`canonical`], and where a resource is named by its address alone, which would be lost.
+pub(crate) fn parts(definition: &Attribute, input: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+    let (mut object, mut refers) = (Map::new(), false);
+    for (key, value) in input {
+        let name = &definition.name;
+        let sub = definition.sub(&key).ok_or_else(|| unknown(&format!("{name}.{key}")))?;
+        if sub.name == "$ref" {
+            // Where references point is computed when they are read: stored, it would outlive a change of address.
+            refers |= !value.is_null();
+        } else if sub.mutability != Mutability::ReadOnly {
+            object.insert(sub.name.clone(), canonical(sub, value)?.unwrap_or_default());
+        }
+    }
+    if refers && object.get("value").is_none_or(Value::is_null) {
+        return Err(reference_alone(&definition.name));
+    }
+    Ok(object)
+}
+
 /// The ids in a list of members; one member alone is taken as a list of one, as many clients send it.
 pub(crate) fn member_ids(definition: &Attribute, value: Value) -> Result<Vec<String>, Refusal> {
-    let value = if value.is_object() { Value::Array(vec![value]) } else { value };
-    let Some(Value::Array(members)) = canonical(definition, value)? else {
-        return Ok(Vec::new());
+    let members = match value {
+        Value::Null => Vec::new(),
+        Value::Array(members) => members,
+        member @ Value::Object(_) => vec![member],
+        _ => return Err(wrong_type(&definition.name, "a list")),
     };
-    members
-        .into_iter()
-        .map(|mut member| match member.get_mut("value").map(Value::take) {
-            Some(Value::String(id)) => Ok(id),
-            _ => Err(Refusal::bad(ErrorType::InvalidValue, "A member needs a \"value\": the id of a user or a group.")),
-        })
-        .collect()
+    let mut ids = Vec::with_capacity(members.len());
+    for member in members.into_iter().filter(|member| !member.is_null()) {
+        match canonical_one(definition, member)?.and_then(|mut member| member.get_mut("value").map(Value::take)) {
+            Some(Value::String(id)) if ids.contains(&id) => {}
+            Some(Value::String(id)) => ids.push(id),
+            _ => {
+                let detail = "A member needs a \"value\": the id of a user or a group.";
+                return Err(Refusal::bad(ErrorType::InvalidValue, detail));
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// The refusal of a reference that gives an address and no id.
+pub(crate) fn reference_alone(name: &str) -> Refusal {
+    let detail = format!("{name} needs a \"value\", the id of what it refers to: a \"$ref\" alone is not taken.");
+    Refusal::bad(ErrorType::InvalidValue, detail)
 }
 
 fn is_base64(text: &str) -> bool {
@@ -238,6 +267,18 @@ mod tests {
             json!({"userName": "a", "name.givenName": "x"}),
         ] {
             assert!(user(value.clone()).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn who_is_named_by_an_address_alone_is_refused_and_not_lost() {
+        let address = json!({"$ref": "https://tenant.example/scim/v2/Users/m"});
+        let manager = user(json!({"userName": "a", ENTERPRISE: {"manager": address}}));
+        assert_eq!(manager.unwrap_err().kind, Some(ErrorType::InvalidValue));
+        for member in [address, json!({"value": null}), json!({}), json!({"display": "A"})] {
+            let group = json!({"schemas": [Kind::Group.schema()], "displayName": "g", "members": [member]});
+            let refused = accept(Catalogue::get().unwrap(), Kind::Group, group).unwrap_err();
+            assert_eq!(refused.kind, Some(ErrorType::InvalidValue), "{member}");
         }
     }
 

@@ -53,8 +53,14 @@ fn single(value: &mut Value, sub: Option<&Attribute>, action: Action) {
     match (sub, action) {
         (None, Action::Remove(_)) => *value = Value::Null,
         (None, Action::Add(Value::Null)) => {}
-        (None, Action::Add(Value::Object(parts)) | Action::Replace(Value::Object(parts))) => {
-            as_object(value).extend(parts)
+        (None, Action::Add(Value::Object(parts))) => {
+            as_object(value).extend(parts.into_iter().filter(|(_, part)| !part.is_null()))
+        }
+        (None, Action::Replace(Value::Object(parts))) => {
+            let object = as_object(value);
+            for (name, part) in parts {
+                store(object, &name, part);
+            }
         }
         (None, Action::Add(new) | Action::Replace(new)) => *value = new,
         (Some(sub), action) => part(value, sub, action),

@@ -53,6 +53,51 @@ fn replace_of_a_complex_attribute_leaves_what_it_does_not_name() {
 }
 
 #[test]
+fn parts_without_value_take_themselves_away_and_nothing_else() {
+    let before = json!({"name": {"givenName": "A", "familyName": "B"}});
+    for (value, expected) in [
+        (json!({"givenName": null}), json!({"familyName": "B"})),
+        (json!({"givenName": null, "familyName": "C"}), json!({"familyName": "C"})),
+        (json!({"middleName": null}), json!({"givenName": "A", "familyName": "B"})),
+    ] {
+        for operation in [
+            json!({"op": "replace", "path": "name", "value": value}),
+            json!({"op": "replace", "value": {"name": value}}),
+        ] {
+            assert_eq!(patched(before.clone(), json!([operation])), Ok(json!({"name": expected})), "{operation}");
+        }
+    }
+    let added = json!([{"op": "add", "path": "name", "value": {"givenName": null, "middleName": "M"}}]);
+    let expected = json!({"name": {"givenName": "A", "familyName": "B", "middleName": "M"}});
+    assert_eq!(patched(before.clone(), added), Ok(expected));
+    // All parts without value, or no parts at all, are no value.
+    for value in [json!({"givenName": null, "familyName": null}), json!({}), json!(null)] {
+        let replaced = json!([{"op": "replace", "path": "name", "value": value}]);
+        assert_eq!(patched(before.clone(), replaced), Ok(json!({})), "{value}");
+    }
+}
+
+#[test]
+fn who_is_named_by_an_address_alone_is_refused_and_nobody_is_taken_away() {
+    let before = json!({EXTENSION: {"manager": {"value": "m"}}});
+    let address = "https://tenant.example/scim/v2/Users/n";
+    let path = format!("{EXTENSION}:manager");
+    for operation in [
+        json!({"op": "replace", "path": path, "value": {"$ref": address}}),
+        json!({"op": "add", "value": {EXTENSION: {"manager": {"$ref": address}}}}),
+        json!({"op": "replace", "path": format!("{path}.$ref"), "value": address}),
+    ] {
+        assert_eq!(refused(before.clone(), operation.clone()), ErrorType::InvalidValue, "{operation}");
+    }
+    let both = json!([{"op": "replace", "path": path, "value": {"value": "n", "$ref": address}}]);
+    assert_eq!(patched(before, both), Ok(json!({EXTENSION: {"manager": {"value": "n"}}})));
+    for op in ["add", "replace", "remove"] {
+        let member = json!({"op": op, "path": "members", "value": [{"$ref": address}]});
+        assert_eq!(member_change(member).unwrap_err().kind, Some(ErrorType::InvalidValue), "{op}");
+    }
+}
+
+#[test]
 fn replace_of_a_list_replaces_all_of_it() {
     let before = json!({"emails": [{"value": "1"}, {"value": "2"}]});
     let after = patched(before, json!([{"op": "REPLACE", "path": "emails", "value": [{"value": "3"}]}]));
