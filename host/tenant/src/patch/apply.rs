@@ -1,4 +1,6 @@
 //! Applying one step of a PATCH to a resource in memory.
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::{Action, Body, Edit, Place};
@@ -102,15 +104,15 @@ fn list(values: &mut Vec<Value>, at: At, select: Option<&Expression>, action: Ac
 fn whole_list(values: &mut Vec<Value>, action: Action) {
     match action {
         Action::Add(Value::Array(new)) => {
-            for value in new {
-                if !values.contains(&value) {
-                    values.push(value);
-                }
-            }
+            let mut seen: HashSet<Value> = values.iter().cloned().collect();
+            values.extend(new.into_iter().filter(|value| seen.insert(value.clone())));
         }
         Action::Replace(Value::Array(new)) => *values = new,
         Action::Remove(None) => values.clear(),
-        Action::Remove(Some(Value::Array(gone))) => values.retain(|value| !gone.contains(value)),
+        Action::Remove(Some(Value::Array(gone))) => {
+            let gone: HashSet<Value> = gone.into_iter().collect();
+            values.retain(|value| !gone.contains(value));
+        }
         // Parsing leaves a list for a list; a null adds nothing.
         Action::Add(_) | Action::Replace(_) | Action::Remove(Some(_)) => {}
     }
