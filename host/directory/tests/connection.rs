@@ -4,13 +4,14 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use provisor_directory::{
-    BindMethod, ChangeReading, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, OpenLdap,
+    BindMethod, ChangeReading, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, Known, OpenLdap,
     OpenLdapOptions, SourceOptions,
 };
 use provisor_model::{CheckLine, CheckOutcome, Secret};
@@ -292,11 +293,6 @@ async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has
     let options =
         SlapdOptions { ldif: String::new(), directives: vec![syncrepl], server_id: 2, ..SlapdOptions::default() };
     let mut replica = Slapd::start(&options).unwrap();
-    let number = |slapd: &Slapd| slapd.search(SUFFIX, "(objectClass=domain)", &["contextCSN"]).unwrap_or_default();
-    let caught_up = async |provider: &Slapd, replica: &Slapd| {
-        let same = async || number(provider) == number(replica);
-        wait_until_async("the replica to catch up", Duration::from_secs(20), same).await.unwrap();
-    };
     caught_up(&provider, &replica).await;
 
     // Each has an authority of its own, and both are on loopback: plain connections do.
@@ -334,19 +330,137 @@ async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has
     let error = store.import(&directory(), ATTRIBUTES).await.unwrap_err();
     assert!(error.is_transient() && error.to_string().contains("behind"), "{error}");
     store.watermark = watermark;
-    // Where nothing shows how far it has come, its first import deletes nobody.
+    // Where nothing shows how far it has come, nobody is taken for deleted, however often it is asked and however long.
     let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
     assert!(report.full && !report.absent_is_deleted, "{report:?}");
-    assert!(compared.entry("uid=not-yet-copied").is_some());
-    let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
-    assert!(report.full && report.absent_is_deleted, "{report:?}");
-    assert!(compared.entry("uid=not-yet-copied").is_none(), "what stays away is gone");
+    for _ in 0..2 {
+        compared.known = Some(an_hour_later(&compared.known.unwrap()));
+        let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
+        assert!(!report.full && !report.absent_is_deleted, "{report:?}");
+        assert!(compared.entry("uid=not-yet-copied").is_some());
+    }
     assert!(store.entry("uid=not-yet-copied").is_some());
 
     provider.restart().unwrap();
     caught_up(&provider, &replica).await;
     let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
     assert_eq!(report, support::Report::default());
+
+    // It is believed when it shows a newer change, and time enough has passed for what may be on its way.
+    let changed_at = |uid: &str| provider.search(SUFFIX, &format!("(uid={uid})"), &["modifyTimestamp"]).unwrap();
+    provider.apply(&person("copied")).unwrap();
+    compared = everything(&comparing(), ATTRIBUTES).await;
+    provider.delete(&format!("uid=seen-by-both,ou=people,{SUFFIX}")).unwrap();
+    let before = changed_at("copied");
+    let newer = async || {
+        let dn = format!("uid=copied,ou=people,{SUFFIX}");
+        provider.apply(&format!("dn: {dn}\nchangetype: modify\nreplace: cn\ncn: again\n")).unwrap();
+        changed_at("copied") != before
+    };
+    wait_until_async("another second", Duration::from_secs(20), newer).await.unwrap();
+    caught_up(&provider, &replica).await;
+    provider.stop().unwrap();
+    let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
+    assert!(report.full && !report.absent_is_deleted, "{report:?}");
+    assert!(compared.entry("uid=seen-by-both").is_some());
+    compared.known = Some(an_hour_later(&compared.known.unwrap()));
+    let report = compared.import(&comparing(), ATTRIBUTES).await.unwrap();
+    assert!(!report.full && report.absent_is_deleted, "{report:?}");
+    assert!(compared.entry("uid=seen-by-both").is_none() && compared.entry("uid=copied").is_some());
+}
+
+/// The numbers of a server's last changes. Servers list them in any order.
+fn numbers(slapd: &Slapd) -> BTreeSet<String> {
+    let text = slapd.search(SUFFIX, "(o=Lab)", &["contextCSN"]).unwrap_or_default();
+    text.lines().filter(|line| line.starts_with("contextCSN")).map(str::to_owned).collect()
+}
+
+/// Waits until two servers have come equally far.
+async fn caught_up(one: &Slapd, other: &Slapd) {
+    let same = async || !numbers(one).is_empty() && numbers(one) == numbers(other);
+    wait_until_async("the servers to be equally far", Duration::from_secs(20), same).await.unwrap();
+}
+
+/// What is known, as if an hour had passed since there was doubt.
+fn an_hour_later(known: &Known) -> Known {
+    let mut standing: serde_json::Value = serde_json::from_slice(known.octets()).unwrap();
+    let since = standing["pending"]["since"].as_u64().unwrap();
+    standing["pending"]["since"] = (since - 3600).into();
+    Known::from_octets(serde_json::to_vec(&standing).unwrap())
+}
+
+/// Two slapds that each take what the other is told.
+fn mirrors() -> (Slapd, Slapd) {
+    let consumer = |provider: &Slapd| {
+        format!(
+            "syncrepl rid=001 provider={} searchbase=\"{SUFFIX}\" type=refreshAndPersist retry=\"1 +\" bindmethod=simple \
+             binddn=\"{ADMIN_DN}\" credentials={ADMIN_PASSWORD}\nmultiprovider on\n",
+            provider.url()
+        )
+    };
+    let mut first = slapd();
+    let directives = vec![consumer(&first)];
+    let second =
+        Slapd::start(&SlapdOptions { ldif: String::new(), directives, server_id: 2, ..SlapdOptions::default() });
+    let second = second.unwrap();
+    let file = first.ca_file().with_file_name("slapd.conf");
+    let config = std::fs::read_to_string(&file).unwrap();
+    // Before the overlays, which take what follows them for theirs.
+    let config = config.replace("overlay syncprov\n", &format!("{}overlay syncprov\n", consumer(&second)));
+    std::fs::write(&file, config).unwrap();
+    first.restart().unwrap();
+    (first, second)
+}
+
+#[tokio::test]
+async fn a_provider_that_crashed_and_lost_its_number_stops_nothing_and_deletes_nobody() {
+    let (mut first, mut second) = mirrors();
+    let person = |uid: &str| {
+        format!("dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\n")
+    };
+    caught_up(&first, &second).await;
+    for uid in ["early", "leaver", "stayer"] {
+        first.apply(&person(uid)).unwrap();
+    }
+    second.apply(&person("other")).unwrap();
+    caught_up(&first, &second).await;
+    let connection = ConnectionOptions {
+        urls: vec![first.url(), second.url()],
+        timeout: Duration::from_secs(20),
+        ..ConnectionOptions::simple("", SYNC_DN, Secret::new(SYNC_PASSWORD))
+    };
+    let directory = directory(connection);
+    let mut store = everything(&directory, ATTRIBUTES).await;
+
+    // The second does not see the deletion; the first forgets its number: no entry holds it.
+    second.stop().unwrap();
+    first.delete(&format!("uid=early,ou=people,{SUFFIX}")).unwrap();
+    assert_eq!(store.import(&directory, ATTRIBUTES).await.unwrap().deleted, 1);
+    let before = numbers(&first);
+    first.crash().unwrap();
+    second.restart().unwrap();
+    let error = store.import(&directory, ATTRIBUTES).await.unwrap_err();
+    assert!(error.to_string().contains("behind"), "the first may know more: {error}");
+    first.restart().unwrap();
+    assert_ne!(numbers(&first), before, "the crash cost it nothing, so that this test shows nothing");
+
+    // Changes go on, and nobody is taken for deleted.
+    let changed = format!("dn: uid=stayer,ou=people,{SUFFIX}\nchangetype: modify\nreplace: cn\ncn: Changed\n");
+    second.apply(&changed).unwrap();
+    second.delete(&format!("uid=other,ou=people,{SUFFIX}")).unwrap();
+    let report = store.import(&directory, ATTRIBUTES).await.unwrap();
+    assert!(report.full && !report.absent_is_deleted, "{report:?}");
+    assert!(store.entry("uid=leaver").is_some() && store.entry("uid=other").is_some());
+    let report = store.import(&directory, ATTRIBUTES).await.unwrap();
+    assert!(report.full && !report.absent_is_deleted, "{report:?}");
+
+    // With the next change of the first, its numbers cover what was known, and who left meanwhile is gone.
+    first.delete(&format!("uid=leaver,ou=people,{SUFFIX}")).unwrap();
+    let report = store.import(&directory, ATTRIBUTES).await.unwrap();
+    assert!(report.full && report.absent_is_deleted, "{report:?}");
+    assert!(store.entry("uid=leaver").is_none() && store.entry("uid=stayer").is_some());
+    let report = store.import(&directory, ATTRIBUTES).await.unwrap();
+    assert!(!report.full, "{report:?}");
 }
 
 #[tokio::test]

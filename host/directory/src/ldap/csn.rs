@@ -44,6 +44,17 @@ impl Csns {
         format!("rid=000,csn={}", numbers.join(";"))
     }
 
+    /// The later number of each server.
+    pub fn merged(mut self, other: &Self) -> Self {
+        for (server, number) in &other.0 {
+            let own = self.0.entry(server.clone()).or_insert_with(|| number.clone());
+            if *own < *number {
+                own.clone_from(number);
+            }
+        }
+        self
+    }
+
     /// Whether none of the other's changes is later than what is known here.
     pub fn cover(&self, other: &Self) -> bool {
         other.0.iter().all(|(server, number)| self.0.get(server).is_some_and(|own| own >= number))
@@ -93,6 +104,12 @@ mod tests {
         {
             assert_eq!(Csns::from_cookie(cookie), None, "{cookie}");
         }
+    }
+
+    #[test]
+    fn of_two_sets_the_later_number_of_each_server_is_kept() {
+        assert_eq!(csns(&[ONE]).merged(&csns(&[ONE_LATER, TWO])), csns(&[ONE_LATER, TWO]));
+        assert_eq!(csns(&[ONE_LATER, TWO]).merged(&csns(&[ONE])), csns(&[ONE_LATER, TWO]));
     }
 
     #[test]

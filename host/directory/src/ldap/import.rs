@@ -6,6 +6,7 @@ use std::fmt;
 use provisor_model::{AttributeName, SourceId};
 
 use super::OpenLdap;
+use super::doubt::Doubt;
 use super::leavers::Leavers;
 use super::paged::Paged;
 use super::plan::{Base, Plan, Task};
@@ -34,8 +35,14 @@ pub(crate) struct OpenLdapImport {
     fingerprint: String,
     /// The servers that keep the directory.
     urls: Vec<String>,
-    /// Whether the server may not have caught up with another that was read before, so that what it lacks is not gone.
-    may_lag: bool,
+    /// What the last complete import found out.
+    known: Option<Standing>,
+    /// What speaks against taking who is missing for deleted.
+    doubt: Doubt,
+    /// Whether all was read that may end the doubt.
+    settled: bool,
+    /// When this import began, in seconds since 1970.
+    time: u64,
     pub(super) filter: String,
     pub(super) page_size: u32,
     pub(super) way: Way,
@@ -94,7 +101,7 @@ impl OpenLdapImport {
         // What may not be asked for is refused before anything is connected.
         Selection::new(&request.attributes, &server.options.object, Aliases::new())?;
         let began = Stamp::now();
-        let Ready { mut connection, schema, object, mut way, known } = server.ready(&request).await?;
+        let Ready { mut connection, schema, object, mut way, known, fell_back } = server.ready(&request).await?;
         let fingerprint = server.fingerprint(&object);
         let marks = Position::<Marks>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
         let unchecked = !is_unique_by_nature(&object.source_id_attribute);
@@ -121,7 +128,10 @@ impl OpenLdapImport {
             attributes: request.attributes,
             fingerprint,
             urls: server.options.connection.urls.clone(),
-            may_lag: false,
+            doubt: Doubt::None,
+            settled: false,
+            known,
+            time,
             filter: server.filter(),
             page_size: server.options.page_size,
             kind: ImportKind::Full,
@@ -140,6 +150,11 @@ impl OpenLdapImport {
             state: State::Running,
             way,
         };
+        import.doubt = if fell_back {
+            Doubt::FellBack
+        } else {
+            server.doubt(&import.url, &import.way, import.known.as_ref(), time)
+        };
         if let Some(plan) = plan {
             match import.begin_increment(&mut connection, plan).await {
                 Ok(()) => {
@@ -156,14 +171,6 @@ impl OpenLdapImport {
             }
         } else if had_watermark {
             tracing::info!(url = import.url, "The watermark does not serve; everything is read.");
-        }
-        import.may_lag = server.may_lag(&import.url, &import.way, known.as_ref());
-        if import.may_lag {
-            tracing::warn!(
-                url = import.url,
-                "The last import was made from another server, and nothing shows that this one has caught up with it. Who is \
-                 missing here is not taken for deleted yet; the next import from this server decides."
-            );
         }
         let plan = Plan::full(&import.way, &bases);
         import.take_up(plan, ImportKind::Full);
@@ -276,6 +283,10 @@ impl OpenLdapImport {
         if let Some(task) = self.tasks.pop_front() {
             return Some(task);
         }
+        // Once and for all: what follows from absence must not change on the way.
+        if !std::mem::replace(&mut self.settled, true) {
+            self.doubt.settle(self.stamps.newest(&self.began).as_ref(), self.time, &self.url);
+        }
         // What one base does not name is gone only where the others name all that they have.
         if self.absent_is_deleted()
             && let Some(silent) = self.bases.iter().position(|base| !base.absent_is_deleted)
@@ -295,7 +306,7 @@ impl OpenLdapImport {
     }
 
     fn absent_is_deleted(&self) -> bool {
-        !self.may_lag && self.bases.iter().any(|base| base.absent_is_deleted)
+        self.doubt == Doubt::None && self.bases.iter().any(|base| base.absent_is_deleted)
     }
 
     pub fn finish(self) -> Result<Completion, DirectoryError> {
@@ -303,7 +314,7 @@ impl OpenLdapImport {
             return Err(self.broken());
         }
         let absent_is_deleted = self.absent_is_deleted();
-        let since = self.stamps.from(self.began);
+        let since = self.stamps.from(self.began.clone());
         let mark = |base: &Base| match (&self.way, &since) {
             (Way::Compare(_), None) => None,
             (Way::Compare(_), Some(time)) => Some(Mark::Since { time: time.clone(), server: self.url.clone() }),
@@ -312,19 +323,38 @@ impl OpenLdapImport {
         let bases: BTreeMap<String, Option<Mark>> =
             self.bases.iter().map(|base| (base.name.clone(), mark(base))).collect();
         let source_id = self.reader.object().source_id_attribute.to_string();
-        let server = self.url;
-        let standing = Standing { source_id: source_id.clone(), server: server.clone(), urls: self.urls, bases };
+        // By comparing, the listings of later imports show who is missing, too; otherwise they read everything again.
+        let goes_on = match (&self.doubt, &self.way) {
+            (Doubt::None, _) | (Doubt::Unshown(_), Way::Compare(_)) => true,
+            (Doubt::Unshown(_) | Doubt::FellBack, _) => false,
+        };
         let marked = |(base, mark): (&String, &Option<Mark>)| Some((base.clone(), mark.clone()?));
-        // Who was missing is looked for again by the next import, so that reads everything too.
-        let bases: Option<BTreeMap<String, Mark>> =
-            if self.may_lag { None } else { standing.bases.iter().map(marked).collect() };
-        let marks = bases.map(|bases| Marks { source_id, whole: self.whole, server, bases });
+        let marks: Option<BTreeMap<String, Mark>> = bases.iter().filter(|_| goes_on).map(marked).collect();
+        let marks = marks.filter(|_| goes_on).map(|bases| Marks {
+            source_id: source_id.clone(),
+            whole: self.whole,
+            server: self.url.clone(),
+            bases,
+        });
+        let earlier = self.known.as_ref();
+        let newest = earlier.and_then(|known| known.newest.clone()).max(self.stamps.newest(&self.began));
+        let pending = self.doubt.pending();
+        let bases = match (&self.doubt, earlier) {
+            (Doubt::FellBack, Some(known)) => known.bases_with(bases),
+            _ => bases,
+        };
+        let standing = Standing { source_id, server: self.url, urls: self.urls, bases, newest, pending };
         let position = Position::new(self.fingerprint, &self.attributes, marks);
         Ok(Completion { watermark: position.to_watermark(), known: Some(standing.to_known()), absent_is_deleted })
     }
 }
 
 impl OpenLdapImport {
+    /// Whether entries are asked when they were changed.
+    pub(super) fn reads_stamps(&self) -> bool {
+        !matches!(self.way, Way::Sync(Dialect::OpenLdap(_))) || matches!(self.doubt, Doubt::Unshown(_))
+    }
+
     pub(super) fn broken(&self) -> DirectoryError {
         DirectoryError::EndedEarly {
             url: self.url.clone(),

@@ -6,6 +6,7 @@ use ldap3::Scope;
 use provisor_model::{Entry, SourceId};
 
 use super::few::FewSearch;
+use super::stamp::{STAMPS, Stamps};
 use super::{read_entry, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
@@ -24,17 +25,25 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// Reads the entries with these ids, at most [`LOOKED_UP`].
+    /// Reads the entries with these ids, at most [`LOOKED_UP`], and notes when they were changed.
     pub async fn entries(
         &self,
         connection: &mut Connection,
         reader: &mut Reader,
+        stamps: &mut Stamps,
         ids: &[SourceId],
     ) -> Result<Vec<Entry>, DirectoryError> {
-        let attributes = reader.wire().to_vec();
+        let mut attributes = reader.wire().to_vec();
+        attributes.extend(STAMPS.iter().map(|name| (*name).to_owned()));
         let found = self.search(connection, reader, ids, &attributes).await?;
         let url = connection.url().to_owned();
-        found.into_iter().map(|raw| read_entry(reader, &url, raw)).collect()
+        found
+            .into_iter()
+            .map(|raw| {
+                stamps.note(&raw);
+                read_entry(reader, &url, raw)
+            })
+            .collect()
     }
 
     /// Which of these ids, at most [`LOOKED_UP`], entries have.

@@ -4,6 +4,7 @@
 mod check;
 mod controls;
 mod csn;
+mod doubt;
 mod few;
 mod import;
 mod leavers;

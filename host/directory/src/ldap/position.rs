@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::csn::Csns;
+use super::doubt::Pending;
 use super::stamp::Stamp;
 use crate::watermark::Known;
 
@@ -53,6 +55,10 @@ pub(crate) struct Standing {
     pub urls: Vec<String>,
     /// Each base, and where its changes went on.
     pub bases: BTreeMap<String, Option<Mark>>,
+    /// The newest change that any server has shown.
+    pub newest: Option<Stamp>,
+    /// What is waited for before who is missing on that server counts as deleted.
+    pub pending: Option<Pending>,
 }
 
 impl Standing {
@@ -60,6 +66,19 @@ impl Standing {
     pub fn read(known: Option<&Known>, urls: &[String]) -> Option<Self> {
         let standing: Self = serde_json::from_slice(known?.octets()).ok()?;
         urls.iter().any(|url| standing.urls.contains(url)).then_some(standing)
+    }
+
+    /// Where changes of these bases go on, but not before where they went on already.
+    pub fn bases_with(&self, bases: BTreeMap<String, Option<Mark>>) -> BTreeMap<String, Option<Mark>> {
+        let merged = |base: &String, mark: Option<Mark>| {
+            let earlier = self.bases.get(base).cloned().flatten();
+            match (Mark::numbers(earlier.as_ref()), Mark::numbers(mark.as_ref())) {
+                (Some(earlier), Some(now)) => Some(Mark::Cookie(earlier.merged(&now).to_cookie())),
+                (Some(_), None) => earlier,
+                _ => mark,
+            }
+        };
+        bases.into_iter().map(|(base, mark)| (base.clone(), merged(&base, mark))).collect()
     }
 
     /// In the form in which it is kept.
@@ -75,6 +94,14 @@ impl Mark {
         match String::from_utf8(cookie) {
             Ok(text) => Self::Cookie(text),
             Err(error) => Self::Octets(error.into_bytes()),
+        }
+    }
+
+    /// The numbers in an OpenLDAP cookie.
+    pub fn numbers(mark: Option<&Self>) -> Option<Csns> {
+        match mark {
+            Some(Self::Cookie(cookie)) => Csns::from_cookie(cookie),
+            _ => None,
         }
     }
 

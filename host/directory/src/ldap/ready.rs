@@ -1,6 +1,7 @@
 //! A server to import from: connected, known, and not behind what was read before.
 
 use super::csn::Csns;
+use super::doubt::{Doubt, Pending};
 use super::position::{Mark, Marks, Standing};
 use super::root::RootDse;
 use super::schema::ServerSchema;
@@ -23,24 +24,53 @@ pub(crate) struct Ready {
     pub way: Way,
     /// What is known of the last complete import.
     pub known: Option<Standing>,
+    /// Whether every server was asked, and none has come as far as what is known.
+    pub fell_back: bool,
+}
+
+async fn close_all(servers: Vec<Ready>) {
+    for ready in servers {
+        ready.connection.close().await;
+    }
 }
 
 impl OpenLdap {
     /// Connects to a server that has come as far as what is known already. One server alone may fall back: it was
     /// restored then, and everything is read. Of several, one that has fallen back may be a replica that has not caught
-    /// up; to read everything from it would delete what it has yet to learn.
+    /// up; to read everything from it would delete what it has yet to learn. Where all of them can be asked and none has
+    /// come so far, the one that had has lost it (a slapd that crashes may fall back behind its last deletion, and others
+    /// never learn of that): everything is read then, and nobody taken for deleted.
     pub(super) async fn ready(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
-        let mut behind = Vec::new();
+        let mut behind: Vec<Ready> = Vec::new();
         for _ in &self.endpoint.servers {
-            let ready = self.look(request).await?;
+            let ready = match self.look(request).await {
+                Ok(ready) => ready,
+                Err(error) => {
+                    close_all(behind).await;
+                    return Err(error);
+                }
+            };
             if !self.endpoint.has_several() || !self.is_behind(&ready) {
+                close_all(behind).await;
                 return Ok(ready);
             }
-            behind.push(DirectoryError::Behind { url: ready.connection.url().to_owned() });
-            ready.connection.close().await;
+            behind.push(ready);
             self.endpoint.pass_over();
         }
-        Err(DirectoryError::of_servers(behind))
+        let asked = |url: &String| behind.iter().any(|ready| ready.connection.url() == url);
+        if !self.options.connection.urls.iter().all(asked) {
+            let errors = behind.iter().map(|ready| DirectoryError::Behind { url: ready.connection.url().to_owned() });
+            let error = DirectoryError::of_servers(errors.collect());
+            close_all(behind).await;
+            return Err(error);
+        }
+        // The one that was read last is the likeliest to know the most.
+        let last = |ready: &Ready| ready.known.as_ref().is_some_and(|known| known.server == ready.connection.url());
+        let chosen = behind.iter().position(last).unwrap_or_default();
+        let mut ready = behind.swap_remove(chosen);
+        close_all(behind).await;
+        ready.fell_back = true;
+        Ok(ready)
     }
 
     async fn look(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
@@ -58,13 +88,15 @@ impl OpenLdap {
                 server: marks.server.clone(),
                 urls: Vec::new(),
                 bases: marks.bases.iter().map(|(base, mark)| (base.clone(), Some(mark.clone()))).collect(),
+                newest: None,
+                pending: None,
             })
         };
         let known = self.standing(request.known.as_ref()).or_else(by_watermark);
         let earlier = known.as_ref().map(|known| known.source_id.as_str());
         let object = self.identification(&mut connection, earlier).await?;
         let way = Way::choose(self, &mut connection, &root, &object.source_id_attribute).await?;
-        Ok(Ready { connection, schema, object, way, known })
+        Ok(Ready { connection, schema, object, way, known, fell_back: false })
     }
 
     /// What is known of this directory from the last complete import.
@@ -72,12 +104,12 @@ impl OpenLdap {
         Standing::read(known, &self.options.connection.urls)
     }
 
-    /// Whether nothing shows that a server is as far as another was, from which the last complete import was made: what
-    /// it lacks may be what it has yet to learn.
-    pub(super) fn may_lag(&self, url: &str, way: &Way, known: Option<&Standing>) -> bool {
-        let Some(known) = known else { return false };
-        if !self.endpoint.has_several() || known.server.is_empty() || known.server == url {
-            return false;
+    /// What speaks against taking who is missing on this server for deleted: nothing may show that it is as far as
+    /// another was, from which the last complete import was made, and what it lacks may be what it has yet to learn.
+    pub(super) fn doubt(&self, url: &str, way: &Way, known: Option<&Standing>, now: u64) -> Doubt {
+        let Some(known) = known else { return Doubt::None };
+        if !self.endpoint.has_several() || known.server.is_empty() {
+            return Doubt::None;
         }
         // Numbers were compared before; a base that is new has nothing to lose.
         let numbered = |base: &String| match known.bases.get(base) {
@@ -85,7 +117,13 @@ impl OpenLdap {
             Some(Some(Mark::Cookie(cookie))) => Csns::from_cookie(cookie).is_some(),
             Some(_) => false,
         };
-        !(matches!(way, Way::Sync(Dialect::OpenLdap(_))) && self.bases().iter().all(numbered))
+        if matches!(way, Way::Sync(Dialect::OpenLdap(_))) && self.bases().iter().all(numbered) {
+            return Doubt::None;
+        }
+        if known.server != url {
+            return Doubt::Unshown(Pending::begin(known.newest.clone(), now));
+        }
+        known.pending.clone().map_or(Doubt::None, |pending| Doubt::Unshown(pending.go_on(now)))
     }
 
     /// Whether a server does not show that it knows all that is known already. Only OpenLDAP's cookies tell; one who

@@ -67,6 +67,13 @@ impl Stamp {
     }
 }
 
+impl std::fmt::Display for Stamp {
+    /// As a GeneralizedTime, the way the server shows it.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}Z", self.0)
+    }
+}
+
 /// The newest of the stamps that were seen, and whether they show every change.
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
@@ -99,14 +106,15 @@ impl Stamps {
         }
     }
 
+    /// The newest that was seen, none that is still to come.
+    pub fn newest(&self, now: &Stamp) -> Option<Stamp> {
+        self.newest.clone().map(|newest| newest.min(now.clone()))
+    }
+
     /// From when on changes are to be asked for; none where not every entry shows its times, or none its modification. A time that is still to
     /// come, on an entry of a server whose clock was wrong, does not hide what changes until then.
     pub fn from(&self, now: Stamp) -> Option<Stamp> {
-        if self.missing || (self.any && !self.modified) {
-            None
-        } else {
-            self.newest.clone().map(|newest| newest.min(now))
-        }
+        if self.missing || (self.any && !self.modified) { None } else { self.newest(&now) }
     }
 }
 

@@ -35,7 +35,7 @@ impl OpenLdapImport {
             some,
         };
         let mut attributes = self.reader.wire().to_vec();
-        if matches!(self.way, Way::Compare(_)) {
+        if self.reads_stamps() {
             attributes.extend(STAMPS.iter().map(|name| (*name).to_owned()));
         }
         let asked = |cookie, taking| Asked {
@@ -150,7 +150,7 @@ impl OpenLdapImport {
     ) -> Result<Vec<ImportItem>, DirectoryError> {
         let bases: Vec<String> = self.bases.get(base).map(|base| base.name.clone()).into_iter().collect();
         let lookup = Lookup { bases: &bases, filter: &self.filter };
-        let entries = lookup.entries(connection, &mut self.reader, ids).await?;
+        let entries = lookup.entries(connection, &mut self.reader, &mut self.stamps, ids).await?;
         let found: BTreeSet<SourceId> = entries.iter().map(|entry| entry.source_id.clone()).collect();
         if ids.iter().any(|id| !found.contains(id)) {
             self.prove_lookups(connection).await.map_err(|error| match error {
@@ -165,7 +165,7 @@ impl OpenLdapImport {
     fn entries(&mut self, page: Vec<RawEntry>, base: usize, all: bool) -> Result<Vec<ImportItem>, DirectoryError> {
         let mut items = Vec::with_capacity(page.len());
         for raw in page {
-            if matches!(self.way, Way::Compare(_)) {
+            if self.reads_stamps() {
                 self.stamps.note(&raw);
             }
             let entry = read_entry(&mut self.reader, &self.url, raw)?;
