@@ -1,6 +1,6 @@
 //! Makes entries of what a server or a file says: which attributes are kept, what is text, and who the entry is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use provisor_model::{
     Anchor, AttributeName, AttributeSyntax, Attributes, Dn, DnError, Entry, IdError, Schema, SourceId, Value,
@@ -27,6 +27,25 @@ pub(crate) struct RawEntry {
     pub dn: String,
     /// What it has.
     pub attributes: Vec<RawAttribute>,
+}
+
+/// An entry as it came, of whatever form.
+pub(crate) trait Raw {
+    /// Its name.
+    fn dn(&self) -> &str;
+
+    /// The descriptions of its attributes, with options, and their values.
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)>;
+}
+
+impl Raw for RawEntry {
+    fn dn(&self) -> &str {
+        &self.dn
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)> {
+        self.attributes.iter().map(|RawAttribute { name, values }| (name.as_str(), values.iter().map(Vec::as_slice)))
+    }
 }
 
 /// What to do with a value that should be text and is not UTF-8.
@@ -102,38 +121,39 @@ impl Reader {
     }
 
     /// The entry. Where the source id is known from elsewhere, it is not looked for among the attributes.
-    pub fn entry(&mut self, raw: RawEntry, source_id: Option<SourceId>) -> Result<Entry, ReadError> {
-        let dn: Dn = raw.dn.parse()?;
-        let mut kept: BTreeMap<AttributeName, Vec<Value>> = BTreeMap::new();
+    pub fn entry(&mut self, raw: &impl Raw, source_id: Option<SourceId>) -> Result<Entry, ReadError> {
+        let dn: Dn = raw.dn().parse()?;
+        let mut attributes = Attributes::new();
         let mut object_classes: Vec<String> = Vec::new();
         let (mut ids, mut anchors) = (Vec::new(), Vec::new());
-        for (index, RawAttribute { name, values }) in raw.attributes.into_iter().enumerate() {
+        for (index, (name, values)) in raw.attributes().enumerate() {
             if self.known.len() >= REMEMBERED {
                 self.known.clear();
             }
-            let known = match self.known.get(&name) {
+            let known = match self.known.get(name) {
                 Some(known) => known,
                 None => {
-                    let known = self.look_up(&name);
-                    self.known.entry(name.clone()).or_insert(known)
+                    let known = self.look_up(name);
+                    self.known.entry(name.to_owned()).or_insert(known)
                 }
             };
+            let values: Vec<&[u8]> = values.collect();
             if known.is_object_class {
                 object_classes.extend(values.iter().map(|value| String::from_utf8_lossy(value).into_owned()));
             }
             if known.is_source_id {
-                ids.extend(values.iter().cloned());
+                ids.extend(values.iter().map(|value| value.to_vec()));
             }
             if known.is_anchor {
-                anchors.extend(values.iter().map(|value| (value.clone(), known.binary)));
+                anchors.extend(values.iter().map(|value| (value.to_vec(), known.binary)));
             }
             if let Some((last, others)) = known.names.split_last() {
-                let values = typed(values, known.binary, self.not_text)
-                    .map_err(|position| ReadError::NotText { name, at: (index, position) })?;
+                let values = typed(&values, known.binary, self.not_text)
+                    .map_err(|position| ReadError::NotText { name: name.to_owned(), at: (index, position) })?;
                 for name in others {
-                    kept.entry(name.clone()).or_default().extend(values.iter().cloned());
+                    attributes.add(name.clone(), values.clone());
                 }
-                kept.entry(last.clone()).or_default().extend(values);
+                attributes.add(last.clone(), values);
             }
         }
         let source_id = match source_id {
@@ -145,15 +165,16 @@ impl Reader {
             source_id,
             dn,
             object_class: self.object.object_classes.classify(object_classes.iter().map(String::as_str)),
-            attributes: kept.into_iter().collect::<Attributes>(),
+            attributes,
         })
     }
 
     /// Who an entry is and where it stands, of what a search for these alone brought.
-    pub fn identify(&self, raw: &RawEntry) -> Result<(SourceId, Dn), ReadError> {
-        let own = |attribute: &&RawAttribute| identity::is(&self.object.source_id_attribute, &attribute.name);
-        let ids: Vec<Vec<u8>> = raw.attributes.iter().filter(own).flat_map(|found| found.values.clone()).collect();
-        Ok((self.source_id(&ids)?, raw.dn.parse()?))
+    pub fn identify(&self, raw: &impl Raw) -> Result<(SourceId, Dn), ReadError> {
+        let own = |name: &str| identity::is(&self.object.source_id_attribute, name);
+        let ids: Vec<Vec<u8>> =
+            raw.attributes().filter(|(name, _)| own(name)).flat_map(|(_, values)| values.map(<[u8]>::to_vec)).collect();
+        Ok((self.source_id(&ids)?, raw.dn().parse()?))
     }
 
     /// How entries are identified and classified.
@@ -198,16 +219,16 @@ impl Reader {
 }
 
 /// The values by the syntax of their attribute, or the position of one that is not text.
-fn typed(values: Vec<Vec<u8>>, binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
+fn typed(values: &[&[u8]], binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
     if binary {
-        return Ok(values.into_iter().map(Value::Binary).collect());
+        return Ok(values.iter().map(|value| Value::Binary(value.to_vec())).collect());
     }
-    let text = |(position, value)| match String::from_utf8(value) {
-        Ok(text) => Ok(Value::Text(text)),
+    let text = |(position, value): (usize, &&[u8])| match std::str::from_utf8(value) {
+        Ok(text) => Ok(Value::Text(text.to_owned())),
         Err(_) if not_text == NotText::Refuse => Err(position),
-        Err(error) => Ok(Value::Binary(error.into_bytes())),
+        Err(_) => Ok(Value::Binary(value.to_vec())),
     };
-    values.into_iter().enumerate().map(text).collect()
+    values.iter().enumerate().map(text).collect()
 }
 
 #[cfg(test)]
@@ -237,7 +258,7 @@ mod tests {
     fn values_are_typed_by_their_syntax_and_never_by_their_octets() {
         let mut reader = reader(&["cn", "jpegPhoto"], SourceOptions::default(), NotText::Refuse);
         let raw = raw(&[("entryUUID", &[UUID.as_bytes()]), ("cn", &[b"Ada"]), ("jpegPhoto", &[b"text"])]);
-        let entry = reader.entry(raw, None).unwrap();
+        let entry = reader.entry(&raw, None).unwrap();
         assert_eq!(entry.attributes.first_text("cn"), Some("Ada"));
         assert_eq!(entry.attributes.values(&"jpegPhoto".into()), [Value::Binary(b"text".to_vec())]);
         assert_eq!(entry.attributes.len(), 2, "what was not asked for is not kept");
@@ -248,38 +269,38 @@ mod tests {
     fn the_parts_of_an_attribute_that_comes_twice_are_put_together() {
         let mut reader = reader(&["mail"], SourceOptions::default(), NotText::Refuse);
         let raw = raw(&[("entryUUID", &[UUID.as_bytes()]), ("mail", &[b"b"]), ("MAIL", &[b"a"])]);
-        let entry = reader.entry(raw, None).unwrap();
+        let entry = reader.entry(&raw, None).unwrap();
         assert_eq!(entry.attributes.values(&"mail".into()), [Value::Text("a".into()), Value::Text("b".into())]);
     }
 
     #[test]
     fn text_that_is_none_is_refused_or_kept_as_asked() {
         let broken = || raw(&[("entryUUID", &[UUID.as_bytes()]), ("cn", &[b"ok", b"\xff"])]);
-        let error = reader(&["cn"], SourceOptions::default(), NotText::Refuse).entry(broken(), None).unwrap_err();
+        let error = reader(&["cn"], SourceOptions::default(), NotText::Refuse).entry(&broken(), None).unwrap_err();
         assert!(matches!(error, ReadError::NotText { at: (1, 1), .. }), "{error}");
-        let entry = reader(&["cn"], SourceOptions::default(), NotText::Keep).entry(broken(), None).unwrap();
+        let entry = reader(&["cn"], SourceOptions::default(), NotText::Keep).entry(&broken(), None).unwrap();
         assert_eq!(entry.attributes.values(&"cn".into())[1], Value::Binary(vec![0xff]));
     }
 
     #[test]
     fn an_entry_needs_one_valid_source_id() {
         let mut reader = reader(&[], SourceOptions::default(), NotText::Refuse);
-        assert!(matches!(reader.entry(raw(&[]), None), Err(ReadError::NoSourceId(_))));
+        assert!(matches!(reader.entry(&raw(&[]), None), Err(ReadError::NoSourceId(_))));
         let two: &[&[u8]] = &[UUID.as_bytes(), b"x"];
-        assert!(matches!(reader.entry(raw(&[("entryUUID", two)]), None), Err(ReadError::ManySourceIds { .. })));
-        assert!(matches!(reader.entry(raw(&[("entryUUID", &[b"17"])]), None), Err(ReadError::BadSourceId { .. })));
+        assert!(matches!(reader.entry(&raw(&[("entryUUID", two)]), None), Err(ReadError::ManySourceIds { .. })));
+        assert!(matches!(reader.entry(&raw(&[("entryUUID", &[b"17"])]), None), Err(ReadError::BadSourceId { .. })));
     }
 
     #[test]
     fn the_anchor_is_its_attribute_else_the_source_id() {
         let object = SourceOptions { anchor_attribute: Some("guid".into()), ..SourceOptions::default() };
         let mut reader = reader(&[], object, NotText::Refuse);
-        let with = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&[1, 2]])]), None).unwrap();
+        let with = reader.entry(&raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&[1, 2]])]), None).unwrap();
         assert_eq!(with.anchor.octets(), [1, 2]);
-        let without = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()])]), None).unwrap();
+        let without = reader.entry(&raw(&[("entryUUID", &[UUID.as_bytes()])]), None).unwrap();
         assert_eq!(without.anchor, Anchor::from(without.source_id.clone()));
         let long = [7u8; 100];
-        let unusable = reader.entry(raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&long])]), None).unwrap();
+        let unusable = reader.entry(&raw(&[("entryUUID", &[UUID.as_bytes()]), ("guid", &[&long])]), None).unwrap();
         assert_eq!(unusable.anchor, Anchor::from(unusable.source_id.clone()));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -118,12 +119,28 @@ impl Attributes {
 
     /// Sets the values of an attribute; none takes it away.
     pub fn set(&mut self, name: AttributeName, mut values: Vec<Value>) {
-        values.sort_unstable_by(|one, other| one.octets().cmp(other.octets()));
-        values.dedup();
+        order(&mut values);
         if values.is_empty() {
             self.0.remove(&name);
         } else {
             self.0.insert(name, values);
+        }
+    }
+
+    /// Adds values to those that an attribute has.
+    pub fn add(&mut self, name: AttributeName, mut values: Vec<Value>) {
+        if values.is_empty() {
+            return;
+        }
+        match self.0.entry(name) {
+            Entry::Vacant(vacant) => {
+                order(&mut values);
+                vacant.insert(values);
+            }
+            Entry::Occupied(mut present) => {
+                present.get_mut().append(&mut values);
+                order(present.get_mut());
+            }
         }
     }
 
@@ -155,6 +172,14 @@ impl Attributes {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// Makes a set of values: sorted by octets, each once.
+fn order(values: &mut Vec<Value>) {
+    if values.len() > 1 {
+        values.sort_unstable_by(|one, other| one.octets().cmp(other.octets()));
+        values.dedup();
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the two ends of a connection know of each other: which requests are open, how much has been passed on that
-//! nobody has read yet, and why it all ended.
+//! What the two ends of a connection know of each other: which requests are open, what has come for them that nobody
+//! has read yet, and why it all ended.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,20 +9,39 @@ use tokio::sync::Notify;
 use super::fault::{End, Fault};
 use super::grammar::{Kind, Message, Request};
 
-/// How many octets are passed on before somebody reads them. The server is held back then, unless somebody waits for
+/// How many octets are kept before somebody reads them. The server is held back then, unless somebody waits for
 /// an answer that must lie behind.
 const UNREAD: usize = 4 * 1024 * 1024;
-/// How many octets are passed on to reach such an answer.
+/// How many octets are kept to reach such an answer.
 const UNREAD_AT_MOST: usize = 256 * 1024 * 1024;
+/// How much is taken at once by whoever reads.
+const TAKEN_MESSAGES: usize = 128;
+const TAKEN_OCTETS: usize = 256 * 1024;
 /// The name of the notice of disconnection (RFC 4511, section 4.4.1).
 const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
 
 /// What is to be done with a message of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
+    /// The LDAP library is to have it.
     Pass,
+    /// It lies ready for whoever reads its search.
+    Kept,
     /// Nobody wants it any more.
     Drop,
+}
+
+/// What there is of a search.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// These messages.
+    Messages,
+    /// Nothing yet.
+    Nothing,
+    /// Nothing any more: the library has how it ended.
+    Done,
+    /// Nothing any more: the connection has ended.
+    Ended(End),
 }
 
 /// Shared by the relay and whoever asks.
@@ -31,6 +50,8 @@ pub(crate) struct Flow {
     state: Mutex<State>,
     /// Told when something was read, is waited for, or was given up.
     moved: Notify,
+    /// Told when something has come, or nothing will come any more.
+    came: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -40,9 +61,9 @@ struct State {
     asked: i32,
     /// What was said of searches of which the relay has not seen the request yet.
     early: HashMap<i32, Search>,
-    /// Octets passed on that nobody has read.
+    /// Octets kept that nobody has read.
     unread: usize,
-    /// How many wait for an answer of which nothing has been passed on.
+    /// How many wait for an answer of which nothing has come.
     starved: usize,
     end: Option<End>,
 }
@@ -62,9 +83,10 @@ enum Open {
 struct Search {
     /// It was asked for a synchronisation.
     synchronises: bool,
-    /// The lengths of the messages that were passed on, and not read.
-    unread: VecDeque<usize>,
-    /// Somebody waits, and nothing of it has been passed on.
+    /// The messages that came and were not read. They never reach the library, which would take them apart into many
+    /// small pieces, twice.
+    unread: VecDeque<Box<[u8]>>,
+    /// Somebody waits, and nothing of it has come.
     starved: bool,
     /// The server has said that it is over.
     done: bool,
@@ -90,13 +112,15 @@ impl Flow {
         }
         state.asked = state.asked.max(id);
         self.moved.notify_waiters();
+        // Who waits for what had not been sent yet is counted from now on.
+        self.announce();
     }
 
-    /// Decides what becomes of a message.
+    /// Decides what becomes of a message, and keeps it where a search has found it; `octets` are the whole of it.
     ///
     /// # Errors
     /// Where it answers nothing that was asked, or ends the connection.
-    pub fn judge(&self, message: &Message<'_>, length: usize) -> Result<Verdict, End> {
+    pub fn judge(&self, message: &Message<'_>, octets: &[u8]) -> Result<Verdict, End> {
         let Message { id, kind, outcome, .. } = message;
         let mut state = self.state();
         let state = &mut *state;
@@ -138,9 +162,9 @@ impl Flow {
                 match kind {
                     Kind::Entry | Kind::Reference | Kind::Intermediate if search.given_up => Verdict::Drop,
                     Kind::Entry | Kind::Reference | Kind::Intermediate => {
-                        search.unread.push_back(length);
-                        state.unread += length;
-                        Verdict::Pass
+                        search.unread.push_back(octets.into());
+                        state.unread += octets.len();
+                        Verdict::Kept
                     }
                     Kind::SearchDone => {
                         search.done = true;
@@ -182,31 +206,54 @@ impl Flow {
         }
     }
 
-    /// Says that somebody waits for the next message of a search.
-    pub fn wait(&self, id: i32) {
+    /// Takes the next messages of a search, some at once; where there are none yet, it is waited for.
+    pub fn take(&self, id: i32, messages: &mut VecDeque<Box<[u8]>>) -> Taken {
         let mut state = self.state();
         let state = &mut *state;
-        match state.open.get_mut(&id) {
-            Some(Open::Search(search)) if search.unread.is_empty() && !search.done && !search.starved => {
-                search.starved = true;
-                state.starved += 1;
+        let Some(Open::Search(search)) = state.open.get_mut(&id) else {
+            if id > state.asked {
+                state.early.entry(id).or_default().starved = true;
             }
-            None if id > state.asked => state.early.entry(id).or_default().starved = true,
-            _ => {}
+            return state.end.clone().map_or(Taken::Nothing, Taken::Ended);
+        };
+        let mut octets = 0;
+        while octets < TAKEN_OCTETS && messages.len() < TAKEN_MESSAGES {
+            let Some(message) = search.unread.pop_front() else { break };
+            octets += message.len();
+            messages.push_back(message);
         }
+        state.unread -= octets;
+        let taken = match &state.end {
+            _ if octets > 0 => Taken::Messages,
+            _ if search.done => Taken::Done,
+            Some(end) => Taken::Ended(end.clone()),
+            None => {
+                if !search.starved {
+                    search.starved = true;
+                    state.starved += 1;
+                }
+                Taken::Nothing
+            }
+        };
         self.moved.notify_waiters();
+        taken
     }
 
-    /// Says that a message of a search was read.
-    pub fn read(&self, id: i32) {
-        let mut state = self.state();
-        let state = &mut *state;
-        if let Some(Open::Search(search)) = state.open.get_mut(&id)
-            && let Some(length) = search.unread.pop_front()
-        {
-            state.unread -= length;
+    /// Waits until there is something to take of a search, and takes it.
+    pub async fn next(&self, id: i32, messages: &mut VecDeque<Box<[u8]>>) -> Taken {
+        loop {
+            let mut came = std::pin::pin!(self.came.notified());
+            came.as_mut().enable();
+            match self.take(id, messages) {
+                Taken::Nothing => came.await,
+                taken => return taken,
+            }
         }
-        self.moved.notify_waiters();
+    }
+
+    /// Says that messages were kept, or that a search is over.
+    pub fn announce(&self) {
+        self.came.notify_waiters();
     }
 
     /// Says that nobody reads a search any more.
@@ -218,6 +265,7 @@ impl Flow {
     /// Says why the connection ended. The first reason is the one that counts.
     pub fn end(&self, end: End) {
         self.state().end.get_or_insert(end);
+        self.announce();
     }
 
     /// Why the connection ended, if it has.
@@ -225,7 +273,7 @@ impl Flow {
         self.state().end.clone()
     }
 
-    /// Octets passed on that nobody has read.
+    /// Octets kept that nobody has read.
     #[cfg(test)]
     pub fn unread(&self) -> usize {
         self.state().unread
@@ -248,7 +296,7 @@ impl State {
         match self.open.get_mut(&id) {
             Some(Open::Search(search)) => {
                 search.given_up = true;
-                self.unread -= search.unread.drain(..).sum::<usize>();
+                self.unread -= search.unread.drain(..).map(|message| message.len()).sum::<usize>();
                 if std::mem::take(&mut search.starved) {
                     self.starved = self.starved.saturating_sub(1);
                 }

@@ -14,6 +14,7 @@ mod result;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -24,8 +25,7 @@ use ldap3::controls::RawControl;
 use ldap3::exop::WhoAmI;
 use ldap3::result::Result as LibraryResult;
 use ldap3::{
-    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, ResultEntry, Scope, SearchOptions, SearchStream,
-    StdStream,
+    Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, Scope, SearchOptions, SearchStream, StdStream,
 };
 use tokio::task::JoinHandle;
 
@@ -35,7 +35,7 @@ use dial::TlsSession;
 pub(crate) use endpoint::Endpoint;
 use endpoint::{Bind, Server};
 use fault::End;
-use flow::Flow;
+use flow::{Flow, Taken};
 pub use options::{BindMethod, ConnectionOptions};
 pub(crate) use result::{describe, result_error};
 
@@ -201,7 +201,8 @@ impl Connection {
         let stream = self.ldap.streaming_search(search.base, search.scope, search.filter, attributes);
         let mut stream = guarded(&self.flow, &self.url, self.timeout, stream).await?;
         let id = stream.ldap_handle().last_id();
-        Ok(Results { stream, id, flow: Arc::clone(&self.flow), url: self.url.clone(), timeout: self.timeout })
+        let flow = Arc::clone(&self.flow);
+        Ok(Results { stream, id, taken: VecDeque::new(), flow, url: self.url.clone(), timeout: self.timeout })
     }
 
     /// Says good-bye. The connection is closed also where the server does not listen any more.
@@ -241,23 +242,33 @@ impl fmt::Debug for Connection {
 pub(crate) struct Results {
     stream: SearchStream<'static, String, Vec<String>>,
     id: i32,
+    /// Messages that were taken over and not yet given out.
+    taken: VecDeque<Box<[u8]>>,
     flow: Arc<Flow>,
     url: String,
     timeout: Duration,
 }
 
 impl Results {
-    /// The next message; none when the server has said that the search is over.
-    pub async fn next(&mut self) -> Result<Option<ResultEntry>, DirectoryError> {
-        self.flow.wait(self.id);
-        match tokio::time::timeout(self.timeout, self.stream.next()).await {
-            Ok(next) => {
-                let next = next.map_err(|error| ended(&self.flow, &self.url, error))?;
-                if next.is_some() {
-                    self.flow.read(self.id);
-                }
-                Ok(next)
+    /// The next message as it came, checked to the last octet: an entry, a reference, or an intermediate one; none when
+    /// the server has said that the search is over.
+    pub async fn next(&mut self) -> Result<Option<Box<[u8]>>, DirectoryError> {
+        if let Some(message) = self.taken.pop_front() {
+            return Ok(Some(message));
+        }
+        let next = async {
+            match self.flow.next(self.id, &mut self.taken).await {
+                Taken::Messages | Taken::Nothing => Ok(()),
+                // The library has nothing of the search but its end.
+                Taken::Done => match self.stream.next().await {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(ended(&self.flow, &self.url, error)),
+                },
+                Taken::Ended(end) => Err(end.into_error(&self.url)),
             }
+        };
+        match tokio::time::timeout(self.timeout, next).await {
+            Ok(taken) => taken.map(|()| self.taken.pop_front()),
             Err(_) => Err(silent(&self.url, self.timeout)),
         }
     }

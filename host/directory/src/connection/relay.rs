@@ -1,5 +1,6 @@
 //! The relay between a server and the LDAP library. The library has one end of a socket pair and never sees the
-//! network: what reaches it is whole, well-formed, asked for, and no more than is being read.
+//! network: what reaches it is whole, well-formed and asked for. What a search finds does not reach it at all, but lies
+//! ready for whoever reads the search, no more than is being read.
 //!
 //! The library panics at malformed messages, recurses into nested ones, keeps without bound what nobody has read, and
 //! believes any length. All of that is met here, before it.
@@ -65,8 +66,9 @@ async fn answers(
 ) -> Result<(), End> {
     let mut buffer = Vec::with_capacity(CHUNK);
     loop {
-        let taken = pass_on(&buffer, &mut library, flow).await?;
-        buffer.drain(..taken);
+        let taken = pass_on(&buffer, &mut library, flow).await;
+        flow.announce();
+        buffer.drain(..taken?);
         if buffer.capacity() > KEPT_BUFFER && buffer.len() < CHUNK {
             buffer.shrink_to(CHUNK);
         }
@@ -87,9 +89,10 @@ async fn pass_on(buffer: &[u8], library: &mut (impl AsyncWrite + Unpin), flow: &
         if !flow.has_room() {
             hand_over(buffer, written, at, library).await?;
             written = at;
+            flow.announce();
             flow.room().await?;
         }
-        let verdict = flow.judge(&checked, length);
+        let verdict = flow.judge(&checked, message);
         if verdict.as_ref().is_ok_and(|verdict| *verdict == Verdict::Pass) {
             at += length;
             continue;

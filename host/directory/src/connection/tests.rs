@@ -1,5 +1,6 @@
 //! The connection and its relay against scripted servers: what passes, what is held back, and what is left over.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
-use super::flow::{Flow, Verdict};
+use super::flow::{Flow, Taken, Verdict};
+use super::grammar::Kind;
 use super::{Connection, ConnectionOptions, Results, Search, ber, grammar, relay};
 
 const BOUND: &[u8] = b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00";
@@ -180,7 +182,7 @@ fn full() -> Flow {
     flow.ask(&grammar::request(&message(2, &part(0x63, b""))).unwrap());
     let entry = message(2, &entry(1 << 20));
     while flow.has_room() {
-        flow.judge(&grammar::check(&entry).unwrap(), entry.len()).unwrap();
+        flow.judge(&grammar::check(&entry).unwrap(), &entry).unwrap();
     }
     flow
 }
@@ -189,34 +191,35 @@ fn full() -> Flow {
 fn who_waits_before_its_request_is_out_gets_past_what_nobody_reads() {
     let flow = full();
     assert!(flow.room().now_or_never().is_none());
-    flow.wait(3);
+    flow.take(3, &mut VecDeque::new());
     flow.ask(&grammar::request(&message(3, &part(0x63, b""))).unwrap());
     flow.room().now_or_never().unwrap().unwrap();
     // Its answer comes, and then nobody waits.
     let done = message(3, &result(0x65));
-    flow.judge(&grammar::check(&done).unwrap(), done.len()).unwrap();
+    flow.judge(&grammar::check(&done).unwrap(), &done).unwrap();
     assert!(flow.room().now_or_never().is_none());
 }
 
 #[test]
 fn what_was_given_up_before_its_request_was_out_is_in_nobody_s_way() {
     let flow = full();
-    flow.wait(3);
+    flow.take(3, &mut VecDeque::new());
     flow.give_up(3);
     flow.ask(&grammar::request(&message(3, &part(0x63, b""))).unwrap());
     assert!(flow.room().now_or_never().is_none(), "nobody waits for it any more");
     let before = flow.unread();
     let entry = message(3, &entry(100));
-    assert_eq!(flow.judge(&grammar::check(&entry).unwrap(), entry.len()).unwrap(), Verdict::Drop);
+    assert_eq!(flow.judge(&grammar::check(&entry).unwrap(), &entry).unwrap(), Verdict::Drop);
     assert_eq!(flow.unread(), before);
     // An answer to what is not out yet is still one that nobody asked for.
-    flow.wait(4);
+    flow.take(4, &mut VecDeque::new());
     let early = message(4, &result(0x65));
-    assert!(flow.judge(&grammar::check(&early).unwrap(), early.len()).is_err());
+    assert!(flow.judge(&grammar::check(&early).unwrap(), &early).is_err());
 }
 
-/// What reaches the library of these octets, sent in pieces of these lengths, to a search with the id 2.
-async fn relayed(octets: Vec<u8>, pieces: Vec<usize>) -> Vec<u8> {
+/// What reaches the library of these octets, sent in pieces of these lengths, to a search with the id 2, and what is kept
+/// for whoever reads the search.
+async fn relayed(octets: Vec<u8>, pieces: Vec<usize>) -> (Vec<u8>, Vec<u8>) {
     let (server, mut far) = UnixStream::pair().unwrap();
     let flow = Arc::new(Flow::default());
     let search = message(2, &part(0x63, b""));
@@ -239,7 +242,9 @@ async fn relayed(octets: Vec<u8>, pieces: Vec<usize>) -> Vec<u8> {
     let (_, read) = tokio::join!(send, library.read_to_end(&mut received));
     read.unwrap();
     relay.await.unwrap();
-    received
+    let mut kept = VecDeque::new();
+    while let Taken::Messages = flow.take(2, &mut kept) {}
+    (received, Vec::from(kept).concat())
 }
 
 /// Messages as a server sends them, some of them damaged.
@@ -268,19 +273,33 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn what_reaches_the_library_are_whole_sound_messages_that_the_server_sent(
+    fn what_reaches_the_library_or_is_kept_are_whole_sound_messages_that_the_server_sent(
         octets in prop_oneof![4 => transcripts(), 1 => prop::collection::vec(any::<u8>(), 0..200)],
         pieces in prop::collection::vec(1usize..50, 1..5),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let received = runtime.block_on(relayed(octets.clone(), pieces));
+        let (received, kept) = runtime.block_on(relayed(octets.clone(), pieces));
+        let found = |kind| matches!(kind, Kind::Entry | Kind::Reference);
+        let mut rest = kept.as_slice();
+        let mut at = 0;
+        while !rest.is_empty() {
+            let length = ber::message_length(rest).unwrap().unwrap();
+            let (message, further) = rest.split_at(length);
+            let checked = grammar::check(message).unwrap();
+            prop_assert!(checked.id == 2 && found(checked.kind));
+            // In the order in which they were sent.
+            let place = octets[at..].windows(length).position(|window| window == message);
+            prop_assert!(place.is_some());
+            at += place.unwrap() + length;
+            rest = further;
+        }
         let mut rest = received.as_slice();
         let mut at = 0;
         while !rest.is_empty() {
             let length = ber::message_length(rest).unwrap().unwrap();
             let (message, further) = rest.split_at(length);
             let checked = grammar::check(message).unwrap();
-            prop_assert_eq!(checked.id, 2);
+            prop_assert!(checked.id == 2 && !found(checked.kind));
             let (behind, tag) = parse_tag(message).unwrap();
             prop_assert!(behind.is_empty());
             // The library's own reading of a result panics at what is not one.

@@ -131,7 +131,7 @@ async fn sample(
         entries += found.len();
         for raw in found {
             stamps.note(&raw);
-            classified += usize::from(!read_entry(reader, &url, raw)?.object_class.is_empty());
+            classified += usize::from(!read_entry(reader, &url, &raw)?.object_class.is_empty());
         }
         all = page < 2;
     }

@@ -19,6 +19,11 @@ pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 #[error("a malformed control: {0}")]
 pub(crate) struct Malformed(&'static str);
 
+impl Malformed {
+    /// A name that is no text.
+    pub const NOT_TEXT: Self = Self("a name that is not UTF-8");
+}
+
 /// An `entryUUID` as the protocol carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SyncId([u8; 16]);
@@ -135,24 +140,25 @@ pub(crate) fn paged_cookie(value: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(inner.expect(OCTET_STRING)?.to_vec())
 }
 
-const BOOLEAN: u8 = 0x01;
-const INTEGER: u8 = 0x02;
-const OCTET_STRING: u8 = 0x04;
+pub(super) const BOOLEAN: u8 = 0x01;
+pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
 const ENUMERATED: u8 = 0x0a;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
 
 /// Elements in BER, as LDAP restricts it: definite lengths, one octet of tag (RFC 4511, section 5.1).
-struct Ber<'a>(&'a [u8]);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ber<'a>(pub &'a [u8]);
 
 impl<'a> Ber<'a> {
     /// The elements inside the one element that the value is.
-    fn whole(value: &'a [u8], tag: u8) -> Result<Self, Malformed> {
+    pub fn whole(value: &'a [u8], tag: u8) -> Result<Self, Malformed> {
         Ber(value).expect(tag).map(Ber)
     }
 
     /// The next element: its tag and its content.
-    fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
+    pub fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, Malformed> {
         const CUT: Malformed = Malformed("it is cut short");
         let Some((&tag, rest)) = self.0.split_first() else { return Ok(None) };
         let (&first, rest) = rest.split_first().ok_or(CUT)?;
@@ -160,7 +166,7 @@ impl<'a> Ber<'a> {
             (usize::from(first), rest)
         } else {
             let count = usize::from(first & 0x7f);
-            if !(1..=4).contains(&count) {
+            if !(1..=8).contains(&count) {
                 return Err(Malformed("a length that is indefinite or too large"));
             }
             let (digits, rest) = rest.split_at_checked(count).ok_or(CUT)?;
@@ -171,14 +177,14 @@ impl<'a> Ber<'a> {
         Ok(Some((tag, content)))
     }
 
-    fn expect(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
+    pub fn expect(&mut self, tag: u8) -> Result<&'a [u8], Malformed> {
         match self.next()? {
             Some((found, content)) if found == tag => Ok(content),
             _ => Err(Malformed("another element was expected")),
         }
     }
 
-    fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, Malformed> {
+    pub fn optional(&mut self, tag: u8) -> Result<Option<&'a [u8]>, Malformed> {
         if self.0.first() == Some(&tag) { self.expect(tag).map(Some) } else { Ok(None) }
     }
 

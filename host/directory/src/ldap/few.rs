@@ -2,11 +2,11 @@
 
 use ldap3::Scope;
 
-use super::message::{self, Message};
+use super::message::{self, Message, WireEntry};
 use super::paged::manage_dsa_it;
 use crate::connection::{Connection, Search, result_error};
 use crate::error::DirectoryError;
-use crate::reading::{RawAttribute, RawEntry};
+use crate::reading::Raw;
 
 /// A search for a few entries.
 pub(crate) struct FewSearch<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct FewSearch<'a> {
 
 impl FewSearch<'_> {
     /// Makes the search.
-    pub async fn run(self, connection: &mut Connection) -> Result<Vec<RawEntry>, DirectoryError> {
+    pub async fn run(self, connection: &mut Connection) -> Result<Vec<WireEntry>, DirectoryError> {
         let Self { base, scope, filter, attributes, limit } = self;
         let size_limit = i32::try_from(limit).unwrap_or(i32::MAX);
         let search = Search { base, scope, filter, attributes, controls: vec![manage_dsa_it()], size_limit };
@@ -52,17 +52,16 @@ pub(crate) async fn read_one(
     dn: &str,
     filter: &str,
     attributes: &[&str],
-) -> Result<Option<RawEntry>, DirectoryError> {
+) -> Result<Option<WireEntry>, DirectoryError> {
     let attributes: Vec<String> = attributes.iter().map(|name| (*name).to_owned()).collect();
     let search = FewSearch { base: dn, scope: Scope::Base, filter, attributes: &attributes, limit: 1 };
     Ok(search.run(connection).await?.into_iter().next())
 }
 
 /// The values of an attribute, as text.
-pub(crate) fn texts<'a>(entry: &'a RawEntry, name: &str) -> impl Iterator<Item = &'a str> {
-    let same = |attribute: &&RawAttribute| attribute.name.eq_ignore_ascii_case(name);
-    let attribute = entry.attributes.iter().find(same);
-    attribute.into_iter().flat_map(|attribute| &attribute.values).filter_map(|value| std::str::from_utf8(value).ok())
+pub(crate) fn texts<'a>(entry: &'a impl Raw, name: &str) -> impl Iterator<Item = &'a str> {
+    let attribute = entry.attributes().find(|(own, _)| own.eq_ignore_ascii_case(name));
+    attribute.into_iter().flat_map(|(_, values)| values).filter_map(|value| std::str::from_utf8(value).ok())
 }
 
 /// What a message that cannot be read means.

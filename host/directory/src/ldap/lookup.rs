@@ -6,12 +6,13 @@ use ldap3::Scope;
 use provisor_model::{Entry, SourceId};
 
 use super::few::FewSearch;
+use super::message::WireEntry;
 use super::stamp::{STAMPS, Stamps};
 use super::{read_entry, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
 use crate::identity;
-use crate::reading::{RawEntry, Reader};
+use crate::reading::{Raw as _, Reader};
 
 /// How many ids one search asks for.
 pub(crate) const LOOKED_UP: usize = 50;
@@ -41,7 +42,7 @@ impl Lookup<'_> {
             .into_iter()
             .map(|raw| {
                 stamps.note(&raw);
-                read_entry(reader, &url, raw)
+                read_entry(reader, &url, &raw)
             })
             .collect()
     }
@@ -56,8 +57,8 @@ impl Lookup<'_> {
         let attributes = [reader.object().source_id_attribute.to_string()];
         let found = self.search(connection, reader, ids, &attributes).await?;
         let url = connection.url();
-        let id = |raw: &RawEntry| {
-            let dn = server_words(&raw.dn);
+        let id = |raw: &WireEntry| {
+            let dn = server_words(raw.dn());
             reader.identify(raw).map(|(id, _)| id).map_err(|error| unreadable(url, &dn, &error))
         };
         found.iter().map(id).collect()
@@ -69,7 +70,7 @@ impl Lookup<'_> {
         reader: &Reader,
         ids: &[SourceId],
         attributes: &[String],
-    ) -> Result<Vec<RawEntry>, DirectoryError> {
+    ) -> Result<Vec<WireEntry>, DirectoryError> {
         let attribute = &reader.object().source_id_attribute;
         let parts: Vec<String> = ids.iter().filter_map(|id| identity::filter(attribute, id)).collect();
         if parts.len() < ids.len() {

@@ -1,20 +1,24 @@
-//! The messages of a search, read with errors where the LDAP library would panic (RFC 4511, sections 4.5.2 and 4.13).
+//! The messages of a search (RFC 4511, sections 4.5.2 and 4.13), as they came: nothing is copied out of an entry before
+//! somebody reads it.
 
-use ldap3::asn1::{PL, StructureTag};
+use ldap3::LdapResult;
 use ldap3::controls::Control;
-use ldap3::{LdapResult, ResultEntry};
 
-use super::controls::{self, Malformed, SYNC_INFO, SYNC_STATE, SyncInfo, SyncState};
-use crate::reading::{RawAttribute, RawEntry};
+use super::controls::{
+    self, Ber, INTEGER, Malformed, OCTET_STRING, SEQUENCE, SET, SYNC_INFO, SYNC_STATE, SyncInfo, SyncState,
+};
+use crate::reading::Raw;
 
-/// The most that an entry may hold, in octets of values.
-const MAX_ENTRY: usize = 64 * 1024 * 1024;
+const ENTRY: u8 = 0x64;
+const REFERENCE: u8 = 0x73;
+const INTERMEDIATE: u8 = 0x79;
+const CONTROLS: u8 = 0xa0;
 
 /// A message of a search.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// An entry, with what it means for a synchronisation.
-    Entry(RawEntry, Option<SyncState>),
+    Entry(WireEntry, Option<SyncState>),
     /// A part of the tree that another server keeps.
     Reference,
     /// News of a synchronisation.
@@ -23,6 +27,10 @@ pub(crate) enum Message {
     Other,
 }
 
+/// An entry as a server sent it: the whole message, of which [`read`] has seen that it is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WireEntry(Box<[u8]>);
+
 /// Why a message could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MessageError {
@@ -30,122 +38,134 @@ pub(crate) enum MessageError {
     Control(#[from] Malformed),
     #[error("a malformed search result")]
     Malformed,
-    #[error("an entry of more than 64 MiB")]
-    TooLarge,
 }
 
-/// Reads a message.
-pub(crate) fn read(message: ResultEntry) -> Result<Message, MessageError> {
-    let (reference, intermediate) = (message.is_ref(), message.is_intermediate());
-    let (tag, message_controls) = (message.0, message.1);
-    if reference {
-        return Ok(Message::Reference);
+/// Reads a message of a search.
+pub(crate) fn read(message: Box<[u8]>) -> Result<Message, MessageError> {
+    let broken = |_| MessageError::Malformed;
+    let mut envelope = Ber::whole(&message, SEQUENCE).map_err(broken)?;
+    envelope.expect(INTEGER).map_err(broken)?;
+    let (tag, content) = envelope.next().map_err(broken)?.ok_or(MessageError::Malformed)?;
+    match tag {
+        ENTRY => {
+            let state = match envelope.optional(CONTROLS).map_err(broken)? {
+                Some(list) => control_of(list, SYNC_STATE)?.map(controls::sync_state).transpose()?,
+                None => None,
+            };
+            check(content).map_err(|_| MessageError::Malformed)?;
+            Ok(Message::Entry(WireEntry(message), state))
+        }
+        REFERENCE => Ok(Message::Reference),
+        INTERMEDIATE => intermediate(content),
+        _ => Err(MessageError::Malformed),
     }
-    if intermediate {
-        return intermediate_message(tag);
-    }
-    let state = control(&message_controls, SYNC_STATE).map(controls::sync_state).transpose()?;
-    Ok(Message::Entry(entry(tag)?, state))
-}
-
-/// The value of the control with this OID.
-pub(crate) fn control<'a>(controls: &'a [Control], oid: &str) -> Option<&'a [u8]> {
-    controls.iter().find(|Control(_, raw)| raw.ctype == oid).and_then(|Control(_, raw)| raw.val.as_deref())
 }
 
 /// The value of the control with this OID that came with a result.
 pub(crate) fn result_control<'a>(result: &'a LdapResult, oid: &str) -> Option<&'a [u8]> {
-    control(&result.ctrls, oid)
+    result.ctrls.iter().find(|Control(_, raw)| raw.ctype == oid).and_then(|Control(_, raw)| raw.val.as_deref())
 }
 
-fn intermediate_message(tag: StructureTag) -> Result<Message, MessageError> {
-    let (mut name, mut value) = (None, None);
-    for part in constructed(tag)? {
-        match part.id {
-            0 => name = Some(primitive(part)?),
-            1 => value = Some(primitive(part)?),
-            _ => {}
+/// The value of the control with this OID.
+fn control_of<'a>(list: &'a [u8], oid: &str) -> Result<Option<&'a [u8]>, Malformed> {
+    let mut list = Ber(list);
+    while let Some((_, control)) = list.next()? {
+        let mut parts = Ber(control);
+        if parts.expect(OCTET_STRING)? == oid.as_bytes() {
+            parts.optional(controls::BOOLEAN)?;
+            return parts.optional(OCTET_STRING);
         }
     }
+    Ok(None)
+}
+
+fn intermediate(content: &[u8]) -> Result<Message, MessageError> {
+    let mut parts = Ber(content);
+    let name = parts.optional(0x80).map_err(|_| MessageError::Malformed)?;
+    let value = parts.optional(0x81).map_err(|_| MessageError::Malformed)?;
     match (name, value) {
-        (Some(name), Some(value)) if name == SYNC_INFO.as_bytes() => {
-            Ok(Message::SyncInfo(controls::sync_info(&value)?))
-        }
+        (Some(name), Some(value)) if name == SYNC_INFO.as_bytes() => Ok(Message::SyncInfo(controls::sync_info(value)?)),
         (Some(name), None) if name == SYNC_INFO.as_bytes() => Err(MessageError::Malformed),
         _ => Ok(Message::Other),
     }
 }
 
-fn entry(tag: StructureTag) -> Result<RawEntry, MessageError> {
-    let mut parts = constructed(tag)?.into_iter();
-    let dn = text(parts.next())?;
-    let list = constructed(parts.next().ok_or(MessageError::Malformed)?)?;
-    let mut size = dn.len();
-    let mut attributes = Vec::with_capacity(list.len());
-    for attribute in list {
-        let mut parts = constructed(attribute)?.into_iter();
-        let name = text(parts.next())?;
-        let values = constructed(parts.next().ok_or(MessageError::Malformed)?)?;
-        let values = values.into_iter().map(primitive).collect::<Result<Vec<_>, _>>()?;
-        size += name.len() + values.iter().map(Vec::len).sum::<usize>();
-        if size > MAX_ENTRY {
-            return Err(MessageError::TooLarge);
+/// Sees that an entry's parts are what they should be, so that nobody who reads it later has to.
+fn check(content: &[u8]) -> Result<(), Malformed> {
+    let text = |octets| std::str::from_utf8(octets).map_err(|_| Malformed::NOT_TEXT);
+    let mut parts = Ber(content);
+    text(parts.expect(OCTET_STRING)?)?;
+    let mut list = Ber(parts.expect(SEQUENCE)?);
+    while !list.0.is_empty() {
+        let mut attribute = Ber(list.expect(SEQUENCE)?);
+        text(attribute.expect(OCTET_STRING)?)?;
+        let mut values = Ber(attribute.expect(SET)?);
+        while !values.0.is_empty() {
+            values.expect(OCTET_STRING)?;
         }
-        attributes.push(RawAttribute { name, values });
     }
-    Ok(RawEntry { dn, attributes })
+    Ok(())
 }
 
-fn constructed(tag: StructureTag) -> Result<Vec<StructureTag>, MessageError> {
-    match tag.payload {
-        PL::C(parts) => Ok(parts),
-        PL::P(_) => Err(MessageError::Malformed),
-    }
-}
-
-fn primitive(tag: StructureTag) -> Result<Vec<u8>, MessageError> {
-    match tag.payload {
-        PL::P(octets) => Ok(octets),
-        PL::C(_) => Err(MessageError::Malformed),
+impl WireEntry {
+    /// The name, and the list of the attributes.
+    fn parts(&self) -> Option<(&str, Ber<'_>)> {
+        let mut envelope = Ber::whole(&self.0, SEQUENCE).ok()?;
+        envelope.expect(INTEGER).ok()?;
+        let mut parts = Ber(envelope.next().ok()??.1);
+        let dn = std::str::from_utf8(parts.expect(OCTET_STRING).ok()?).ok()?;
+        Some((dn, Ber(parts.expect(SEQUENCE).ok()?)))
     }
 }
 
-fn text(tag: Option<StructureTag>) -> Result<String, MessageError> {
-    String::from_utf8(primitive(tag.ok_or(MessageError::Malformed)?)?).map_err(|_| MessageError::Malformed)
+impl Raw for WireEntry {
+    fn dn(&self) -> &str {
+        self.parts().map_or("", |(dn, _)| dn)
+    }
+
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)> {
+        let mut list = self.parts().map_or(Ber(&[]), |(_, list)| list);
+        std::iter::from_fn(move || {
+            let mut attribute = Ber(list.next().ok()??.1);
+            let name = std::str::from_utf8(attribute.expect(OCTET_STRING).ok()?).ok()?;
+            let mut values = Ber(attribute.expect(SET).ok()?);
+            Some((name, std::iter::from_fn(move || values.next().ok()?.map(|(_, value)| value))))
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use ldap3::asn1::parse_tag;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn message(octets: &[u8]) -> Option<Result<Message, MessageError>> {
-        let (_, tag) = parse_tag(octets).ok()?;
-        let mut message = ResultEntry::new(tag);
-        message.1 = Vec::new();
-        Some(read(message))
+    /// A message with this operation, shorter than 128 octets.
+    fn message(operation: &[u8]) -> Result<Message, MessageError> {
+        let length = u8::try_from(operation.len() + 3).unwrap();
+        read([&[0x30, length, 2, 1, 2][..], operation].concat().into())
     }
 
     #[test]
     fn an_entry_is_read() {
-        // SearchResultEntry { "cn=A", { { "cn", { "A", "B" } } } }
-        let octets = b"\x64\x14\x04\x04cn=A\x30\x0c\x30\x0a\x04\x02cn\x31\x04\x04\x00\x04\x00";
-        let Some(Ok(Message::Entry(entry, None))) = message(octets) else { panic!("no entry") };
-        assert_eq!(entry.dn, "cn=A");
-        assert_eq!(entry.attributes, [RawAttribute { name: "cn".into(), values: vec![vec![], vec![]] }]);
+        // SearchResultEntry { "cn=A", { { "cn", { "A", "" } } } }
+        let octets = b"\x64\x15\x04\x04cn=A\x30\x0d\x30\x0b\x04\x02cn\x31\x05\x04\x01A\x04\x00";
+        let Ok(Message::Entry(entry, None)) = message(octets) else { panic!("no entry") };
+        assert_eq!(entry.dn(), "cn=A");
+        let attributes: Vec<(&str, Vec<&[u8]>)> =
+            entry.attributes().map(|(name, values)| (name, values.collect())).collect();
+        assert_eq!(attributes, [("cn", vec![&b"A"[..], b""])]);
     }
 
     #[test]
     fn a_reference_is_no_entry() {
-        assert!(matches!(message(b"\x73\x06\x04\x04ldap"), Some(Ok(Message::Reference))));
+        assert!(matches!(message(b"\x73\x06\x04\x04ldap"), Ok(Message::Reference)));
     }
 
     #[test]
     fn malformed_messages_are_errors() {
         for octets in [&b"\x64\x00"[..], b"\x64\x06\x04\x04cn=A", b"\x64\x05\x04\x01\xff\x30\x00", b"\x44\x01x"] {
-            assert!(matches!(message(octets), Some(Err(MessageError::Malformed))), "{octets:?}");
+            assert!(matches!(message(octets), Err(MessageError::Malformed)), "{octets:?}");
         }
     }
 
@@ -154,7 +174,9 @@ mod tests {
         fn no_message_makes_it_panic(head in prop::sample::select(vec![0x64u8, 0x73, 0x79]), body in prop::collection::vec(any::<u8>(), 0..100)) {
             let mut octets = vec![head, u8::try_from(body.len()).unwrap()];
             octets.extend(body);
-            let _ = message(&octets);
+            if let Ok(Message::Entry(entry, _)) = message(&octets) {
+                entry.attributes().for_each(|(_, values)| values.for_each(drop));
+            }
         }
     }
 }

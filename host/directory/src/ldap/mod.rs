@@ -39,7 +39,7 @@ use crate::error::{DirectoryError, server_words};
 use crate::identity;
 use crate::import::{ImportRequest, ObjectQuery, QUERY_OBJECTS};
 use crate::options::SourceOptions;
-use crate::reading::{NotText, ReadError, Reader};
+use crate::reading::{NotText, Raw, ReadError, Reader};
 use crate::selection::{Aliases, Selection};
 use crate::watermark::{Known, Watermark};
 use few::FewSearch;
@@ -131,7 +131,7 @@ impl OpenLdap {
             match search.run(&mut connection).await {
                 Ok(found) => {
                     for raw in found {
-                        entries.push(read_entry(&mut reader, &url, raw)?);
+                        entries.push(read_entry(&mut reader, &url, &raw)?);
                     }
                 }
                 Err(DirectoryError::NoSuchBase { .. }) if scope == Scope::Base => {}
@@ -171,8 +171,8 @@ impl OpenLdap {
 }
 
 /// Makes an entry of what a search found.
-fn read_entry(reader: &mut Reader, url: &str, raw: crate::reading::RawEntry) -> Result<Entry, DirectoryError> {
-    let dn = server_words(&raw.dn);
+fn read_entry(reader: &mut Reader, url: &str, raw: &impl Raw) -> Result<Entry, DirectoryError> {
+    let dn = server_words(raw.dn());
     reader.entry(raw, None).map_err(|error| unreadable(url, &dn, &error))
 }
 

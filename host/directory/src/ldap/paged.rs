@@ -6,11 +6,11 @@ use ldap3::controls::{MakeCritical, PagedResults, RawControl};
 use super::EVERYTHING;
 use super::controls::{PAGED_RESULTS, paged_cookie};
 use super::few::malformed;
-use super::message::{self, Message};
+use super::message::{self, Message, WireEntry};
 use crate::connection::{Connection, Results, Search, result_error};
 use crate::error::DirectoryError;
 use crate::import::{PAGE_OCTETS, page_octets};
-use crate::reading::RawEntry;
+use crate::reading::Raw as _;
 
 /// How many empty pages in a row are taken; RFC 2696 allows them, but not that there is no end to them.
 const MAX_EMPTY_PAGES: u32 = 100;
@@ -51,7 +51,7 @@ impl Paged {
     }
 
     /// The next entries; none when everything has been read.
-    pub async fn next_page(&mut self, connection: &mut Connection) -> Result<Option<Vec<RawEntry>>, DirectoryError> {
+    pub async fn next_page(&mut self, connection: &mut Connection) -> Result<Option<Vec<WireEntry>>, DirectoryError> {
         let url = connection.url().to_owned();
         while let Some(mut results) = self.in_flight.take() {
             let (page, whole) = self.receive(&mut results, &url).await?;
@@ -98,14 +98,13 @@ impl Paged {
     }
 
     /// The entries of the page in flight, up to [`PAGE_OCTETS`], and whether it has no more.
-    async fn receive(&self, results: &mut Results, url: &str) -> Result<(Vec<RawEntry>, bool), DirectoryError> {
+    async fn receive(&self, results: &mut Results, url: &str) -> Result<(Vec<WireEntry>, bool), DirectoryError> {
         let (mut page, mut octets) = (Vec::new(), 0);
         while octets < PAGE_OCTETS {
             let Some(message) = results.next().await? else { return Ok((page, true)) };
             match message::read(message).map_err(|error| malformed(url, &error))? {
                 Message::Entry(raw, _) => {
-                    let values = raw.attributes.iter().flat_map(|attribute| &attribute.values);
-                    octets += page_octets(values.map(Vec::len));
+                    octets += page_octets(raw.attributes().flat_map(|(_, values)| values).map(<[u8]>::len));
                     page.push(raw);
                 }
                 Message::Reference => return Err(reference(url)),

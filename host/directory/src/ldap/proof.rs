@@ -9,6 +9,7 @@ use super::import::OpenLdapImport;
 use super::lookup::Lookup;
 use crate::connection::Connection;
 use crate::error::DirectoryError;
+use crate::reading::Raw as _;
 
 /// How many entries are looked at for one whose id shows.
 const SAMPLE: usize = 20;
@@ -60,7 +61,7 @@ impl OpenLdapImport {
         let shown = sample
             .iter()
             .rev()
-            .find_map(|raw| Some(Shown { id: self.reader.identify(raw).ok()?.0, dn: raw.dn.clone() }));
+            .find_map(|raw| Some(Shown { id: self.reader.identify(raw).ok()?.0, dn: raw.dn().to_owned() }));
         let Some(shown) = shown else {
             return Err(DirectoryError::Rights {
                 url: self.url.clone(),

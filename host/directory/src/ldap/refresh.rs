@@ -14,7 +14,7 @@ use super::unreadable;
 use crate::connection::{Connection, Results, Search, describe, result_error};
 use crate::error::{DirectoryError, server_words};
 use crate::import::{ImportItem, PAGE_ITEMS, PAGE_OCTETS, item_octets};
-use crate::reading::Reader;
+use crate::reading::{Raw as _, Reader};
 
 /// The most entries that a present phase may name: a bound on memory.
 const MAX_PRESENT: usize = 20_000_000;
@@ -183,7 +183,7 @@ impl Refresh {
                     EntryState::Delete => self.delete(id, url)?,
                     EntryState::Present => self.name(&[id], url)?,
                     EntryState::Add | EntryState::Modify => {
-                        let dn = server_words(&raw.dn);
+                        let dn = server_words(raw.dn());
                         let source_id = id.source_id().map_err(|error| malformed(url, &error.into()))?;
                         self.any = true;
                         if self.asked.taking == Taking::Ids {
@@ -200,7 +200,8 @@ impl Refresh {
                             );
                             return Err(DirectoryError::Protocol { url: url.to_owned(), reason });
                         }
-                        let entry = reader.entry(raw, Some(source_id)).map_err(|error| unreadable(url, &dn, &error))?;
+                        let entry =
+                            reader.entry(&raw, Some(source_id)).map_err(|error| unreadable(url, &dn, &error))?;
                         self.told.insert(id);
                         self.pending.push_back(ImportItem::Upsert(entry));
                     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Date, Month, PrimitiveDateTime, Time};
 
 use super::few::texts;
-use crate::reading::RawEntry;
+use crate::reading::Raw;
 
 /// When an entry was last modified.
 const MODIFIED: &str = "modifyTimestamp";
@@ -88,7 +88,7 @@ pub(crate) struct Stamps {
 
 impl Stamps {
     /// Takes the stamps of an entry in.
-    pub fn note(&mut self, raw: &RawEntry) {
+    pub fn note(&mut self, raw: &impl Raw) {
         self.any = true;
         self.modified |= texts(raw, MODIFIED).any(|text| Stamp::parse(text).is_some());
         let own = STAMPS.iter().flat_map(|attribute| texts(raw, attribute)).filter_map(Stamp::parse).max();
@@ -121,7 +121,7 @@ impl Stamps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::RawAttribute;
+    use crate::reading::{RawAttribute, RawEntry};
 
     fn stamp(text: &str) -> Stamp {
         Stamp::parse(text).unwrap()

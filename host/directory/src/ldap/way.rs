@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::identity::{self, KNOWN, NS_UNIQUE_ID};
 use crate::options::{ENTRY_UUID, SourceOptions};
+use crate::reading::Raw as _;
 
 /// How changes are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +147,7 @@ impl OpenLdap {
         }
         let base = read_one(connection, &self.base, super::EVERYTHING, KNOWN).await?;
         let has = |name: &str| {
-            base.as_ref().is_some_and(|base| base.attributes.iter().any(|own| own.name.eq_ignore_ascii_case(name)))
+            base.as_ref().is_some_and(|base| base.attributes().any(|(own, _)| own.eq_ignore_ascii_case(name)))
         };
         let found = match earlier {
             Some(source_id) if has(source_id) => Some(source_id),

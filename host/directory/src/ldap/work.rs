@@ -6,6 +6,7 @@ use provisor_model::SourceId;
 
 use super::import::{Active, OpenLdapImport};
 use super::lookup::{LOOKED_UP, Lookup};
+use super::message::WireEntry;
 use super::paged::{Paged, Wanted};
 use super::plan::Task;
 use super::proof::Shown;
@@ -16,7 +17,7 @@ use super::{EVERYTHING, read_entry, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
 use crate::import::ImportItem;
-use crate::reading::RawEntry;
+use crate::reading::Raw as _;
 
 impl OpenLdapImport {
     /// Begins what a task asks for.
@@ -162,15 +163,15 @@ impl OpenLdapImport {
         Ok(gone.chain(entries.into_iter().map(ImportItem::Upsert)).collect())
     }
 
-    fn entries(&mut self, page: Vec<RawEntry>, base: usize, all: bool) -> Result<Vec<ImportItem>, DirectoryError> {
+    fn entries(&mut self, page: Vec<WireEntry>, base: usize, all: bool) -> Result<Vec<ImportItem>, DirectoryError> {
         let mut items = Vec::with_capacity(page.len());
         for raw in page {
             if self.reads_stamps() {
                 self.stamps.note(&raw);
             }
-            let entry = read_entry(&mut self.reader, &self.url, raw)?;
+            let entry = read_entry(&mut self.reader, &self.url, &raw)?;
             if all {
-                self.note_id(&entry.source_id, &entry.dn.to_string())?;
+                self.note_id(&entry.source_id, &raw)?;
             }
             items.push(ImportItem::Upsert(entry));
         }
@@ -180,28 +181,29 @@ impl OpenLdapImport {
         Ok(items)
     }
 
-    fn listed(&mut self, page: &[RawEntry], base: usize) -> Result<Vec<ImportItem>, DirectoryError> {
+    fn listed(&mut self, page: &[WireEntry], base: usize) -> Result<Vec<ImportItem>, DirectoryError> {
         let mut items = Vec::with_capacity(page.len());
         for raw in page {
-            let words = server_words(&raw.dn);
+            let words = server_words(raw.dn());
             let (id, dn) = self.reader.identify(raw).map_err(|error| unreadable(&self.url, &words, &error))?;
-            self.note_id(&id, &words)?;
+            self.note_id(&id, raw)?;
             items.push(ImportItem::Listed(id, dn));
         }
         if let (Some(ImportItem::Listed(id, _)), Some(raw)) = (items.last(), page.last()) {
-            self.shown.insert(base, Shown { dn: raw.dn.clone(), id: id.clone() });
+            self.shown.insert(base, Shown { dn: raw.dn().to_owned(), id: id.clone() });
         }
         Ok(items)
     }
 
     /// Two entries with one id would be taken for one.
-    fn note_id(&mut self, id: &SourceId, dn: &str) -> Result<(), DirectoryError> {
+    fn note_id(&mut self, id: &SourceId, raw: &WireEntry) -> Result<(), DirectoryError> {
         match self.ids.as_mut().map(|ids| ids.insert(id.clone())) {
             Some(false) => Err(DirectoryError::Rights {
                 url: self.url.clone(),
                 reason: format!(
-                    "\"{dn}\" has the {} \"{id}\", and so has another entry. Give each entry its own, or set source-id to an attribute \
+                    "\"{}\" has the {} \"{id}\", and so has another entry. Give each entry its own, or set source-id to an attribute \
                      whose values are unique. Nothing was taken for deleted",
+                    server_words(raw.dn()),
                     self.reader.object().source_id_attribute
                 ),
             }),

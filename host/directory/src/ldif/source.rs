@@ -118,7 +118,7 @@ impl Source {
             if self.base.as_ref().is_some_and(|base| !key.is_within(base)) {
                 continue;
             }
-            let entry = match self.reader.entry(entry, None) {
+            let entry = match self.reader.entry(&entry, None) {
                 Ok(entry) => entry,
                 Err(error) => return Err(self.unreadable(line, &dn, &value_lines, &error)),
             };
