@@ -28,6 +28,11 @@ impl AttributeName {
         self.0.to_ascii_lowercase()
     }
 
+    /// The order of this name and another that is given as text.
+    pub fn compare(&self, other: &str) -> Ordering {
+        self.folded().cmp(other.bytes().map(|octet| octet.to_ascii_lowercase()))
+    }
+
     fn folded(&self) -> impl Iterator<Item = u8> {
         self.0.bytes().map(|octet| octet.to_ascii_lowercase())
     }

@@ -16,6 +16,7 @@ mod schema;
 mod secret;
 mod target_path;
 mod text;
+mod view;
 
 pub use attribute::{AttributeName, Attributes, Value};
 pub use change::{AttributeChange, Change, attribute_changes};
@@ -32,3 +33,4 @@ pub use schema::{AttributeSyntax, Schema};
 pub use secret::Secret;
 pub use target_path::{PathError, TargetPath, ValueFilter};
 pub use text::fold_case;
+pub use view::{AttributeLanes, AttributesView, DnView, EntryView, ValueView};

@@ -1,6 +1,6 @@
 //! Answers of plugins, checked against their contracts.
 
-use provisor_model::{DraftValue, Entry, Reason, Value};
+use provisor_model::{DraftValue, EntryView, Reason, ValueView};
 
 use crate::bindings::{filter, mapping, types};
 use crate::chain::{Link, MappingPlan};
@@ -25,7 +25,7 @@ pub(crate) enum RawAnswer {
 
 impl RawAnswer {
     /// Checks an answer against the contract, with when it may change by time alone.
-    pub(crate) fn check(self, link: &Link, entry: &Entry, found: &[&[Value]]) -> (Answer, Option<i64>) {
+    pub(crate) fn check(self, link: &Link, entry: &EntryView<'_>, found: &[&[ValueView<'_>]]) -> (Answer, Option<i64>) {
         match self {
             Self::Filter(answer) => {
                 let verdict = match answer.verdict {
@@ -57,8 +57,8 @@ impl RawAnswer {
 fn check_edits(
     plan: &MappingPlan,
     edits: Vec<types::Edit>,
-    entry: &Entry,
-    found: &[&[Value]],
+    entry: &EntryView<'_>,
+    found: &[&[ValueView<'_>]],
 ) -> Result<Vec<(usize, Option<DraftValue>)>, String> {
     let mut checked: Vec<(usize, Option<DraftValue>)> = Vec::with_capacity(edits.len());
     for edit in edits {

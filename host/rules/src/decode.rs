@@ -1,6 +1,6 @@
 //! Edits of a plugin as values of a draft, checked against its contract.
 
-use provisor_model::{AttributeName, DraftValue, Entry, Plain, Reason, Row, Value};
+use provisor_model::{AttributeName, DraftValue, EntryView, Plain, Reason, Row, ValueView};
 
 use crate::bindings::types;
 use crate::contract::Shape;
@@ -18,9 +18,9 @@ const MAX_DETAIL: usize = 1024;
 /// How the edit breaks the interface or the contract: the plugin's fault.
 pub(crate) fn value(
     value: types::TargetValue,
-    entry: &Entry,
+    entry: &EntryView<'_>,
     reads: &ReadPlan,
-    found: &[&[Value]],
+    found: &[&[ValueView<'_>]],
 ) -> Result<Option<DraftValue>, String> {
     Ok(match value {
         types::TargetValue::Plain(value) => Some(DraftValue::Plain(plain(value)?)),
@@ -57,7 +57,7 @@ pub(crate) fn value(
 }
 
 /// All values of an attribute of the entry, typed by the shape that the contract reads it in.
-fn same(entry: &Entry, reads: &ReadPlan, found: &[&[Value]], place: u32) -> Result<Option<DraftValue>, String> {
+fn same(entry: &EntryView<'_>, reads: &ReadPlan, found: &[&[ValueView<'_>]], place: u32) -> Result<Option<DraftValue>, String> {
     let shape = reads.shape(place).ok_or_else(|| format!("same({place}) is beyond its reads"))?;
     let mut values = reads.typed(entry, found, place);
     Ok(match shape {
@@ -111,7 +111,7 @@ pub(crate) fn reason(reason: types::Reason) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use provisor_model::{Attributes, IdSyntax, SourceId};
+    use provisor_model::{AttributeLanes, Attributes, Entry, IdSyntax, SourceId, Value};
 
     use super::*;
     use crate::contract::ContractRead;
@@ -139,6 +139,9 @@ mod tests {
             read("mail", Shape::Unsent),
         ]);
         let (mut found, mut values) = (Vec::new(), no_values());
+        let mut lanes = AttributeLanes::new();
+        lanes.push(&entry.attributes);
+        let entry = EntryView::of(&entry, lanes.get(0));
         reads.push(&entry, &mut found, &mut values).unwrap();
         value(edit, &entry, &reads, &found)
     }

@@ -1,6 +1,9 @@
 //! Entries and drafts as the flat values of a batch.
 
-use provisor_model::{AttributeName, Entry, Plain, Reason, Value};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use provisor_model::{AttributeName, DnView, EntryView, Plain, Reason, ValueView};
 
 use crate::bindings::types::Values;
 use crate::contract::{ContractRead, Shape, Virtual};
@@ -50,14 +53,16 @@ impl ReadPlan {
 
     /// The values of this read in an entry, as typed by its shape; empty where it has none. `found` is what
     /// [`Self::push`] found of the entry; it fitted then.
-    pub(crate) fn typed(&self, entry: &Entry, found: &[&[Value]], place: u32) -> Vec<Plain> {
+    pub(crate) fn typed(&self, entry: &EntryView<'_>, found: &[&[ValueView<'_>]], place: u32) -> Vec<Plain> {
         let place = place as usize;
         let (Some(read), Some(present)) = (self.reads.get(place), found.get(place)) else { return Vec::new() };
         match read.source {
-            Some(source) => read.shape.typed(virtual_value(entry, source, read.shape)).into_iter().collect(),
+            Some(source) => {
+                read.shape.typed(virtual_value(entry, source, read.shape).view()).into_iter().collect()
+            }
             None => {
                 let values = if read.shape.is_single() { present.get(..1).unwrap_or_default() } else { present };
-                values.iter().filter_map(|value| read.shape.typed(value.clone())).collect()
+                values.iter().filter_map(|value| read.shape.typed(*value)).collect()
             }
         }
     }
@@ -66,8 +71,8 @@ impl ReadPlan {
     /// that does not fit its shape, both are to be cut back.
     pub(crate) fn push<'e>(
         &self,
-        entry: &'e Entry,
-        found: &mut Vec<&'e [Value]>,
+        entry: &EntryView<'e>,
+        found: &mut Vec<&'e [ValueView<'e>]>,
         values: &mut Values,
     ) -> Result<(), Reason> {
         let first = found.len();
@@ -76,11 +81,11 @@ impl ReadPlan {
         for (place, (read, present)) in self.reads.iter().zip(found.get(first..).unwrap_or_default()).enumerate() {
             let pushed = match read.source {
                 Some(source) => {
-                    push_value(values, number, place, read.shape, &virtual_value(entry, source, read.shape))
+                    push_value(values, number, place, read.shape, virtual_value(entry, source, read.shape).view())
                 }
                 None => {
                     let sent = if read.shape.is_single() { present.get(..1).unwrap_or_default() } else { present };
-                    sent.iter().try_for_each(|value| push_value(values, number, place, read.shape, value))
+                    sent.iter().try_for_each(|value| push_value(values, number, place, read.shape, *value))
                 }
             };
             pushed.map_err(|expected| unfit(&read.name, expected))?;
@@ -90,7 +95,7 @@ impl ReadPlan {
     }
 
     /// Walks along the attributes of the entry, both being in the order of names.
-    fn look_up<'e>(&self, entry: &'e Entry, found: &mut Vec<&'e [Value]>) {
+    fn look_up<'e>(&self, entry: &EntryView<'e>, found: &mut Vec<&'e [ValueView<'e>]>) {
         let first = found.len();
         found.resize(first + self.reads.len(), &[]);
         let mut attributes = entry.attributes.iter();
@@ -98,16 +103,16 @@ impl ReadPlan {
         for (name, place) in &self.by_name {
             while let Some((known, values)) = current {
                 // Mostly they are spelt alike: that is told at once.
-                let order = if known.as_str() == name.as_str() { std::cmp::Ordering::Equal } else { known.cmp(name) };
+                let order = if known == name.as_str() { Ordering::Equal } else { name.compare(known).reverse() };
                 match order {
-                    std::cmp::Ordering::Less => current = attributes.next(),
-                    std::cmp::Ordering::Equal => {
+                    Ordering::Less => current = attributes.next(),
+                    Ordering::Equal => {
                         if let Some(found) = found.get_mut(first + *place) {
                             *found = values;
                         }
                         break;
                     }
-                    std::cmp::Ordering::Greater => break,
+                    Ordering::Greater => break,
                 }
             }
         }
@@ -120,25 +125,27 @@ impl Shape {
     }
 
     /// A source value as this shape types it; none where it does not fit.
-    fn typed(self, value: Value) -> Option<Plain> {
-        let text = |value: Value| match value {
-            Value::Text(text) => Some(text),
-            Value::Binary(octets) => String::from_utf8(octets).ok(),
-        };
+    fn typed(self, value: ValueView<'_>) -> Option<Plain> {
+        let text = || text_of(value);
         match self {
-            Self::Text | Self::Texts => text(value).map(Plain::Text),
-            Self::Binary | Self::Binaries => Some(Plain::Binary(match value {
-                Value::Text(text) => text.into_bytes(),
-                Value::Binary(octets) => octets,
-            })),
+            Self::Text | Self::Texts => text().map(|text| Plain::Text(text.to_owned())),
+            Self::Binary | Self::Binaries => Some(Plain::Binary(value.octets().to_vec())),
             Self::Boolean => boolean(value.octets()).map(Plain::Boolean),
-            Self::Integer | Self::Integers => text(value)?.parse().ok().map(Plain::Integer),
-            Self::Decimal => text(value)?.parse().ok().filter(|number: &f64| number.is_finite()).map(Plain::Decimal),
+            Self::Integer | Self::Integers => text()?.parse().ok().map(Plain::Integer),
+            Self::Decimal => text()?.parse().ok().filter(|number: &f64| number.is_finite()).map(Plain::Decimal),
             Self::Unsent => Some(match value {
-                Value::Text(text) => Plain::Text(text),
-                Value::Binary(octets) => Plain::Binary(octets),
+                ValueView::Text(text) => Plain::Text(text.to_owned()),
+                ValueView::Binary(octets) => Plain::Binary(octets.to_vec()),
             }),
         }
+    }
+}
+
+/// A value as text, where it is that.
+fn text_of(value: ValueView<'_>) -> Option<&str> {
+    match value {
+        ValueView::Text(text) => Some(text),
+        ValueView::Binary(octets) => std::str::from_utf8(octets).ok(),
     }
 }
 
@@ -150,24 +157,37 @@ fn boolean(octets: &[u8]) -> Option<bool> {
     }
 }
 
-fn virtual_value(entry: &Entry, source: Virtual, shape: Shape) -> Value {
-    match source {
-        Virtual::Dn => Value::Text(entry.dn.to_string()),
-        Virtual::Anchor if matches!(shape, Shape::Binary | Shape::Binaries) => {
-            Value::Binary(entry.anchor.octets().to_vec())
+/// A value that every entry has, made for being sent.
+enum Made<'e> {
+    Text(Cow<'e, str>),
+    Binary(&'e [u8]),
+}
+
+impl Made<'_> {
+    fn view(&self) -> ValueView<'_> {
+        match self {
+            Self::Text(text) => ValueView::Text(text),
+            Self::Binary(octets) => ValueView::Binary(octets),
         }
-        Virtual::Anchor => Value::Text(entry.anchor.to_string()),
-        Virtual::ObjectClass => Value::Text(entry.object_class.clone()),
+    }
+}
+
+fn virtual_value<'e>(entry: &EntryView<'e>, source: Virtual, shape: Shape) -> Made<'e> {
+    match source {
+        Virtual::Dn => Made::Text(match entry.dn {
+            DnView::Text(text) => text.into(),
+            DnView::Parsed(dn) => dn.to_string().into(),
+        }),
+        Virtual::Anchor if matches!(shape, Shape::Binary | Shape::Binaries) => Made::Binary(entry.anchor.octets()),
+        Virtual::Anchor => Made::Text(entry.anchor.to_string().into()),
+        Virtual::ObjectClass => Made::Text(entry.object_class.into()),
     }
 }
 
 /// Appends one value; an error names what it should have been.
-fn push_value(values: &mut Values, entry: u32, place: usize, shape: Shape, value: &Value) -> Result<(), &'static str> {
+fn push_value(values: &mut Values, entry: u32, place: usize, shape: Shape, value: ValueView<'_>) -> Result<(), &'static str> {
     let octets = value.octets();
-    let text = || match value {
-        Value::Text(text) => Some(text.as_str()),
-        Value::Binary(octets) => std::str::from_utf8(octets).ok(),
-    };
+    let text = || text_of(value);
     match shape {
         Shape::Binary | Shape::Binaries => {}
         Shape::Text | Shape::Texts => {
@@ -225,13 +245,13 @@ pub(crate) fn push_built(
     let sent = if read.shape.is_single() { held.get(..1).unwrap_or_default() } else { held };
     for plain in sent {
         let value = match plain {
-            Plain::Text(text) => Value::Text(text.clone()),
-            Plain::Binary(octets) => Value::Binary(octets.clone()),
-            Plain::Boolean(flag) => Value::Text(if *flag { "TRUE" } else { "FALSE" }.to_owned()),
-            Plain::Integer(number) => Value::Text(number.to_string()),
-            Plain::Decimal(number) => Value::Text(number.to_string()),
+            Plain::Text(text) => Made::Text(text.into()),
+            Plain::Binary(octets) => Made::Binary(octets),
+            Plain::Boolean(flag) => Made::Text(if *flag { "TRUE" } else { "FALSE" }.into()),
+            Plain::Integer(number) => Made::Text(number.to_string().into()),
+            Plain::Decimal(number) => Made::Text(number.to_string().into()),
         };
-        push_value(values, entry, place, read.shape, &value).map_err(|expected| unfit(&read.name, expected))?;
+        push_value(values, entry, place, read.shape, value.view()).map_err(|expected| unfit(&read.name, expected))?;
     }
     Ok(())
 }

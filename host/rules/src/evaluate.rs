@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use provisor_model::{Contribution, Draft, DraftAttribute, DraftValue, Entry, Reason, TargetPath, Value};
+use provisor_model::{
+    AttributeLanes, Contribution, Draft, DraftAttribute, DraftValue, Entry, EntryView, Reason, TargetPath, ValueView,
+};
 
 use crate::answer::{Answer, RawAnswer};
 use crate::chain::{Chain, Link, MappingPlan, handles};
@@ -45,7 +47,7 @@ struct Running {
 
 /// An entry on its way through the chain.
 pub(crate) struct Work<'e> {
-    pub(crate) entry: &'e Entry,
+    pub(crate) entry: EntryView<'e>,
     pub(crate) built: Vec<Option<Built>>,
     decided: Option<Outcome>,
     valid_until: Option<i64>,
@@ -71,15 +73,27 @@ impl Evaluator {
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
     pub fn evaluate(&mut self, entries: &[&Entry]) -> Result<Vec<Evaluation>, ChainStopped> {
+        let mut lanes = AttributeLanes::new();
+        entries.iter().for_each(|entry| lanes.push(&entry.attributes));
+        let views: Vec<EntryView<'_>> =
+            entries.iter().enumerate().map(|(place, entry)| EntryView::of(entry, lanes.get(place))).collect();
+        self.evaluate_views(&views)
+    }
+
+    /// The same for entries that are looked at where they lie.
+    ///
+    /// # Errors
+    /// When a plugin with `on-fault = "stop"` fails.
+    pub fn evaluate_views(&mut self, entries: &[EntryView<'_>]) -> Result<Vec<Evaluation>, ChainStopped> {
         let chain = Arc::clone(&self.chain);
         let mut evaluations = Vec::with_capacity(entries.len());
         for entries in entries.chunks(BATCH) {
-            let mut works: Vec<Work<'_>> = entries.iter().map(|entry| Work::new(&chain, entry)).collect();
+            let mut works: Vec<Work<'_>> = entries.iter().map(|entry| Work::new(&chain, *entry)).collect();
             for kind in [PluginKind::Filter, PluginKind::Mapping] {
                 for (place, link) in chain.links.iter().enumerate() {
                     if let Some(object_classes) = link.object_classes(kind) {
                         let called = |work: &&mut Work<'_>| {
-                            work.decided.is_none() && handles(object_classes, &work.entry.object_class)
+                            work.decided.is_none() && handles(object_classes, work.entry.object_class)
                         };
                         let mut batch: Vec<&mut Work<'_>> = works.iter_mut().filter(called).collect();
                         self.run(link, place, kind, &mut batch)?;
@@ -220,9 +234,9 @@ impl Evaluator {
         kind: PluginKind,
         work: &mut Work<'_>,
         answer: RawAnswer,
-        found: &[&[Value]],
+        found: &[&[ValueView<'_>]],
     ) -> Result<(), ChainStopped> {
-        let (answer, valid_until) = answer.check(link, work.entry, found);
+        let (answer, valid_until) = answer.check(link, &work.entry, found);
         if let Some(time) = valid_until {
             work.valid_until = Some(work.valid_until.map_or(time, |earlier| earlier.min(time)));
         }
@@ -358,10 +372,10 @@ impl Link {
 }
 
 impl<'e> Work<'e> {
-    fn new(chain: &Chain, entry: &'e Entry) -> Self {
-        let unclaimed = chain.kind_of(&entry.object_class).is_none().then(|| {
+    fn new(chain: &Chain, entry: EntryView<'e>) -> Self {
+        let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
             let class =
-                if entry.object_class.is_empty() { "without an object class" } else { entry.object_class.as_str() };
+                if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
             let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
             Outcome::OutOfScope { plugin: None, reason }
         });
@@ -400,7 +414,7 @@ impl<'e> Work<'e> {
             };
             let set =
                 chain.places.iter().zip(self.built).filter_map(|(path, built)| Some((path.clone(), attribute(built?))));
-            let kind = chain.kind_of(&self.entry.object_class).unwrap_or_default().to_owned();
+            let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
             Outcome::Provision(Draft { kind, attributes: set.collect() })
         });
         Evaluation { outcome, valid_until, steps }

@@ -1,6 +1,6 @@
 //! What one call into a plugin sends, and the log lines that come back with it.
 
-use provisor_model::{DraftValue, Entry, Plain, Reason, Value};
+use provisor_model::{DraftValue, EntryView, Plain, Reason, ValueView};
 
 use crate::bindings::types::Values;
 use crate::bindings::{log, mapping};
@@ -21,9 +21,9 @@ pub(crate) struct Request<'c, 'e> {
     pub(crate) cycle_time: bool,
     pub(crate) batch: mapping::Batch,
     /// The entries sent, for naming them in log lines.
-    entries: Vec<&'e Entry>,
+    entries: Vec<EntryView<'e>>,
     /// For each entry sent, where the values of each read are.
-    pub(crate) found: Vec<&'e [Value]>,
+    pub(crate) found: Vec<&'e [ValueView<'e>]>,
 }
 
 impl<'c, 'e> Request<'c, 'e> {
@@ -71,13 +71,13 @@ impl<'c, 'e> Request<'c, 'e> {
     fn push_values(&mut self, work: &Work<'e>) -> Result<(), Reason> {
         match self.kind {
             PluginKind::Filter => match &self.link.filter {
-                Some(filter) => filter.reads.push(work.entry, &mut self.found, &mut self.batch.entries),
+                Some(filter) => filter.reads.push(&work.entry, &mut self.found, &mut self.batch.entries),
                 None => Ok(()),
             },
             PluginKind::Mapping => match &self.link.mapping {
                 Some(mapping) => {
                     mapping.push_built(work, &mut self.batch.built)?;
-                    mapping.reads.push(work.entry, &mut self.found, &mut self.batch.entries)
+                    mapping.reads.push(&work.entry, &mut self.found, &mut self.batch.entries)
                 }
                 None => Ok(()),
             },

@@ -8,6 +8,10 @@ use rusqlite::params;
 
 use crate::{EntryKey, Space, SpaceError};
 
+/// An attribute by whose values no entry can be found yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotIndexed(AttributeName);
+
 impl Space {
     /// The entry whose attribute has this value, letter case aside; the lowest source id where there are several. The
     /// first question about an attribute indexes it. The asking entry is evaluated again when the answer may change.
@@ -25,13 +29,47 @@ impl Space {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO lookup (attribute, value, referrer) VALUES (?1, ?2, ?3)")?
             .execute(params![attribute, value, referrer.0])?;
+        Ok(self.first_with(&attribute, &value)?.map(|(id, _)| id))
+    }
+
+    /// The entry whose attribute has this value, with its number, where the attribute is indexed; `Err` in place of it
+    /// where it is not yet.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn meant_by_value(
+        &self,
+        attribute: &AttributeName,
+        value: &str,
+    ) -> Result<Result<Option<(SourceId, EntryKey)>, NotIndexed>, SpaceError> {
+        let key = attribute.to_key();
+        let indexed = self
+            .connection
+            .prepare_cached("SELECT 1 FROM lookup_attribute WHERE attribute = ?1")?
+            .exists([key.as_str()])?;
+        if !indexed {
+            return Ok(Err(NotIndexed(attribute.clone())));
+        }
+        self.first_with(&key, &fold_case(value)).map(Ok)
+    }
+
+    /// Indexes an attribute, so that entries can be found by its values.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn index_by(&mut self, attribute: &NotIndexed) -> Result<(), SpaceError> {
+        self.atomically(|space| space.index_attribute(&attribute.0.to_key()))
+    }
+
+    /// The lowest source id among the entries whose attribute has this value, both given in lower case.
+    fn first_with(&self, attribute: &str, value: &str) -> Result<Option<(SourceId, EntryKey)>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.source_id FROM lookup_value v JOIN entry e ON e.id = v.entry_id AND e.gone = 0 \
+            "SELECT e.source_id, e.id FROM lookup_value v JOIN entry e ON e.id = v.entry_id AND e.gone = 0 \
              WHERE v.attribute = ?1 AND v.value = ?2 ORDER BY e.source_id LIMIT 1",
         )?;
         let mut rows = statement.query(params![attribute, value])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(SourceId::from_storage(&row.get::<_, Vec<u8>>(0)?)?))
+        Ok(Some((SourceId::from_storage(&row.get::<_, Vec<u8>>(0)?)?, EntryKey(row.get(1)?))))
     }
 
     /// Forgets what an entry has looked up: it is being evaluated again.

@@ -1,7 +1,7 @@
 //! References between entries: what they resolve to, and which wait for their target.
 
 use provisor_model::{AttributeName, Dn, DnKey, ResourceId, SourceId, TargetPath};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::{EntryKey, Space, SpaceError};
 
@@ -53,6 +53,27 @@ impl Space {
         Ok(found)
     }
 
+    /// The same, with the numbers of the entries.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn numbered_references_of(
+        &self,
+        key: EntryKey,
+        attribute: &AttributeName,
+    ) -> Result<Vec<(SourceId, EntryKey)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT e.source_id, e.id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.attribute = ?2",
+        )?;
+        let mut rows = statement.query(params![key.0, attribute.to_key()])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id = SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
+            found.push((id, EntryKey(row.get(1)?)));
+        }
+        Ok(found)
+    }
+
     /// The entry that this entry means by a DN: the one it was resolved to when it was first named, else the one that
     /// has the name now. Where no attribute of the entry holds the DN, the entry is evaluated again when the name comes or
     /// goes.
@@ -60,26 +81,43 @@ impl Space {
     /// # Errors
     /// When the database fails or a row is damaged.
     pub fn reference_by_dn(&mut self, key: EntryKey, dn: &DnKey) -> Result<Option<SourceId>, SpaceError> {
-        let held: Option<Option<Vec<u8>>> = self
-            .connection
-            .prepare_cached(
-                "SELECT e.source_id FROM reference r LEFT JOIN entry e ON e.id = r.target AND e.gone = 0 \
-                 WHERE r.referrer = ?1 AND r.dn_key = ?2 ORDER BY e.source_id IS NULL LIMIT 1",
-            )?
-            .query_row(params![key.0, dn.octets()], |row| row.get(0))
-            .optional()?;
-        if held.is_none() {
+        let (found, held) = self.meant_by_dn(key, dn)?;
+        if !held {
             self.note_name_lookup(key, dn.octets())?;
         }
-        if let Some(id) = held.flatten() {
-            return Ok(Some(SourceId::from_storage(&id)?));
+        Ok(found.map(|(id, _)| id))
+    }
+
+    /// The entry that this entry means by a DN, and whether an attribute of the entry holds the DN.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn meant_by_dn(
+        &self,
+        key: EntryKey,
+        dn: &DnKey,
+    ) -> Result<(Option<(SourceId, EntryKey)>, bool), SpaceError> {
+        let numbered = |row: &Row<'_>| -> Result<(SourceId, EntryKey), SpaceError> {
+            let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+            Ok((SourceId::from_storage(id)?, EntryKey(row.get(1)?)))
+        };
+        let mut held = false;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT e.source_id, e.id FROM reference r LEFT JOIN entry e ON e.id = r.target AND e.gone = 0 \
+             WHERE r.referrer = ?1 AND r.dn_key = ?2 ORDER BY e.source_id IS NULL LIMIT 1",
+        )?;
+        let mut rows = statement.query(params![key.0, dn.octets()])?;
+        if let Some(row) = rows.next()? {
+            held = true;
+            if row.get::<_, Option<i64>>(1)?.is_some() {
+                return Ok((Some(numbered(row)?), held));
+            }
         }
-        let found: Option<Vec<u8>> = self
+        let mut statement = self
             .connection
-            .prepare_cached("SELECT source_id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?
-            .query_row([dn.octets()], |row| row.get(0))
-            .optional()?;
-        Ok(found.map(|id| SourceId::from_storage(&id)).transpose()?)
+            .prepare_cached("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?;
+        let mut rows = statement.query([dn.octets()])?;
+        Ok((rows.next()?.map(numbered).transpose()?, held))
     }
 
     /// What a reference to this entry would lead to.
@@ -106,6 +144,34 @@ impl Space {
             })
         });
         Ok(found.optional()?)
+    }
+
+    /// Whether an entry has a resource in use, or will have one when the plan is carried out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_provisioned(&self, key: EntryKey) -> Result<bool, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT CASE WHEN p.operation IS NULL THEN coalesce(l.disabled, 1) = 0 \
+             ELSE p.operation IN ('create', 'join', 'update') END \
+             FROM (SELECT ?1 AS id) e LEFT JOIN link l ON l.entry_id = e.id LEFT JOIN plan p ON p.entry_id = e.id",
+        )?;
+        Ok(statement.query_row([key.0], |row| row.get(0))?)
+    }
+
+    /// Who refers to this entry, or has looked it up.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn referrers_of(&self, key: EntryKey) -> Result<Vec<EntryKey>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT referrer FROM reference WHERE target = ?1 UNION \
+             SELECT l.referrer FROM lookup_value v JOIN lookup l ON l.attribute = v.attribute AND l.value = v.value \
+             WHERE v.entry_id = ?1 UNION \
+             SELECT l.referrer FROM entry e JOIN name_lookup l ON l.dn_key = e.dn_key WHERE e.id = ?1",
+        )?;
+        let found = statement.query_map([key.0], |row| row.get(0).map(EntryKey))?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// The resource of an entry, in use or not: to take a reference to it away.

@@ -15,8 +15,11 @@ use crate::{SpaceError, migrations};
 pub struct Space {
     pub(crate) connection: Connection,
     pub(crate) by_value: ByValue,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
+
+/// How long a connection waits for another that writes.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 /// How much a connector space holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +56,7 @@ impl Space {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(256);
-        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.busy_timeout(BUSY)?;
         // Without it every new value bound to a statement may have it planned anew, for the sake of the partial
         // indexes; that was a quarter of the time of a cycle.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -108,6 +111,26 @@ impl Space {
         }
     }
 
+    /// Does something of which nothing is kept, to see what it would come to.
+    ///
+    /// # Errors
+    /// What `work` returns, or when the database fails.
+    pub fn tentatively<T, E: From<SpaceError>>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut found = None;
+        let outcome = self.atomically(|space| -> Result<(), Given<E>> {
+            found = Some(work(space).map_err(Given::Error)?);
+            Err(Given::Nothing)
+        });
+        match (outcome, found) {
+            (Err(Given::Error(error)), _) => Err(error),
+            (_, Some(found)) => Ok(found),
+            (_, None) => Err(SpaceError::Damaged("a transaction came to nothing".into()).into()),
+        }
+    }
+
     fn begin(&self) -> Result<(), SpaceError> {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
@@ -144,5 +167,19 @@ impl Space {
             waiting: count("SELECT count(*) FROM waiting")?,
             octets: std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len()),
         })
+    }
+}
+
+/// Why a transaction is rolled back.
+enum Given<E> {
+    /// It failed.
+    Error(E),
+    /// It was only to be seen what it comes to.
+    Nothing,
+}
+
+impl<E: From<SpaceError>> From<SpaceError> for Given<E> {
+    fn from(error: SpaceError) -> Self {
+        Self::Error(error.into())
     }
 }
