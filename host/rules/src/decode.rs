@@ -57,7 +57,12 @@ pub(crate) fn value(
 }
 
 /// All values of an attribute of the entry, typed by the shape that the contract reads it in.
-fn same(entry: &EntryView<'_>, reads: &ReadPlan, found: &[&[ValueView<'_>]], place: u32) -> Result<Option<DraftValue>, String> {
+fn same(
+    entry: &EntryView<'_>,
+    reads: &ReadPlan,
+    found: &[&[ValueView<'_>]],
+    place: u32,
+) -> Result<Option<DraftValue>, String> {
     let shape = reads.shape(place).ok_or_else(|| format!("same({place}) is beyond its reads"))?;
     let mut values = reads.typed(entry, found, place);
     Ok(match shape {

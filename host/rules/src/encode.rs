@@ -57,9 +57,7 @@ impl ReadPlan {
         let place = place as usize;
         let (Some(read), Some(present)) = (self.reads.get(place), found.get(place)) else { return Vec::new() };
         match read.source {
-            Some(source) => {
-                read.shape.typed(virtual_value(entry, source, read.shape).view()).into_iter().collect()
-            }
+            Some(source) => read.shape.typed(virtual_value(entry, source, read.shape).view()).into_iter().collect(),
             None => {
                 let values = if read.shape.is_single() { present.get(..1).unwrap_or_default() } else { present };
                 values.iter().filter_map(|value| read.shape.typed(*value)).collect()
@@ -185,7 +183,13 @@ fn virtual_value<'e>(entry: &EntryView<'e>, source: Virtual, shape: Shape) -> Ma
 }
 
 /// Appends one value; an error names what it should have been.
-fn push_value(values: &mut Values, entry: u32, place: usize, shape: Shape, value: ValueView<'_>) -> Result<(), &'static str> {
+fn push_value(
+    values: &mut Values,
+    entry: u32,
+    place: usize,
+    shape: Shape,
+    value: ValueView<'_>,
+) -> Result<(), &'static str> {
     let octets = value.octets();
     let text = || text_of(value);
     match shape {

@@ -14,6 +14,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// Instances alive at once: worker threads times plugins, with room to spare.
 const INSTANCES: u32 = 128;
 
+/// Memories of one instance of a component.
+pub(crate) const MEMORIES: u32 = 4;
+/// Tables of one instance of a component.
+pub(crate) const TABLES: u32 = 8;
+
 /// An engine and its ticker, which ends with it.
 pub(crate) struct Ticking {
     engine: Engine,
@@ -24,8 +29,8 @@ impl Ticking {
     /// Starts an engine whose pool has room for what these limits allow.
     pub(crate) fn start(limits: &PluginLimits) -> Result<Self, RulesError> {
         // Where address space is short, instances are allocated one by one.
-        let engine = Engine::new(&configuration(Some(limits)))
-            .or_else(|_| Engine::new(&configuration(None)))
+        let engine = Engine::new(&configuration(limits, true))
+            .or_else(|_| Engine::new(&configuration(limits, false)))
             .map_err(|error| RulesError::Engine(format!("{error:#}")))?;
         let (stop, stopped) = mpsc::channel::<()>();
         let weak = engine.weak();
@@ -53,7 +58,7 @@ pub(crate) fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
 }
 
-fn configuration(pooled: Option<&PluginLimits>) -> Config {
+fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
     let mut config = Config::new();
     config
         .cranelift_opt_level(OptLevel::Speed)
@@ -63,8 +68,9 @@ fn configuration(pooled: Option<&PluginLimits>) -> Config {
         .wasm_memory64(false)
         .wasm_multi_memory(false)
         .epoch_interruption(true)
+        .max_wasm_stack(limits.stack)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
-    if let Some(limits) = pooled {
+    if pooled {
         let mut pool = PoolingAllocationConfig::new();
         // A component has its module and up to two small ones that connect it.
         pool.total_component_instances(INSTANCES)
@@ -72,8 +78,8 @@ fn configuration(pooled: Option<&PluginLimits>) -> Config {
             .total_memories(INSTANCES * 2)
             .total_tables(INSTANCES * 4)
             .max_memory_size(limits.most_memory())
-            .max_memories_per_component(4)
-            .max_tables_per_component(8)
+            .max_memories_per_component(MEMORIES)
+            .max_tables_per_component(TABLES)
             .max_core_instances_per_component(64)
             .table_elements(limits.most_elements())
             .max_component_instance_size(4 << 20)

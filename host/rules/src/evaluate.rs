@@ -374,8 +374,7 @@ impl Link {
 impl<'e> Work<'e> {
     fn new(chain: &Chain, entry: EntryView<'e>) -> Self {
         let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
-            let class =
-                if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
+            let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
             let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
             Outcome::OutOfScope { plugin: None, reason }
         });

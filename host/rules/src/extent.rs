@@ -77,7 +77,7 @@ impl Extent {
                     let page = 1_u64 << memory.page_size_log2.unwrap_or(16);
                     self.memory = self.memory.saturating_add(memory.initial.saturating_mul(page));
                 }
-                let advice = "make it need less, or raise memory";
+                let advice = "make it need less, or raise memory-mib";
                 within(self.memory, limits.memory as u64, "octets of memory at its start", advice)?;
             }
             Payload::TableSection(section) => {

@@ -12,6 +12,7 @@ use crate::bindings::types::Manifest;
 use crate::bindings::{VERSION, filter, lifecycle, mapping};
 use crate::compile::{Compiler, NotCompiled};
 use crate::contract::Contracts;
+use crate::engine::{MEMORIES, TABLES};
 use crate::fault::{is_legible, legible, shorten};
 use crate::hash::Hash;
 use crate::instance::{Indices, Instance, linker};
@@ -63,7 +64,7 @@ impl Loaded {
         let surface = surface::read(&bytes, limits)?;
         let component = compiler.component(hash, &bytes, limits.compile_time)?;
         let engine = compiler.engine();
-        check_resources(&component, limits)?;
+        check_resources(&component)?;
         let unlinked = |error: wasmtime::Error| {
             format!("it does not fit version {VERSION} of the rules interface: {}", error.root_cause())
         };
@@ -180,14 +181,13 @@ impl Configured {
 }
 
 /// Whether the engine has room for what the component says it needs.
-fn check_resources(component: &Component, limits: &Limits) -> Result<(), String> {
+fn check_resources(component: &Component) -> Result<(), String> {
     let Some(needed) = component.resources_required() else {
         return Err("it instantiates modules that it imports, which rules cannot: compose it whole".to_owned());
     };
-    let most = u32::try_from(limits.instances).unwrap_or(u32::MAX);
-    if needed.num_memories > most || needed.num_tables > most {
+    if needed.num_memories > MEMORIES || needed.num_tables > TABLES {
         return Err(format!(
-            "it has {} memories and {} tables, and {most} of each are allowed: raise instances",
+            "it has {} memories and {} tables, and {MEMORIES} and {TABLES} are allowed: make it of fewer modules",
             needed.num_memories, needed.num_tables
         ));
     }

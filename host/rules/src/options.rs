@@ -21,8 +21,10 @@ pub struct RulesOptions {
 }
 
 /// How far each plugin may go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
+    /// The stack of a call, in octets; it is the engine's, and the same for all.
+    pub stack: usize,
     /// Those that have no limits of their own.
     pub usual: Limits,
     /// Limits of their own, by the plugin's name.
@@ -46,15 +48,20 @@ impl PluginLimits {
     }
 }
 
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self::from(Limits::default())
+    }
+}
+
 impl From<Limits> for PluginLimits {
     fn from(usual: Limits) -> Self {
-        Self { usual, own: BTreeMap::new() }
+        Self { stack: 512 << 10, usual, own: BTreeMap::new() }
     }
 }
 
 /// How far a plugin may go before it is refused or stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Limits {
     /// All memories of one instance together, in octets.
     pub memory: usize,
@@ -65,10 +72,10 @@ pub struct Limits {
     /// Handles of resources that one instance holds at a time.
     pub handles: usize,
     /// What any call may take.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(with = "milliseconds")]
     pub call_time: Duration,
     /// What each entry of a batch adds to that.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(with = "milliseconds")]
     pub entry_time: Duration,
     /// What one call may give back, in octets.
     pub output_octets: usize,
@@ -81,7 +88,7 @@ pub struct Limits {
     /// The functions of a component.
     pub functions: u32,
     /// What compiling the component may take.
-    #[serde(serialize_with = "milliseconds")]
+    #[serde(with = "milliseconds")]
     pub compile_time: Duration,
     /// After so many faults in a cycle a plugin is called no more in it, and its entries are held.
     pub faults_per_cycle: u32,
@@ -107,8 +114,19 @@ impl Default for Limits {
     }
 }
 
-fn milliseconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+/// A length of time as a number.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }
 
 /// One plugin of a configuration's rule chain.

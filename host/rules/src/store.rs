@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use wasmtime::ResourceLimiter;
 
 use crate::bindings::{log, types};
+use crate::engine::{MEMORIES, TABLES};
 use crate::fault::{TooMuch, legible, shorten};
 use crate::options::Limits;
 use crate::wasi::Output;
@@ -107,11 +108,11 @@ impl ResourceLimiter for State {
     }
 
     fn tables(&self) -> usize {
-        self.limits.instances
+        TABLES as usize
     }
 
     fn memories(&self) -> usize {
-        self.limits.instances
+        MEMORIES as usize
     }
 }
 

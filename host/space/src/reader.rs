@@ -77,8 +77,10 @@ impl Space {
     pub fn read_entries(&self, keys: &[EntryKey], page: &mut EntryPage) -> Result<usize, SpaceError> {
         page.octets.clear();
         page.rows.clear();
-        let sql =
-            format!("SELECT {} FROM entry e {STORED_JOINS} WHERE e.id BETWEEN ?1 AND ?2 ORDER BY e.id", stored_columns());
+        let sql = format!(
+            "SELECT {} FROM entry e {STORED_JOINS} WHERE e.id BETWEEN ?1 AND ?2 ORDER BY e.id",
+            stored_columns()
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut passed = 0;
         // Numbers that follow one another are read in one go: that is how all entries stand in the file.

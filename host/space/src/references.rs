@@ -92,11 +92,7 @@ impl Space {
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn meant_by_dn(
-        &self,
-        key: EntryKey,
-        dn: &DnKey,
-    ) -> Result<(Option<(SourceId, EntryKey)>, bool), SpaceError> {
+    pub fn meant_by_dn(&self, key: EntryKey, dn: &DnKey) -> Result<(Option<(SourceId, EntryKey)>, bool), SpaceError> {
         let numbered = |row: &Row<'_>| -> Result<(SourceId, EntryKey), SpaceError> {
             let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
             Ok((SourceId::from_storage(id)?, EntryKey(row.get(1)?)))
@@ -113,9 +109,8 @@ impl Space {
                 return Ok((Some(numbered(row)?), held));
             }
         }
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?;
         let mut rows = statement.query([dn.octets()])?;
         Ok((rows.next()?.map(numbered).transpose()?, held))
     }

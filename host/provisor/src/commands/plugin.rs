@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use provisor_rules::Inspection;
+use provisor_rules::{Inspection, Limits, PluginLimits};
 use serde_json::Value as Json;
 
 use super::{Context, mismatch, settings, start_logging};
@@ -60,7 +60,39 @@ pub fn plugins_table(plugins: &[PluginLine]) -> String {
             text += &format!("{} in {}: {}\n", plugin.name, told.configuration, told.summary);
         }
     }
+    let mut by_limits: Vec<(&Limits, Vec<&str>)> = Vec::new();
+    for plugin in plugins {
+        match by_limits.iter_mut().find(|(limits, _)| **limits == plugin.limits) {
+            Some((_, names)) => names.push(&plugin.name),
+            None => by_limits.push((&plugin.limits, vec![&plugin.name])),
+        }
+    }
+    for (limits, names) in by_limits {
+        text += &format!("limits of {}: {}\n", names.join(", "), limits_in_words(limits));
+    }
     text
+}
+
+/// How far a plugin may go, in one line.
+fn limits_in_words(limits: &Limits) -> String {
+    let mib = |octets: u64| octets.div_ceil(1 << 20);
+    format!(
+        "memory {} MiB, {} table elements, {} instances, {} handles; {:?} a call and {:?} an entry; output {} MiB; log {} \
+         lines, {} octets a call; file {} MiB, {} functions, {:?} to compile; {} faults a cycle",
+        mib(limits.memory as u64),
+        limits.table_elements,
+        limits.instances,
+        limits.handles,
+        limits.call_time,
+        limits.entry_time,
+        mib(limits.output_octets as u64),
+        limits.log_lines,
+        limits.log_octets,
+        mib(limits.component_octets),
+        limits.functions,
+        limits.compile_time,
+        limits.faults_per_cycle,
+    )
 }
 
 /// `provisor plugin check`: needs no host and no data folder.
@@ -69,7 +101,9 @@ pub async fn check(plugin: &str, config: Option<&Path>, global: &Global, output:
     let config = config.map(read_config).transpose()?;
     let scratch = tempfile::tempdir()?;
     let is_file = plugin.contains('/') || Path::new(plugin).extension().is_some_and(|end| end == "wasm");
-    let what = match settings(global) {
+    let settings = settings(global);
+    let limits = settings.as_ref().map_or_else(|_| PluginLimits::default(), |settings| settings.plugin_limits.clone());
+    let what = match settings {
         // A name is that of a file in the configured folder, else of a plugin that the program carries.
         Ok(settings) if !is_file => {
             Some(settings.plugins_folder.join(format!("{plugin}.wasm"))).filter(|file| file.is_file())
@@ -79,7 +113,7 @@ pub async fn check(plugin: &str, config: Option<&Path>, global: &Global, output:
     let what = what.map_or_else(|| plugin.to_owned(), |file| file.display().to_string());
     let empty = scratch.path().join("plugins");
     std::fs::create_dir(&empty)?;
-    let rules = open_rules(&empty, scratch.path()).await?;
+    let rules = open_rules(&empty, scratch.path(), limits).await?;
     let inspected = tokio::task::spawn_blocking(move || match config {
         Some(config) => rules.inspect(&what, Some(&config)),
         // Many plugins do without settings; for the others the contract stays open.

@@ -59,7 +59,7 @@ impl Host {
     ) -> Result<Arc<Self>, Failure> {
         // A folder that is wrong from the start is a mistake to be told at once, not one to wait out.
         crate::configurations::documents(&settings.configurations_folder)?;
-        let rules = open_rules(&settings.plugins_folder, data_folder.path()).await?;
+        let rules = open_rules(&settings.plugins_folder, data_folder.path(), settings.plugin_limits.clone()).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             settings,

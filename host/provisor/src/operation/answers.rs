@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use provisor_model::{CheckLine, CheckOutcome};
-use provisor_rules::{PluginState, RulesHost};
+use provisor_rules::{Limits, PluginState, RulesHost};
 use provisor_sync::{
     Configuration, ConfigurationError, ConfigurationStatus, CycleReport, LogRecord, PluginPreview, PreviewReport,
     Progress, ProvisionReport,
@@ -135,6 +135,8 @@ pub struct PluginLine {
     pub bound_by: Vec<String>,
     /// What it says that it does in them.
     pub summaries: Vec<PluginSummary>,
+    /// How far it may go: octets, milliseconds and numbers.
+    pub limits: Limits,
 }
 
 /// What a plugin says that it does in a configuration.
@@ -219,6 +221,7 @@ pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
             faults: plugin.faults,
             bound_by: plugin.bound_by,
             summaries: plugin.summaries.into_iter().map(summary).collect(),
+            limits: plugin.limits,
         }
     };
     rules.status().into_iter().map(line).collect()

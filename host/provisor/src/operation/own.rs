@@ -26,7 +26,7 @@ pub struct Own {
 impl Own {
     /// Takes the folder's plugins into use.
     pub async fn open(settings: HostSettings, data_folder: DataFolder) -> Result<Self, Failure> {
-        let rules = open_rules(&settings.plugins_folder, data_folder.path()).await?;
+        let rules = open_rules(&settings.plugins_folder, data_folder.path(), settings.plugin_limits.clone()).await?;
         Ok(Self { settings, rules, data_folder })
     }
 

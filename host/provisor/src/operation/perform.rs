@@ -14,11 +14,15 @@ use crate::failure::Failure;
 use crate::first_party;
 
 /// Opens the plugin host, on a thread that may wait: plugins are compiled.
-pub async fn open_rules(plugins_folder: &Path, data_folder: &Path) -> Result<Arc<RulesHost>, Failure> {
+pub async fn open_rules(
+    plugins_folder: &Path,
+    data_folder: &Path,
+    limits: PluginLimits,
+) -> Result<Arc<RulesHost>, Failure> {
     let options = RulesOptions {
         plugins_folder: plugins_folder.to_owned(),
         data_folder: data_folder.to_owned(),
-        limits: PluginLimits::default(),
+        limits,
         embedded: first_party::FIRST_PARTY,
     };
     let opened = tokio::task::spawn_blocking(move || RulesHost::open(options)).await;

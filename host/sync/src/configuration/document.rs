@@ -183,6 +183,11 @@ impl<'d> Item<'d> {
         self.value.get_ref().is_str()
     }
 
+    /// Whether it is a table.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.get_ref().as_table().is_some()
+    }
+
     /// A text.
     pub(super) fn text(&self) -> Result<&'d str, ConfigurationError> {
         self.value.get_ref().as_str().ok_or_else(|| self.wrong_type("a text in quotes"))

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use provisor_rules::PluginLimits;
+
 use super::document::{Document, Item};
 use super::error::ConfigurationError;
+use super::plugin_limits;
 
-pub(super) const KEYS: &[&str] = &["data-folder", "plugins-folder", "configurations-folder", "logging"];
+pub(super) const KEYS: &[&str] =
+    &["data-folder", "plugins-folder", "configurations-folder", "logging", "plugin-limits"];
 pub(super) const LOGGING_KEYS: &[&str] = &["format", "level"];
 
 /// What the host needs to know before any configuration. Relative paths are taken from the document's folder.
@@ -19,6 +23,8 @@ pub struct HostSettings {
     pub configurations_folder: PathBuf,
     /// What is logged, and how.
     pub logging: Logging,
+    /// How far plugins may go.
+    pub plugin_limits: PluginLimits,
 }
 
 /// What is logged, and how.
@@ -86,6 +92,7 @@ impl HostSettings {
             data_folder: folder("data-folder", "data")?,
             plugins_folder: folder("plugins-folder", "plugins")?,
             configurations_folder: folder("configurations-folder", "configurations")?,
+            plugin_limits: plugin_limits::read(&root)?,
             logging: Logging {
                 format: get("format").map_or(Ok(LogFormat::default()), |item| item.word(&formats))?,
                 level: get("level").map_or(Ok(LogLevel::default()), |item| item.word(&LogLevel::WORDS))?,

@@ -7,6 +7,7 @@ mod duration;
 mod error;
 mod host;
 mod open;
+mod plugin_limits;
 mod policy;
 mod secret;
 mod signing;

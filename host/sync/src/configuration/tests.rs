@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use provisor_rules::OnFault;
+use provisor_rules::{OnFault, PluginLimits};
 use provisor_target::{ClientAuthentication, Credential, RequestRate, ScimOptions};
 
 use super::*;
@@ -526,9 +526,29 @@ fn the_host_document_has_defaults_beside_it() {
 }
 
 #[test]
+fn plugins_have_limits_and_some_their_own() {
+    let folder = Folder::new();
+    let read = |text: &str| HostSettings::read(&folder.write("provisor.toml", text));
+    assert_eq!(read("").unwrap().plugin_limits, PluginLimits::default());
+    let limits = read(
+        "[plugin-limits]\nmemory-mib = 32\nstack-kib = 256\n[plugin-limits.people]\ncall-time = \"10s\"\n\
+         [plugin-limits.memory-mib2]\nlog-lines = 5\n",
+    );
+    let limits = limits.unwrap().plugin_limits;
+    assert_eq!((limits.usual.memory, limits.stack), (32 << 20, 256 << 10));
+    let people = limits.of("people");
+    assert_eq!((people.memory, people.call_time), (32 << 20, Duration::from_secs(10)));
+    assert_eq!((limits.of("memory-mib2").log_lines, limits.of("groups")), (5, &limits.usual));
+    let error = |text: &str| folder.shown(&read(text).unwrap_err());
+    assert!(error("[plugin-limits]\nmemory = 5\n").contains("plugin-limits.memory is not a known setting"));
+    assert!(error("[plugin-limits.people]\nstack-kib = 64\n").contains("plugin-limits.people.stack-kib"));
+    assert!(error("[plugin-limits]\nmemory-mib = 0\n").contains("plugin-limits.memory-mib"));
+}
+
+#[test]
 fn the_operators_reference_names_every_setting() {
     let reference = include_str!("../../../../docs/configuration.md");
-    let sections: [&[&str]; 14] = [
+    let sections: [&[&str]; 16] = [
         KEYS,
         source::OPENLDAP_KEYS,
         source::LDIF_KEYS,
@@ -543,6 +563,8 @@ fn the_operators_reference_names_every_setting() {
         policy::LOG_KEYS,
         host::KEYS,
         host::LOGGING_KEYS,
+        plugin_limits::KEYS,
+        plugin_limits::ENGINE_KEYS,
     ];
     let missing: Vec<&str> =
         sections.concat().into_iter().filter(|key| !reference.contains(&format!("`{key}`"))).collect();
