@@ -173,7 +173,7 @@ fn a_group_of_half_a_million_members_is_one_message() {
     ];
     let entry = part(0x64, &[part(4, b"cn=x"), part(0x30, &attributes.concat())].concat());
     let message = message(2, &entry);
-    assert_eq!(grammar::check(&message).unwrap().kind, grammar::Kind::Entry);
+    assert_eq!(grammar::check(&message).unwrap().kind, Kind::Entry);
 }
 
 /// A flow that was asked for a search with the id 2, of which as much has come as may lie unread.
