@@ -1,6 +1,7 @@
 //! The connector space of one configuration: entries as last read, their links, what was exported, and what is under
 //! way, in one SQLite file. Calls block; they belong on a thread that may wait.
 
+mod carrying;
 mod cycles;
 mod entries;
 mod error;
@@ -23,6 +24,7 @@ mod space;
 mod unique;
 mod value_names;
 
+pub use carrying::{CarriedOut, EntryHead, Leftovers};
 pub use cycles::{CycleNumber, CycleRecord};
 pub use entries::{EntryKey, StoredEntry};
 pub use error::{Shortage, SpaceError};

@@ -31,6 +31,17 @@ pub struct Link {
     pub exported: BTreeMap<TargetPath, TargetValue<SourceId>>,
 }
 
+impl Link {
+    /// How many references it has in lists.
+    pub(crate) fn reference_count(&self) -> i64 {
+        let count = |value: &TargetValue<SourceId>| match value {
+            TargetValue::References(references) => references.len(),
+            _ => 0,
+        };
+        i64::try_from(self.exported.values().map(count).sum::<usize>()).unwrap_or(i64::MAX)
+    }
+}
+
 pub(crate) const LINK_COLUMNS: &str = "l.kind, l.resource_id, l.anchor, l.disabled, l.exported";
 
 /// Reads [`LINK_COLUMNS`] from `first` on, where the row has a link.
@@ -53,11 +64,6 @@ impl Space {
     /// # Errors
     /// When the database fails, or another entry has this resource.
     pub fn set_link(&mut self, key: EntryKey, link: &Link) -> Result<(), SpaceError> {
-        let references: usize = link
-            .exported
-            .values()
-            .map(|value| if let TargetValue::References(references) = value { references.len() } else { 0 })
-            .sum();
         self.connection
             .prepare_cached(
                 "INSERT INTO link (entry_id, kind, resource_id, anchor, disabled, exported, reference_count) \
@@ -71,7 +77,7 @@ impl Space {
                 link.anchor.to_storage(),
                 link.state == LinkState::Disabled,
                 postcard::to_stdvec(&link.exported)?,
-                i64::try_from(references).unwrap_or(i64::MAX),
+                link.reference_count(),
             ])?;
         Ok(())
     }

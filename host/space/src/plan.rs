@@ -16,10 +16,8 @@ pub enum PlanState {
     Unmatched,
     /// References differ; whether that makes a change depends on the rest of the plan.
     Candidate,
-    /// To be carried out.
+    /// To be carried out; those whose request is out have an intent.
     Ready,
-    /// Its request is under way.
-    UnderWay,
 }
 
 impl PlanState {
@@ -28,7 +26,6 @@ impl PlanState {
             Self::Unmatched => 0,
             Self::Candidate => 1,
             Self::Ready => 2,
-            Self::UnderWay => 3,
         }
     }
 }
@@ -189,7 +186,7 @@ impl Space {
         // Before they are ready, operations have neither phase nor wave, so that the index gives them in order.
         let condition = match state {
             PlanState::Unmatched | PlanState::Candidate => "p.phase = 0 AND p.wave = 0",
-            PlanState::Ready | PlanState::UnderWay => "1",
+            PlanState::Ready => "1",
         };
         let after = after.map(SourceId::to_storage).unwrap_or_default();
         self.read_plan(
@@ -300,8 +297,11 @@ const DROP_BODY: &str = "DELETE FROM plan_body WHERE id = (SELECT body FROM plan
 /// How many columns [`stored_columns`] names.
 const STORED_COLUMNS: usize = 14;
 
-/// Reads number, operation and body from `first` on.
-fn planned(row: &Row<'_>, first: usize) -> Result<Planned, SpaceError> {
+/// The columns that [`planned`] reads.
+pub(crate) const PLANNED_COLUMNS: &str = "p.entry_id, p.operation, b.body";
+
+/// Reads [`PLANNED_COLUMNS`] from `first` on.
+pub(crate) fn planned(row: &Row<'_>, first: usize) -> Result<Planned, SpaceError> {
     Ok(Planned {
         key: EntryKey(row.get(first)?),
         operation: operation(row.get_ref(first + 1)?.as_str().map_err(rusqlite::Error::from)?)?,

@@ -1,9 +1,9 @@
-//! The order of the plan: what goes before what, and taking the next operations in hand.
+//! The order of the plan: what goes before what.
 
 use provisor_model::fold_case;
 use rusqlite::params;
 
-use crate::{EntryKey, Planned, Space, SpaceError, StoredEntry};
+use crate::{EntryKey, Space, SpaceError};
 
 impl Space {
     /// Notes a unique value that an operation frees or takes.
@@ -106,32 +106,5 @@ impl Space {
             .prepare_cached("SELECT DISTINCT phase, wave FROM plan WHERE state = 2 ORDER BY phase, wave")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// Takes the next operations of a stage in hand: their intents are stored, and only then may their requests go out.
-    ///
-    /// # Errors
-    /// When the database fails or a row is damaged.
-    pub fn take_planned(
-        &mut self,
-        phase: u32,
-        wave: u32,
-        limit: usize,
-        now: i64,
-    ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
-        self.atomically(|space| {
-            let taken = space.read_plan(
-                "p.state = 2 AND p.phase = ?1 AND p.wave = ?2 ORDER BY p.source_id LIMIT ?3",
-                params![phase, wave, i64::try_from(limit).unwrap_or(i64::MAX)],
-            )?;
-            for (planned, _) in &taken {
-                space
-                    .connection
-                    .prepare_cached("UPDATE plan SET state = 3 WHERE entry_id = ?1")?
-                    .execute([planned.key.0])?;
-                space.set_intent(planned.key, planned.operation, now)?;
-            }
-            Ok(taken)
-        })
     }
 }

@@ -9,8 +9,8 @@ use provisor_model::{
     SourceId, TargetPath, Value,
 };
 use provisor_space::{
-    CycleNumber, EntryKey, ImportEnd, LogFilter, LogRow, MetaKey, PlanState, Planned, PlannedBody, Retention, Space,
-    SpaceError,
+    CycleNumber, EntryKey, ImportEnd, LogFilter, LogRow, MetaKey, PlanState, Planned, PlannedBody, Retention, Sent,
+    Space, SpaceError,
 };
 use tempfile::TempDir;
 
@@ -265,7 +265,8 @@ fn plan_and_intents_survive_a_reopen_and_are_evaluated_again() {
         let planned = Planned { key: store.key(number), operation: OperationKind::Create, body };
         store.space.put_plan(&planned, &id(number), PlanState::Ready).unwrap();
     }
-    assert_eq!(store.space.take_planned(0, 0, 1, 7).unwrap().len(), 1);
+    let (planned, head) = store.space.next_planned(0, 0, None, 1).unwrap().pop().unwrap();
+    store.space.intend(&head, planned.operation, &Sent::new(), 7).unwrap();
     let mut store = store.reopen();
     assert!(store.space.entry(store.key(1)).unwrap().unwrap().uncertain);
     assert!(!store.space.entry(store.key(2)).unwrap().unwrap().uncertain);

@@ -83,6 +83,14 @@ impl Tally {
         }
     }
 
+    /// Counts an operation that was carried out.
+    pub fn count(&mut self, operation: &str) {
+        match self.operations.get_mut(operation) {
+            Some(count) => *count += 1,
+            None => drop(self.operations.insert(operation.to_owned(), 1)),
+        }
+    }
+
     pub fn held_count(&self) -> u64 {
         self.held.values().sum()
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use provisor_model::{AttributeChange, Change, Reason, TargetPath, TargetValue};
-use provisor_space::{LogRow, Space, StoredEntry};
+use provisor_space::{EntryHead, LogRow, Space, StoredEntry};
+use serde::Serialize;
 
 use crate::SyncError;
 use crate::context::Context;
-use crate::report::{LogRecord, LogStep, ShownChange};
+use crate::report::ShownChange;
 
 /// The longest value that is kept in the log, in characters.
 const SHOWN_VALUE: usize = 500;
@@ -44,47 +45,78 @@ pub(crate) fn decided(
         reason: Some(reason),
         error: None,
     };
-    put(space, context, stored, record)
+    put(space, context, &EntryHead::from(stored), record)
 }
 
 /// Puts a record into the log.
 pub(crate) fn put(
     space: &mut Space,
     context: &Context,
-    stored: &StoredEntry,
+    head: &EntryHead,
     record: Record<'_>,
 ) -> Result<(), SyncError> {
-    let entry = &stored.entry;
+    let row = row(context, head, record)?;
+    Ok(space.add_log(head.key, &head.dn_key, &row)?)
+}
+
+/// The row of the log for a record. It takes no store, so it is made where there is time for it.
+pub(crate) fn row(context: &Context, head: &EntryHead, record: Record<'_>) -> Result<LogRow, SyncError> {
     let now = crate::clock::milliseconds();
-    let document = LogRecord {
+    let source_id = head.source_id.to_string();
+    let document = Document {
         id: 0,
         cycle: context.cycle.0,
         time: now,
-        operation: record.operation.to_owned(),
-        status: record.status.to_owned(),
-        dn: entry.dn.to_string(),
-        source_id: entry.source_id.to_string(),
-        anchor: entry.anchor.to_string(),
-        kind: record.kind.map(str::to_owned),
-        resource_id: record.resource_id.map(str::to_owned),
-        steps: record.steps.into_iter().map(|(step, detail)| LogStep { step: step.to_owned(), detail }).collect(),
-        changes: record.changes,
-        reason: record.reason.cloned(),
-        error: record.error,
+        operation: record.operation,
+        status: record.status,
+        dn: &head.dn,
+        source_id: &source_id,
+        anchor: head.anchor.to_string(),
+        kind: record.kind,
+        resource_id: record.resource_id,
+        steps: record.steps.iter().map(|(step, detail)| Detailed { step, detail }).collect(),
+        changes: &record.changes,
+        reason: record.reason,
+        error: record.error.as_deref(),
     };
     let text = serde_json::to_string(&document).map_err(provisor_space::SpaceError::from)?;
-    let row = LogRow {
+    Ok(LogRow {
         id: 0,
         cycle: context.cycle,
         time: now,
-        operation: document.operation,
-        status: document.status,
-        dn: document.dn,
-        source_id: document.source_id,
-        resource_id: document.resource_id,
+        operation: record.operation.to_owned(),
+        status: record.status.to_owned(),
+        dn: head.dn.clone(),
+        source_id,
+        resource_id: record.resource_id.map(str::to_owned),
         record: text,
-    };
-    Ok(space.add_log(stored.key, entry.dn.key().octets(), &row)?)
+    })
+}
+
+/// A [`LogRecord`](crate::report::LogRecord) that borrows what it shows.
+#[derive(Serialize)]
+struct Document<'a> {
+    id: i64,
+    cycle: i64,
+    time: i64,
+    operation: &'a str,
+    status: &'a str,
+    dn: &'a str,
+    source_id: &'a str,
+    anchor: String,
+    kind: Option<&'a str>,
+    resource_id: Option<&'a str>,
+    steps: Vec<Detailed<'a>>,
+    changes: &'a [ShownChange],
+    reason: Option<&'a Reason>,
+    error: Option<&'a str>,
+}
+
+/// A [`LogStep`](crate::report::LogStep) that borrows its words.
+#[derive(Serialize)]
+struct Detailed<'a> {
+    step: &'a str,
+    detail: &'a str,
 }
 
 /// When an object is tried again, for people; both times in milliseconds since 1970.

@@ -1,11 +1,12 @@
 //! From a planned operation to the request that carries it out, and from its reply to what is kept.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, ResourceId, SourceId, TargetPath, TargetValue, attribute_changes,
 };
-use provisor_space::{Link, LinkState, Planned, Sent, Space, StoredEntry, Waiting};
+use provisor_space::{EntryHead, Leftovers, Link, LinkState, Planned, Sent, Space, Waiting};
 use provisor_target::{NewResource, ScimTarget, TargetError, Update};
 
 use crate::SyncError;
@@ -27,7 +28,7 @@ pub(crate) enum Request {
 /// A planned operation with its request, ready to go out.
 pub(crate) struct Prepared {
     pub planned: Planned,
-    pub stored: StoredEntry,
+    pub head: EntryHead,
     pub request: Request,
     /// What will have been exported when it succeeds.
     pub exported: BTreeMap<TargetPath, TargetValue<SourceId>>,
@@ -52,10 +53,10 @@ pub(crate) fn prepare(
     space: &Space,
     context: &Context,
     planned: Planned,
-    stored: StoredEntry,
+    head: EntryHead,
 ) -> Result<Prepared, SyncError> {
     let body = &planned.body;
-    let no_resource = || SyncError::Internal(format!("the plan for {} names no resource", stored.entry.dn));
+    let no_resource = || SyncError::Internal(format!("the plan for {} names no resource", head.dn));
     let (mut exported, mut waiting, mut changes) = (body.baseline.clone(), Vec::new(), Vec::new());
     let request = match planned.operation {
         OperationKind::Create => {
@@ -73,7 +74,7 @@ pub(crate) fn prepare(
                 .filter_map(|(path, value)| Some((path.clone(), value_to_target(value, &resources)?)))
                 .collect();
             (exported, waiting) = (wanted.attributes, wanted.waiting);
-            Request::Create { external_id: stored.entry.anchor.to_string(), attributes }
+            Request::Create { external_id: head.anchor.to_string(), attributes }
         }
         OperationKind::Join | OperationKind::Update => {
             let id = body.resource_id.clone().ok_or_else(no_resource)?;
@@ -81,7 +82,7 @@ pub(crate) fn prepare(
             changes = attribute_changes(&body.baseline, &wanted.attributes);
             let mut sent = to_target(space, &changes, &wanted.resources)?;
             if body.set_external_id {
-                let anchor = TargetValue::Plain(Plain::Text(stored.entry.anchor.to_string()));
+                let anchor = TargetValue::Plain(Plain::Text(head.anchor.to_string()));
                 sent.push(AttributeChange {
                     path: context.paths.external_id.clone(),
                     old: None,
@@ -109,15 +110,15 @@ pub(crate) fn prepare(
         OperationKind::Delete => Request::Delete { id: body.resource_id.clone().ok_or_else(no_resource)? },
         OperationKind::Release => Request::None,
     };
-    Ok(Prepared { planned, stored, request, exported, waiting, changes })
+    Ok(Prepared { planned, head, request, exported, waiting, changes })
 }
 
 /// What a request sets, for the case that its outcome is never known.
-pub(crate) fn sent_by(prepared: &Prepared) -> Sent {
+pub(crate) fn sent_by(prepared: &Prepared) -> Cow<'_, Sent> {
     match prepared.request {
-        Request::Create { .. } => prepared.exported.clone(),
-        Request::Update { .. } => sent_in(&prepared.changes),
-        Request::None | Request::Delete { .. } => Sent::new(),
+        Request::Create { .. } => Cow::Borrowed(&prepared.exported),
+        Request::Update { .. } => Cow::Owned(sent_in(&prepared.changes)),
+        Request::None | Request::Delete { .. } => Cow::Owned(Sent::new()),
     }
 }
 
@@ -169,38 +170,43 @@ pub(crate) async fn send(target: &ScimTarget, prepared: &Prepared) -> Reply {
     }
 }
 
-/// Keeps what follows from a request that succeeded, but for the log.
+/// Keeps what follows from a request that succeeded, but for the log and the plan's row, which goes with those around it.
+/// Where another entry has the resource, nothing is kept, and false returned.
 pub(crate) fn keep_done(
     space: &mut Space,
     prepared: &Prepared,
-    resource_id: Option<ResourceId>,
-) -> Result<(), SyncError> {
-    let Prepared { planned, stored, exported, waiting, .. } = prepared;
+    resource_id: Option<&ResourceId>,
+    leftovers: Leftovers,
+) -> Result<bool, SyncError> {
+    let Prepared { planned, head, exported, waiting, .. } = prepared;
     let key = planned.key;
-    match planned.operation {
-        OperationKind::Create | OperationKind::Join | OperationKind::Update | OperationKind::Disable => {
-            let resource_id = resource_id.ok_or_else(|| SyncError::Internal("a reply names no resource".into()))?;
-            let disabled = planned.operation == OperationKind::Disable;
-            space.set_link(
-                key,
-                &Link {
-                    kind: planned.body.kind.clone(),
-                    resource_id,
-                    anchor: stored.entry.anchor.clone(),
-                    state: if disabled { LinkState::Disabled } else { LinkState::Active },
-                    exported: exported.clone(),
-                },
-            )?;
+    let ends = matches!(planned.operation, OperationKind::Delete | OperationKind::Release);
+    if ends {
+        space.remove_link(key)?;
+    } else {
+        let resource_id = resource_id.ok_or_else(|| SyncError::Internal("a reply names no resource".into()))?;
+        let disabled = planned.operation == OperationKind::Disable;
+        let link = Link {
+            kind: planned.body.kind.clone(),
+            resource_id: resource_id.clone(),
+            anchor: head.anchor.clone(),
+            state: if disabled { LinkState::Disabled } else { LinkState::Active },
+            exported: exported.clone(),
+        };
+        let is_new = matches!(planned.operation, OperationKind::Create | OperationKind::Join);
+        if (is_new || !space.update_link(key, &link)?) && !space.link_unless_taken(key, &link)? {
+            return Ok(false);
+        }
+        if leftovers.waiting || !waiting.is_empty() {
             space.set_waiting(key, if disabled { &[] } else { waiting })?;
         }
-        OperationKind::Delete | OperationKind::Release => space.remove_link(key)?,
     }
     space.clear_intent(key)?;
-    space.clear_escrow(key)?;
-    space.remove_plan(key)?;
-    let leaves = matches!(planned.operation, OperationKind::Disable | OperationKind::Delete | OperationKind::Release);
-    if stored.gone && leaves {
+    if leftovers.escrow {
+        space.clear_escrow(key)?;
+    }
+    if head.gone && (ends || planned.operation == OperationKind::Disable) {
         space.forget_entry(key)?;
     }
-    Ok(())
+    Ok(true)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _};
 use provisor_model::{AttributeChange, Change, OperationKind, ResourceId, SourceId, TargetPath, TargetValue};
-use provisor_space::{EntryKey, Link, Space, StoredEntry, Waiting};
+use provisor_space::{EntryHead, EntryKey, Link, Space, StoredEntry, Waiting};
 use provisor_target::{ScimTarget, TargetError, Update, Updated};
 
 use crate::context::{Context, Tally};
@@ -166,7 +166,7 @@ fn keep(
                 reason: None,
                 error: error.map(|(error, _)| error.to_string()),
             };
-            record::put(space, context, &settling.stored, record)?;
+            record::put(space, context, &EntryHead::from(&settling.stored), record)?;
         }
         Ok(tally)
     })
