@@ -86,7 +86,7 @@ async fn measured(cli: &Cli) -> Result<Vec<Figure>> {
         figures.extend(measure::previews(&source, runs).await?);
     }
     if wanted(Part::Export) {
-        figures.extend(measure::export(&source, runs.min(3)).await?);
+        figures.extend(measure::exports(&source, runs.min(3)).await?);
     }
     if wanted(Part::Cycles) {
         figures.extend(sizes(&mut source, people, runs).await?);

@@ -1,6 +1,6 @@
 //! What is measured: previews, exports and cycles, each beside what a bare tool takes for the same.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -13,6 +13,9 @@ use crate::stub::{Creation, Stub};
 
 /// As many requests under way as the default configuration has.
 const CONCURRENCY: usize = 8;
+
+/// How long a realistic service takes for a write at least.
+const THOUGHT: Duration = Duration::from_millis(5);
 
 /// The first preview of a directory, and one of what is stored.
 pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
@@ -63,10 +66,19 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
     ])
 }
 
-/// The export of everything, beside a bare client that sends the same bodies.
-pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
-    let stub = Stub::start().await?;
-    let program = Program::new(source, stub.url(), CONCURRENCY)?;
+/// The export of everything, beside a bare client that sends the same bodies: to a stub that only counts, and to one that
+/// takes as long for each write as a service does.
+pub async fn exports(source: &Source, runs: usize) -> Result<Vec<Figure>> {
+    let mut figures = export(source, Duration::ZERO, CONCURRENCY, runs).await?;
+    for concurrency in [CONCURRENCY, 4 * CONCURRENCY] {
+        figures.extend(export(source, THOUGHT, concurrency, 1).await?);
+    }
+    Ok(figures)
+}
+
+async fn export(source: &Source, pause: Duration, concurrency: usize, runs: usize) -> Result<Vec<Figure>> {
+    let stub = Stub::thoughtful(pause).await?;
+    let program = Program::new(source, stub.url(), concurrency)?;
     let (mut bare, mut ours) = (Samples::default(), Samples::default());
     let mut used = None;
     let mut creations = Vec::new();
@@ -80,20 +92,24 @@ pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
         }
         ours.push(run.steps.get("export").copied().unwrap_or(f64::NAN));
         used = Some(run.used);
-        bare.push(replay(stub.url(), &creations).await?);
+        bare.push(replay(stub.url(), &creations, concurrency).await?);
     }
     let objects = source.objects();
     let ratio = bare.over(&ours);
+    let service = match pause.as_millis() {
+        0 => String::new(),
+        pause => format!(", {pause} ms for each"),
+    };
     Ok(vec![
         Figure {
-            what: format!("a bare client makes {objects} resources"),
+            what: format!("a bare client makes {objects} resources{service}"),
             seconds: bare,
             ratio: None,
             used: None,
-            note: format!("{CONCURRENCY} requests under way"),
+            note: format!("{concurrency} requests under way"),
         },
         Figure {
-            what: format!("export of {objects} new objects"),
+            what: format!("export of {objects} new objects{service}"),
             seconds: ours,
             ratio: Some(("of the bare client's speed".to_owned(), ratio)),
             used,
@@ -103,7 +119,7 @@ pub async fn export(source: &Source, runs: usize) -> Result<Vec<Figure>> {
 }
 
 /// Sends the same creations without anything else; the wall time in seconds.
-async fn replay(url: &str, creations: &[Creation]) -> Result<f64> {
+async fn replay(url: &str, creations: &[Creation], concurrency: usize) -> Result<f64> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let begin = Instant::now();
     stream::iter(creations.iter().map(|(path, body)| {
@@ -114,7 +130,7 @@ async fn replay(url: &str, creations: &[Creation]) -> Result<f64> {
             anyhow::Ok(())
         }
     }))
-    .buffer_unordered(CONCURRENCY)
+    .buffer_unordered(concurrency)
     .try_collect::<Vec<()>>()
     .await?;
     Ok(begin.elapsed().as_secs_f64())

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -21,6 +22,8 @@ pub type Creation = (String, Bytes);
 
 #[derive(Default)]
 struct Shared {
+    /// How long it thinks about each write.
+    pause: Duration,
     made: AtomicU64,
     requests: AtomicU64,
     keeping: AtomicBool,
@@ -38,7 +41,12 @@ pub struct Stub {
 impl Stub {
     /// Starts it on a free port. What it announces of itself is what the tenant does.
     pub async fn start() -> Result<Self> {
-        let shared = Arc::new(Shared { documents: announced().await?, ..Shared::default() });
+        Self::thoughtful(Duration::ZERO).await
+    }
+
+    /// The same, taking so long to answer each write.
+    pub async fn thoughtful(pause: Duration) -> Result<Self> {
+        let shared = Arc::new(Shared { pause, documents: announced().await?, ..Shared::default() });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -83,6 +91,9 @@ async fn announced() -> Result<Vec<(String, Bytes)>> {
 async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, body: Bytes) -> Response {
     shared.requests.fetch_add(1, Ordering::Relaxed);
     let kind = [(header::CONTENT_TYPE, "application/scim+json")];
+    if method != Method::GET && !shared.pause.is_zero() {
+        think(shared.pause).await;
+    }
     match method {
         Method::POST => {
             let number = shared.made.fetch_add(1, Ordering::Relaxed);
@@ -102,4 +113,9 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bod
         },
         _ => StatusCode::NO_CONTENT.into_response(),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a service that takes its time is what is shown")]
+async fn think(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }
