@@ -30,6 +30,8 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn begin_cycle(&mut self, now: i64) -> Result<CycleNumber, SpaceError> {
+        // What an import left that nobody waited for any more.
+        self.abandon_import();
         self.connection.prepare_cached("INSERT INTO cycle (started) VALUES (?1)")?.execute([now])?;
         let number = self.connection.last_insert_rowid();
         self.connection.prepare_cached(

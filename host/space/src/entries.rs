@@ -173,14 +173,11 @@ impl Space {
         Ok(())
     }
 
-    /// Asks for the evaluation of one entry.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn mark_dirty(&mut self, key: EntryKey, source_id: &SourceId) -> Result<(), SpaceError> {
+    /// Asks for the evaluation of one entry, of which the source id is given as it is stored.
+    pub(crate) fn mark_dirty(&self, key: EntryKey, source_id: &[u8]) -> Result<(), SpaceError> {
         self.connection
             .prepare_cached("INSERT OR IGNORE INTO dirty (source_id, entry_id) VALUES (?1, ?2)")?
-            .execute(params![source_id.to_storage(), key.0])?;
+            .execute(params![source_id, key.0])?;
         Ok(())
     }
 

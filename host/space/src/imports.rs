@@ -1,11 +1,13 @@
 //! Taking a change feed in: pages as they come, and what follows from the whole once it has completed.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use provisor_model::{AttributeName, AttributeSyntax, Dn, DnKey, Entry, ImportItem, Schema, SourceId};
+use provisor_model::{AttributeName, Dn, DnKey, Entry, ImportItem, Schema, SourceId};
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::references::name_of_reference;
+use crate::filling::is_by_value;
+use crate::page::{EntryRow, Item, Page};
 use crate::rows::Standing;
 use crate::{EntryKey, MetaKey, Space, SpaceError};
 
@@ -71,6 +73,12 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn begin_import(&mut self) -> Result<(), SpaceError> {
+        self.abandon_import();
+        self.forget_named()?;
+        self.begin_filling()
+    }
+
+    fn forget_named(&self) -> Result<(), SpaceError> {
         Ok(self.connection.execute_batch("DELETE FROM temp.seen; DELETE FROM temp.moved; DELETE FROM temp.listed;")?)
     }
 
@@ -79,47 +87,74 @@ impl Space {
     /// # Errors
     /// When the database fails; then nothing of the page is kept.
     pub fn import_page(&mut self, items: &[ImportItem], schema: &Schema) -> Result<PageCounts, SpaceError> {
-        self.atomically(|space| {
-            let mut counts = PageCounts { read: items.len() as u64, ..PageCounts::default() };
-            for item in items {
-                match item {
-                    ImportItem::Upsert(entry) => space.upsert(entry, schema, &mut counts)?,
-                    ImportItem::Delete(id) => {
-                        if let Some(known) = space.known(id)?
-                            && known.standing != Standing::Gone
-                        {
-                            space.mark_left(known.key, Standing::Gone)?;
-                            counts.deleted += 1;
-                        }
+        let page = self.preparation(Arc::new(schema.clone())).page(items.to_vec())?;
+        self.store_page(&page)
+    }
+
+    /// Takes one page in that was made ready before.
+    ///
+    /// # Errors
+    /// When the database fails; then nothing of the page is kept, and nothing at all of a first import.
+    pub fn store_page(&mut self, page: &Page) -> Result<PageCounts, SpaceError> {
+        let mut counts = PageCounts { read: page.items.len() as u64, ..PageCounts::default() };
+        let mut items = page.items.as_slice();
+        if self.is_filling() {
+            let filled = self.fill_page(items, &mut counts).inspect_err(|_| self.abandon_import())?;
+            items = items.get(filled..).unwrap_or_default();
+        }
+        if !items.is_empty() {
+            self.atomically(|space| items.iter().try_for_each(|item| space.take_in(item, &mut counts)))?;
+        }
+        Ok(counts)
+    }
+
+    /// Appends what a first import can take, and ends it where there is more; returns how many items were taken.
+    fn fill_page(&mut self, items: &[Item], counts: &mut PageCounts) -> Result<usize, SpaceError> {
+        let rows: Vec<&EntryRow> = items.iter().map_while(Item::row).collect();
+        let filled = self.fill(&rows, counts)?;
+        if filled < items.len() {
+            self.leave_filling()?;
+        }
+        Ok(filled)
+    }
+
+    fn take_in(&mut self, item: &Item, counts: &mut PageCounts) -> Result<(), SpaceError> {
+        match item {
+            Item::Upsert(row) => self.upsert(row, counts)?,
+            Item::Delete(id) => {
+                if let Some(known) = self.known(id)?
+                    && known.standing != Standing::Gone
+                {
+                    self.mark_left(known.key, Standing::Gone)?;
+                    counts.deleted += 1;
+                }
+            }
+            Item::Present(id) => match self.known(id)? {
+                Some(known) if known.present() => {
+                    self.mark_seen(known.key)?;
+                    counts.unchanged += 1;
+                }
+                known => {
+                    if let Some(Known { key, standing: Standing::Excluded, .. }) = known {
+                        self.mark_seen(key)?;
                     }
-                    ImportItem::Present(id) => match space.known(id)? {
-                        Some(known) if known.present() => {
-                            space.mark_seen(known.key)?;
-                            counts.unchanged += 1;
-                        }
-                        known => {
-                            if let Some(Known { key, standing: Standing::Excluded, .. }) = known {
-                                space.mark_seen(key)?;
-                            }
-                            counts.unknown += 1;
-                        }
-                    },
-                    ImportItem::Listed(id, dn) => space.list(id, dn, &mut counts)?,
-                    ImportItem::Excluded(id) => {
-                        if let Some(known) = space.known(id)? {
-                            if known.present() {
-                                space.mark_left(known.key, Standing::Excluded)?;
-                                counts.changed += 1;
-                            }
-                            if known.standing != Standing::Gone {
-                                space.mark_seen(known.key)?;
-                            }
-                        }
+                    counts.unknown += 1;
+                }
+            },
+            Item::Listed(id, dn_key) => self.list(id, dn_key, counts)?,
+            Item::Excluded(id) => {
+                if let Some(known) = self.known(id)? {
+                    if known.present() {
+                        self.mark_left(known.key, Standing::Excluded)?;
+                        counts.changed += 1;
+                    }
+                    if known.standing != Standing::Gone {
+                        self.mark_seen(known.key)?;
                     }
                 }
             }
-            Ok(counts)
-        })
+        }
+        Ok(())
     }
 
     /// Which entries this import has not named, in source-id order, those behind `after` first; entries that were
@@ -128,6 +163,9 @@ impl Space {
     /// # Errors
     /// When the database fails or a row is damaged.
     pub fn unseen(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<SourceId>, SpaceError> {
+        if self.is_filling() {
+            return Ok(Vec::new());
+        }
         let mut statement = self.connection.prepare_cached(
             "SELECT source_id FROM entry WHERE source_id > ?1 AND gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen) \
              ORDER BY source_id LIMIT ?2",
@@ -147,6 +185,9 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn settle_listed(&mut self) -> Result<u64, SpaceError> {
+        if self.is_filling() {
+            return Ok(0);
+        }
         // By what was listed, never by all that is known: a cycle costs what has changed.
         self.connection.execute_batch(
             "INSERT OR IGNORE INTO temp.seen (entry_id) SELECT e.id FROM temp.listed l CROSS JOIN entry e \
@@ -163,6 +204,9 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn unseen_count(&self) -> Result<u64, SpaceError> {
+        if self.is_filling() {
+            return Ok(0);
+        }
         let sql = "SELECT count(*) FROM entry WHERE gone = 0 AND id NOT IN (SELECT entry_id FROM temp.seen)";
         Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
@@ -173,6 +217,9 @@ impl Space {
     /// # Errors
     /// When the database fails; then the import has not completed and is done again from the old watermark.
     pub fn complete_import(&mut self, end: &ImportEnd<'_>) -> Result<u64, SpaceError> {
+        if self.is_filling() {
+            return self.complete_filling(end).inspect_err(|_| self.abandon_import());
+        }
         self.atomically(|space| {
             let mut gone = 0;
             if end.absent_is_deleted {
@@ -186,11 +233,23 @@ impl Space {
             }
             space.settle_names()?;
             space.pass_links_on()?;
-            space.set_fact(MetaKey::Watermark, Some(end.watermark))?;
-            space.set_fact(MetaKey::Reads, Some(&serde_json::to_vec(end.reads)?))?;
+            space.keep_end(end)?;
             space.connection.execute_batch("DELETE FROM temp.seen")?;
             Ok(gone)
         })
+    }
+
+    /// Ends a first import: nobody was there who could be gone.
+    fn complete_filling(&mut self, end: &ImportEnd<'_>) -> Result<u64, SpaceError> {
+        self.settle_filling()?;
+        self.keep_end(end)?;
+        self.commit_filling()?;
+        Ok(0)
+    }
+
+    fn keep_end(&mut self, end: &ImportEnd<'_>) -> Result<(), SpaceError> {
+        self.set_fact(MetaKey::Watermark, Some(end.watermark))?;
+        self.set_fact(MetaKey::Reads, Some(&serde_json::to_vec(end.reads)?))
     }
 
     /// Takes one entry in outside an import, as an evaluation on demand does. The watermark stays where it is.
@@ -199,18 +258,18 @@ impl Space {
     /// When the database fails.
     pub fn import_one(&mut self, entry: &Entry, schema: &Schema) -> Result<PageCounts, SpaceError> {
         self.atomically(|space| {
-            space.begin_import()?;
+            space.forget_named()?;
             let counts = space.import_page(&[ImportItem::Upsert(entry.clone())], schema)?;
             space.settle_names()?;
             Ok(counts)
         })
     }
 
-    fn known(&self, id: &SourceId) -> Result<Option<Known>, SpaceError> {
+    fn known(&self, id: &[u8]) -> Result<Option<Known>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, anchor, dn, dn_key, object_class, attributes, gone FROM entry WHERE source_id = ?1",
         )?;
-        let known = statement.query_row([id.to_storage()], |row| {
+        let known = statement.query_row([id], |row| {
             Ok(Known {
                 key: EntryKey(row.get(0)?),
                 anchor: row.get(1)?,
@@ -225,8 +284,7 @@ impl Space {
     }
 
     /// Takes in that an entry is still there under this name.
-    fn list(&self, id: &SourceId, dn: &Dn, counts: &mut PageCounts) -> Result<(), SpaceError> {
-        let dn_key = dn.key();
+    fn list(&self, id: &[u8], dn_key: &DnKey, counts: &mut PageCounts) -> Result<(), SpaceError> {
         match self.known(id)? {
             Some(known) if known.present() && known.dn_key == dn_key.octets() => {
                 self.mark_seen(known.key)?;
@@ -235,7 +293,7 @@ impl Space {
             _ => {
                 self.connection
                     .prepare_cached("INSERT OR REPLACE INTO temp.listed (source_id, dn_key) VALUES (?1, ?2)")?
-                    .execute(params![id.to_storage(), dn_key.octets()])?;
+                    .execute(params![id, dn_key.octets()])?;
             }
         }
         Ok(())
@@ -246,31 +304,28 @@ impl Space {
         Ok(())
     }
 
-    fn upsert(&mut self, entry: &Entry, schema: &Schema, counts: &mut PageCounts) -> Result<(), SpaceError> {
-        let dn = entry.dn.to_string();
-        let dn_key = entry.dn.key();
-        let anchor = entry.anchor.to_storage();
-        let attributes = postcard::to_stdvec(&entry.attributes)?;
-        let Some(known) = self.known(&entry.source_id)? else {
+    fn upsert(&mut self, row: &EntryRow, counts: &mut PageCounts) -> Result<(), SpaceError> {
+        let EntryRow { source_id, anchor, dn, dn_key, object_class, attributes, references } = row;
+        let Some(known) = self.known(source_id)? else {
             self.connection
                 .prepare_cached(
                     "INSERT INTO entry (source_id, anchor, dn, dn_key, object_class, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
-                .execute(params![entry.source_id.to_storage(), anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
+                .execute(params![source_id, anchor, dn, dn_key.octets(), object_class, attributes])?;
             let key = EntryKey(self.connection.last_insert_rowid());
-            self.mark_dirty(key, &entry.source_id)?;
+            self.mark_dirty(key, source_id)?;
             self.unsettle(dn_key.octets())?;
-            self.store_references(key, entry, schema, false)?;
-            self.index_entry(key, &entry.attributes)?;
+            self.store_references(key, references, false)?;
+            self.index_row(key, attributes)?;
             self.mark_seen(key)?;
             counts.added += 1;
             return Ok(());
         };
         self.mark_seen(known.key)?;
-        let same = known.dn == dn
-            && known.anchor == anchor
-            && known.object_class == entry.object_class
-            && known.attributes == attributes
+        let same = known.dn == *dn
+            && known.anchor == *anchor
+            && known.object_class == *object_class
+            && known.attributes == *attributes
             && known.present();
         if same {
             counts.unchanged += 1;
@@ -280,10 +335,11 @@ impl Space {
             .prepare_cached(
                 "UPDATE entry SET anchor = ?2, dn = ?3, dn_key = ?4, object_class = ?5, attributes = ?6, gone = 0 WHERE id = ?1",
             )?
-            .execute(params![known.key.0, anchor, dn, dn_key.octets(), entry.object_class, attributes])?;
-        self.mark_dirty(known.key, &entry.source_id)?;
+            .execute(params![known.key.0, anchor, dn, dn_key.octets(), object_class, attributes])?;
+        self.mark_dirty(known.key, source_id)?;
         if known.dn_key != dn_key.octets() {
-            self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &entry.dn)?;
+            let new: Dn = dn.parse().map_err(damaged)?;
+            self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &new)?;
         }
         if known.dn_key != dn_key.octets() || !known.present() {
             self.unsettle(dn_key.octets())?;
@@ -295,8 +351,8 @@ impl Space {
             self.mark_referrers_dirty(known.key)?;
             self.rescope_group(known.key)?;
         }
-        self.store_references(known.key, entry, schema, true)?;
-        self.index_entry(known.key, &entry.attributes)?;
+        self.store_references(known.key, references, true)?;
+        self.index_row(known.key, attributes)?;
         counts.changed += 1;
         Ok(())
     }
@@ -319,7 +375,7 @@ impl Space {
         drop(statement);
         let depth = old.octets().iter().filter(|octet| **octet == 0).count();
         for (key, dn) in below {
-            let dn: Dn = dn.parse().map_err(|error: provisor_model::DnError| SpaceError::Damaged(error.to_string()))?;
+            let dn: Dn = dn.parse().map_err(damaged)?;
             let old_key = dn.key().octets().to_vec();
             let moved = dn.with_ancestor(depth, new);
             let moved_key = moved.key();
@@ -367,22 +423,14 @@ impl Space {
     fn store_references(
         &mut self,
         key: EntryKey,
-        entry: &Entry,
-        schema: &Schema,
+        references: &[(Arc<str>, Vec<u8>)],
         existing: bool,
     ) -> Result<(), SpaceError> {
-        let mut wanted: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
-        for (name, values) in entry.attributes.iter().filter(|(name, _)| schema.syntax(name) == AttributeSyntax::Dn) {
-            for dn in values.iter().filter_map(|value| value.as_text().and_then(name_of_reference)) {
-                wanted.insert((name.to_key(), dn.key().octets().to_vec()));
-            }
-        }
-        if self.refers_by_value() {
-            let names = self.names_by_value(&entry.attributes);
-            for attribute in names.iter().map(|(attribute, _)| attribute).collect::<BTreeSet<_>>() {
-                self.index_value_names(attribute)?;
-            }
-            wanted.extend(names);
+        let wanted: BTreeSet<(String, Vec<u8>)> =
+            references.iter().map(|(attribute, name)| (attribute.to_string(), name.clone())).collect();
+        let by_value = references.iter().filter(|(_, name)| is_by_value(name)).map(|(attribute, _)| attribute);
+        for attribute in by_value.collect::<BTreeSet<_>>() {
+            self.index_value_names(attribute)?;
         }
         let mut present: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
         if existing {
@@ -416,7 +464,7 @@ impl Space {
     }
 
     /// Resolves the references whose name, or whose object, came with this import.
-    fn settle_names(&mut self) -> Result<(), SpaceError> {
+    pub(crate) fn settle_names(&mut self) -> Result<(), SpaceError> {
         // A name means who has it now, also where it meant somebody else before. Which references change is noted first,
         // so that who is to be evaluated again is known.
         self.connection.execute_batch(
@@ -440,4 +488,8 @@ impl Space {
         )?;
         Ok(())
     }
+}
+
+fn damaged(error: provisor_model::DnError) -> SpaceError {
+    SpaceError::Damaged(error.to_string())
 }

@@ -113,9 +113,19 @@ impl Space {
         Ok(())
     }
 
+    /// Keeps the indexed values of an entry that was added or changed, as its attributes are stored; nothing where no
+    /// values are indexed.
+    pub(crate) fn index_row(&mut self, key: EntryKey, attributes: &[u8]) -> Result<(), SpaceError> {
+        let looked_up = self.connection.prepare_cached("SELECT 1 FROM lookup_attribute LIMIT 1")?.exists([])?;
+        if looked_up || self.by_value.is_indexed() {
+            self.index_entry(key, &postcard::from_bytes(attributes)?)?;
+        }
+        Ok(())
+    }
+
     /// Keeps the indexed values of an entry that was added or changed. Who asked for a value that came or went is evaluated
     /// again; who asked for one that stays is not.
-    pub(crate) fn index_entry(&mut self, key: EntryKey, attributes: &Attributes) -> Result<(), SpaceError> {
+    fn index_entry(&mut self, key: EntryKey, attributes: &Attributes) -> Result<(), SpaceError> {
         self.keep_value_names(key, attributes)?;
         let mut statement = self.connection.prepare_cached("SELECT attribute FROM lookup_attribute")?;
         let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;

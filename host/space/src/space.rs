@@ -8,6 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::filling::Filling;
 use crate::value_names::ByValue;
 use crate::{SpaceError, migrations};
 
@@ -15,6 +16,7 @@ use crate::{SpaceError, migrations};
 pub struct Space {
     pub(crate) connection: Connection,
     pub(crate) by_value: ByValue,
+    pub(crate) filling: Option<Filling>,
     pub(crate) path: PathBuf,
 }
 
@@ -72,7 +74,7 @@ impl Space {
         // less often. Each commit is synced all the same.
         connection.pragma_update(None, "wal_autocheckpoint", 16_384)?;
         connection.execute_batch(include_str!("schema/temporary.sql"))?;
-        let mut space = Self { connection, by_value: ByValue::default(), path: path.to_owned() };
+        let mut space = Self { connection, by_value: ByValue::default(), filling: None, path: path.to_owned() };
         space.load_by_value()?;
         Ok(space)
     }
@@ -131,11 +133,11 @@ impl Space {
         }
     }
 
-    fn begin(&self) -> Result<(), SpaceError> {
+    pub(crate) fn begin(&self) -> Result<(), SpaceError> {
         Ok(self.connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
-    fn roll_back(&self) {
+    pub(crate) fn roll_back(&self) {
         // SQLite has rolled back by itself after some errors; then there is nothing left to do.
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")

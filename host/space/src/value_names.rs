@@ -9,7 +9,7 @@ use rusqlite::params;
 use crate::{EntryKey, Space, SpaceError};
 
 /// What a name by value begins with. No key of a DN does: it begins with the letters of an attribute.
-const MARK: u8 = 0xFF;
+pub(crate) const MARK: u8 = 0xFF;
 
 /// How an attribute refers by value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,20 @@ pub struct ValueReference {
 }
 
 /// Attributes that refer by value, in lower case, with the other attribute in lower case and how that is compared.
-type ByAttribute = BTreeMap<String, (String, MatchingRule)>;
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ByAttribute(BTreeMap<String, (String, MatchingRule)>);
+
+impl ByAttribute {
+    /// The names by value that these attributes hold, with the attribute that holds each.
+    pub fn names(&self, attributes: &Attributes) -> BTreeSet<(String, Vec<u8>)> {
+        let mut names = BTreeSet::new();
+        for (attribute, (by, rule)) in &self.0 {
+            let values = attributes.values(&AttributeName::new(attribute.as_str()));
+            names.extend(values.iter().map(|value| (attribute.clone(), value_name(by, *rule, value))));
+        }
+        names
+    }
+}
 
 /// The name of whoever has this value of the attribute (its name in lower case).
 fn value_name(by: &str, rule: MatchingRule, value: &Value) -> Vec<u8> {
@@ -35,6 +48,18 @@ pub(crate) struct ByValue {
     attributes: Arc<ByAttribute>,
     /// The attributes whose values are indexed, and perhaps some whose are not because a transaction was rolled back.
     indexed: BTreeMap<String, MatchingRule>,
+}
+
+impl ByValue {
+    /// The attributes that refer by value.
+    pub fn attributes(&self) -> Arc<ByAttribute> {
+        Arc::clone(&self.attributes)
+    }
+
+    /// Whether the values of any attribute are indexed.
+    pub fn is_indexed(&self) -> bool {
+        !self.indexed.is_empty()
+    }
 }
 
 impl Space {
@@ -54,7 +79,7 @@ impl Space {
         }
         drop(rows);
         drop(statement);
-        self.by_value = ByValue { attributes: Arc::new(attributes), indexed: known };
+        self.by_value = ByValue { attributes: Arc::new(ByAttribute(attributes)), indexed: known };
         Ok(())
     }
 
@@ -67,10 +92,10 @@ impl Space {
         &mut self,
         references_by: &BTreeMap<AttributeName, ValueReference>,
     ) -> Result<(), SpaceError> {
-        let wanted: ByAttribute = references_by
-            .iter()
-            .map(|(attribute, reference)| (attribute.to_key(), (reference.by.to_key(), reference.rule)))
-            .collect();
+        let by = |(attribute, reference): (&AttributeName, &ValueReference)| {
+            (attribute.to_key(), (reference.by.to_key(), reference.rule))
+        };
+        let wanted = ByAttribute(references_by.iter().map(by).collect());
         if *self.by_value.attributes == wanted {
             return Ok(());
         }
@@ -88,7 +113,7 @@ impl Space {
             {
                 space.connection.execute(sql, [])?;
             }
-            for (attribute, (by, rule)) in &wanted {
+            for (attribute, (by, rule)) in &wanted.0 {
                 space
                     .connection
                     .prepare_cached("INSERT INTO reference_by (attribute, by_attribute, rule) VALUES (?1, ?2, ?3)")?
@@ -97,7 +122,7 @@ impl Space {
             let (mut after, mut used) = (0, BTreeSet::new());
             while let Some((key, attributes)) = space.next_attributes(after)? {
                 after = key.0;
-                for (attribute, name) in space.names_by_value(&attributes) {
+                for (attribute, name) in wanted.names(&attributes) {
                     space.add_reference(key, &attribute, &name)?;
                     space.mark_entry_dirty(key)?;
                     used.insert(attribute);
@@ -109,7 +134,7 @@ impl Space {
 
     /// Whether any attribute refers by value.
     pub(crate) fn refers_by_value(&self) -> bool {
-        !self.by_value.attributes.is_empty()
+        !self.by_value.attributes.0.is_empty()
     }
 
     fn next_attributes(&self, after: i64) -> Result<Option<(EntryKey, Attributes)>, SpaceError> {
@@ -122,19 +147,9 @@ impl Space {
         Ok(Some((EntryKey(row.get(0)?), attributes)))
     }
 
-    /// The names by value that these attributes hold, with the attribute that holds each.
-    pub(crate) fn names_by_value(&self, attributes: &Attributes) -> BTreeSet<(String, Vec<u8>)> {
-        let mut names = BTreeSet::new();
-        for (attribute, (by, rule)) in self.by_value.attributes.iter() {
-            let values = attributes.values(&AttributeName::new(attribute.as_str()));
-            names.extend(values.iter().map(|value| (attribute.clone(), value_name(by, *rule, value))));
-        }
-        names
-    }
-
     /// Makes sure that the values of an attribute can be found: its first use indexes them.
     pub(crate) fn index_value_names(&mut self, attribute: &str) -> Result<(), SpaceError> {
-        let Some((by, rule)) = self.by_value.attributes.get(attribute).cloned() else { return Ok(()) };
+        let Some((by, rule)) = self.by_value.attributes.0.get(attribute).cloned() else { return Ok(()) };
         self.by_value.indexed.insert(by.clone(), rule);
         let fresh = self
             .connection

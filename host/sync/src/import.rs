@@ -5,7 +5,7 @@ use std::sync::Arc;
 use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Known, Watermark};
 use provisor_model::{Schema, SourceId};
 use provisor_rules::Chain;
-use provisor_space::{ImportEnd, MetaKey, PageCounts};
+use provisor_space::{ImportEnd, MetaKey, PageCounts, Preparation};
 
 use crate::configuration::Source;
 use crate::reads::{Reads, reads, unknown};
@@ -49,7 +49,8 @@ pub(crate) async fn import(
     };
     let incremental = watermark.is_some();
     let reads = Arc::new(reads(configuration, chain, &schema));
-    match attempt(store, &directory, &reads, &schema, (watermark, known.clone()), watch).await {
+    let imported = attempt(store, &directory, &reads, &schema, (watermark, known.clone()), watch).await;
+    match given_up(store, imported).await {
         Ok(Some(imported)) => finish(store, imported, identity).await,
         // The watermark was not this store's, or the server has lost track of it.
         Ok(None) => again(store, &directory, &reads, &schema, known, watch, identity).await,
@@ -70,7 +71,8 @@ async fn again(
     watch: &CycleWatch,
     identity: Vec<u8>,
 ) -> Result<Imported, SyncError> {
-    match attempt(store, directory, reads, schema, (None, known), watch).await? {
+    let imported = attempt(store, directory, reads, schema, (None, known), watch).await;
+    match given_up(store, imported).await? {
         Some(imported) => finish(store, imported, identity).await,
         None => Err(SyncError::Internal("a full import spoke of entries that it did not bring".into())),
     }
@@ -79,6 +81,19 @@ async fn again(
 async fn finish(store: &Store, imported: Imported, identity: Vec<u8>) -> Result<Imported, SyncError> {
     store.with(move |space| Ok(space.set_fact(MetaKey::Source, Some(&identity))?)).await?;
     Ok(imported)
+}
+
+/// Gives the import up in the space too, where it came to nothing.
+async fn given_up(store: &Store, imported: Result<Option<Imported>, SyncError>) -> Result<Option<Imported>, SyncError> {
+    if !matches!(imported, Ok(Some(_))) {
+        store
+            .with(|space| {
+                space.abandon_import();
+                Ok(())
+            })
+            .await?;
+    }
+    imported
 }
 
 /// A rule that reads an attribute which the directory does not have would see it as absent everywhere, and take it
@@ -110,19 +125,21 @@ async fn attempt(
     let mut import = directory.import(ImportRequest { attributes: reads.attributes.clone(), watermark, known }).await?;
     let kind = import.kind();
     let given = Arc::clone(reads);
-    store
+    let shared = Arc::new(schema.clone());
+    let preparation = store
         .with(move |space| {
             space.adopt_references_by(&given.references_by)?;
-            Ok(space.begin_import()?)
+            space.begin_import()?;
+            Ok(space.preparation(shared))
         })
         .await?;
-    let counts = read_pages(store, &mut import, schema, watch).await?;
+    let counts = read_pages(store, &mut import, &preparation, watch).await?;
     if counts.unknown > 0 || store.with(|space| Ok(space.settle_listed()?)).await? > 0 {
         return Ok(None);
     }
     let mut counts = counts;
     if import.doubts_absence() {
-        counts += verify_absent(store, &mut import, schema, watch).await?;
+        counts += verify_absent(store, &mut import, &preparation, watch).await?;
     }
     let completion = import.finish()?;
     if kind == ImportKind::Full && completion.absent_is_deleted && counts.read == 0 {
@@ -167,7 +184,7 @@ const VERIFIED: usize = 500;
 async fn verify_absent(
     store: &Store,
     import: &mut Import,
-    schema: &Schema,
+    preparation: &Preparation,
     watch: &CycleWatch,
 ) -> Result<PageCounts, SyncError> {
     let mut counts = PageCounts::default();
@@ -181,8 +198,8 @@ async fn verify_absent(
         let Some(last) = unseen.last() else { return Ok(counts) };
         after = Some(last.clone());
         let found = import.still_there(&unseen).await?;
-        let schema = schema.clone();
-        let taken = store.with(move |space| Ok(space.import_page(&found, &schema)?)).await?;
+        let page = preparation.page(found)?;
+        let taken = store.with(move |space| Ok(space.store_page(&page)?)).await?;
         counts += PageCounts { read: 0, unknown: 0, ..taken };
     }
 }
@@ -190,7 +207,7 @@ async fn verify_absent(
 async fn read_pages(
     store: &Store,
     import: &mut Import,
-    schema: &Schema,
+    preparation: &Preparation,
     watch: &CycleWatch,
 ) -> Result<PageCounts, SyncError> {
     let mut counts = PageCounts::default();
@@ -200,15 +217,17 @@ async fn read_pages(
         if watch.stopping() {
             return Err(SyncError::Interrupted);
         }
-        // The next page is read while the last one is stored.
-        let page = import.next_page().await;
+        // The next page is read and made ready while the last one is stored.
+        let page = match import.next_page().await {
+            Ok(items) => items.map(|items| preparation.page(items)).transpose().map_err(SyncError::from),
+            Err(error) => Err(error.into()),
+        };
         if let Some(storing) = storing.take() {
             counts += storing.await.map_err(joined)??;
             watch.report(Step::Import, counts.read, None);
         }
-        let Some(items) = page? else { return Ok(counts) };
-        let (store, schema) = (store.clone(), schema.clone());
-        storing =
-            Some(tokio::spawn(async move { store.with(move |space| Ok(space.import_page(&items, &schema)?)).await }));
+        let Some(page) = page? else { return Ok(counts) };
+        let store = store.clone();
+        storing = Some(tokio::spawn(async move { store.with(move |space| Ok(space.store_page(&page)?)).await }));
     }
 }
