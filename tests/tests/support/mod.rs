@@ -80,7 +80,7 @@ pub async fn listed(base: &str, kind: &str) -> Vec<Value> {
     let client = client();
     let mut resources: Vec<Value> = Vec::new();
     loop {
-        let url = format!("{base}/{kind}?startIndex={}&count=200", resources.len() + 1);
+        let url = format!("{base}/{kind}?startIndex={}&count=2000", resources.len() + 1);
         let reply = client.get(url).bearer_auth(TOKEN).send().await.unwrap().error_for_status().unwrap();
         let mut page: Value = reply.json().await.unwrap();
         let Value::Array(rows) = page["Resources"].take() else { return resources };

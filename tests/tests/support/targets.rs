@@ -36,7 +36,8 @@ const UNKNOWN_TO_DJANGO: &[&str] = &[
 ];
 
 /// Django removes no member by its path. That it drops the members of a group at its creation is found out.
-const DJANGO_QUIRKS: &str = "quirks = [\"remove-members-by-value\"]\n";
+/// It reads everybody for each page.
+const DJANGO_QUIRKS: &str = "quirks = [\"remove-members-by-value\"]\npage-size = 2000\n";
 
 /// SCIMMY takes a second or two for each member that a group of thousands loses.
 const SCIMMY_PATIENCE: &str = "timeout = \"10m\"\n";

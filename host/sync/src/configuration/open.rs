@@ -57,6 +57,7 @@ impl Configuration {
             connect_timeout: target.connect_timeout,
             idle_timeout: target.idle_timeout,
             member_chunk: target.member_chunk,
+            page_size: target.page_size,
             dialect: target.dialect.clone(),
             ..ScimOptions::new(&target.url)
         })

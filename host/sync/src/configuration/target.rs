@@ -33,6 +33,7 @@ pub(super) const KEYS: &[&str] = &[
     "connect-timeout",
     "idle-timeout",
     "member-chunk",
+    "page-size",
     dialect::KEYS[0],
     dialect::KEYS[1],
     dialect::KEYS[2],
@@ -58,6 +59,8 @@ pub struct TargetSettings {
     pub proxy_login: Option<(String, SecretSource)>,
     /// How many requests are sent in a second.
     pub rate: RequestRate,
+    /// How many resources are asked for in one page of a listing.
+    pub page_size: Option<usize>,
     /// How many requests may be under way at once.
     pub concurrency: usize,
     /// Whether writes are sent together, where the service can take them so.
@@ -120,6 +123,7 @@ pub(super) fn read(root: &Section<'_>) -> Result<TargetSettings, ConfigurationEr
         timeout: time("timeout", 30, 600)?,
         connect_timeout: time("connect-timeout", 10, 120)?,
         idle_timeout: time("idle-timeout", 30, 600)?,
+        page_size: section.get("page-size").is_some().then(|| number("page-size", 200, 10_000)).transpose()?,
         member_chunk: number("member-chunk", 500, 100_000)?,
         dialect,
     })

@@ -638,6 +638,15 @@ fn the_rate_is_a_number_or_unlimited() {
 }
 
 #[test]
+fn the_size_of_a_page_is_set_or_left_to_the_service() {
+    let folder = Folder::new();
+    let size = |line: &str| folder.read(&changed("concurrency = 4", line)).unwrap().target.page_size;
+    assert_eq!((size("concurrency = 4"), size("page-size = 2_000")), (None, Some(2_000)));
+    let error = folder.error(&changed("concurrency = 4", "page-size = 0"));
+    assert!(error.contains("target.page-size"), "{error}");
+}
+
+#[test]
 fn what_belongs_together_must_be_there_together() {
     let folder = Folder::new();
     for (line, words) in [

@@ -108,8 +108,9 @@ impl Dialect {
     pub(crate) fn new(options: &ScimOptions, abilities: &Abilities) -> Self {
         let entra = options.dialect.profile == Profile::Entra;
         let most = if entra { Some(entra::PAGE) } else { abilities.max_results };
-        let most = abilities.pagination.max_page.into_iter().chain(most).fold(options.page_size, usize::min);
-        Self { options: options.dialect.clone(), references: ReferenceRules::new(options), page_size: most }
+        let usual = || abilities.pagination.max_page.into_iter().chain(most).fold(ScimOptions::PAGE_SIZE, usize::min);
+        let page_size = options.page_size.filter(|_| !entra).unwrap_or_else(usual);
+        Self { options: options.dialect.clone(), references: ReferenceRules::new(options), page_size }
     }
 
     /// What was announced, corrected by what is known better.
@@ -260,7 +261,7 @@ mod tests {
         let dialect = dialect(|options| {
             options.dialect.profile = Profile::Entra;
             options.dialect.member_removals = Some(50);
-            options.page_size = 500;
+            options.page_size = Some(500);
         });
         let rules = dialect.references;
         assert_eq!((rules.chunk, rules.removals, rules.apart, rules.at_creation()), (20, 1, true, 0));

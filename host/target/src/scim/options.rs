@@ -49,8 +49,9 @@ pub struct ScimOptions {
     pub backoff: Duration,
     /// How many references (members) are added or removed by one request.
     pub member_chunk: usize,
-    /// How many resources are asked for in one page of a listing; the service may give fewer.
-    pub page_size: usize,
+    /// How many resources are asked for in one page of a listing, whatever the service announces; it may give fewer.
+    /// None: [`Self::PAGE_SIZE`], or fewer where it announces a smaller largest page.
+    pub page_size: Option<usize>,
     /// How the service is spoken to, beyond what it announces.
     pub dialect: DialectOptions,
 }
@@ -83,6 +84,9 @@ pub struct ClientIdentity {
 }
 
 impl ScimOptions {
+    /// How many resources are asked for in one page of a listing, usually.
+    pub(crate) const PAGE_SIZE: usize = 200;
+
     /// The usual settings for the service at this base.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
@@ -103,7 +107,7 @@ impl ScimOptions {
             patience: Duration::from_secs(600),
             backoff: Duration::from_millis(250),
             member_chunk: 500,
-            page_size: 200,
+            page_size: None,
             dialect: DialectOptions::default(),
         }
     }
@@ -171,7 +175,7 @@ impl ScimOptions {
             ("concurrency", self.concurrency, 256),
             ("max-attempts", usize::try_from(self.max_attempts).unwrap_or(usize::MAX), 100),
             ("member-chunk", self.member_chunk, 100_000),
-            ("page-size", self.page_size, 10_000),
+            ("page-size", self.page_size.unwrap_or(Self::PAGE_SIZE), 10_000),
         ];
         for (name, number, most) in numbers {
             if number == 0 || number > most {

@@ -7,7 +7,7 @@ use crate::{options, page, path, target};
 
 async fn listing_error(script: impl Fn(usize) -> Answer + Send + Sync + 'static) -> String {
     let server = ScriptedServer::scim(move |_, number| script(number)).await;
-    let target = ScimTarget::connect(ScimOptions { page_size: 2, ..options(&server) }).await.unwrap();
+    let target = ScimTarget::connect(ScimOptions { page_size: Some(2), ..options(&server) }).await.unwrap();
     let mut listing = target.list("User");
     let error = loop {
         match listing.next_page().await {
@@ -165,7 +165,7 @@ async fn where_the_start_is_ignored_everything_is_asked_for_at_once() {
         page(5, 1, 0..count.min(5))
     })
     .await;
-    let target = ScimTarget::connect(ScimOptions { page_size: 2, ..options(&server) }).await.unwrap();
+    let target = ScimTarget::connect(ScimOptions { page_size: Some(2), ..options(&server) }).await.unwrap();
     assert_eq!(listed(&target).await.unwrap(), ["0", "1", "2", "3", "4"]);
     assert_eq!(server.seen().len(), 3, "the first page, the first page again, everything");
 }
@@ -199,7 +199,7 @@ async fn a_total_that_counts_the_page_alone_is_noticed() {
             |seen, _| if seen.target.contains("startIndex=1&") { page(2, 1, 0..2) } else { page(1, 3, 2..3) },
         )
         .await;
-    let target = ScimTarget::connect(ScimOptions { page_size: 2, ..options(&server) }).await.unwrap();
+    let target = ScimTarget::connect(ScimOptions { page_size: Some(2), ..options(&server) }).await.unwrap();
     assert!(listed(&target).await.unwrap_err().to_string().contains("counted 2 resources, and more came"));
     // Where that was all, what is behind the end is nothing, the beginning again, or an error.
     for beyond in [page(2, 3, 0..0), page(2, 3, 0..2), Answer::scim(400, "{}")] {
@@ -208,7 +208,7 @@ async fn a_total_that_counts_the_page_alone_is_noticed() {
                 move |seen, _| if seen.target.contains("startIndex=1&") { page(2, 1, 0..2) } else { beyond.clone() },
             )
             .await;
-        let target = ScimTarget::connect(ScimOptions { page_size: 2, ..options(&server) }).await.unwrap();
+        let target = ScimTarget::connect(ScimOptions { page_size: Some(2), ..options(&server) }).await.unwrap();
         assert_eq!(listed(&target).await.unwrap(), ["0", "1"]);
     }
 }
@@ -244,4 +244,15 @@ async fn a_filter_is_tried_once_by_what_is_there() {
         assert!(target.find("User", &path("externalId"), "x9").await.unwrap().is_empty());
     }
     assert_eq!(server.seen().len(), 5, "three questions, a page, and a question that has an answer");
+}
+
+#[tokio::test]
+async fn pages_are_as_large_as_the_service_announces_or_as_they_are_set() {
+    for (page_size, asked) in [(None, "count=100"), (Some(500), "count=500")] {
+        let server = ScriptedServer::scim(|_, _| page(2, 1, 0..2)).await;
+        let target = ScimTarget::connect(ScimOptions { page_size, ..options(&server) }).await.unwrap();
+        assert_eq!(listed(&target).await.unwrap(), ["0", "1"]);
+        let seen = server.seen();
+        assert!(seen.iter().any(|seen| seen.target.contains(asked)), "{seen:?}");
+    }
 }

@@ -16,7 +16,7 @@ async fn tenant(quirks: Quirks) -> Tenant {
 async fn target(tenant: &Tenant, quirks: &[Quirk]) -> ScimTarget {
     connect(&tenant.url(), None, |options| {
         options.member_chunk = 10;
-        options.page_size = 10;
+        options.page_size = Some(10);
         options.dialect.quirks = quirks.iter().copied().collect();
     })
     .await

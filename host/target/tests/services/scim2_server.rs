@@ -13,7 +13,7 @@ fn start(provider: Option<&str>) -> Scim2Server {
 async fn target(server: &Scim2Server) -> ScimTarget {
     connect(&server.url(), Some(TOKEN), |options| {
         options.member_chunk = 10;
-        options.page_size = 10;
+        options.page_size = Some(10);
     })
     .await
 }

@@ -20,7 +20,7 @@ async fn tenant() -> Tenant {
 async fn small(tenant: &Tenant) -> ScimTarget {
     connect(&tenant.url(), Some(TOKEN), |options| {
         options.member_chunk = 10;
-        options.page_size = 10;
+        options.page_size = Some(10);
         options.backoff = Duration::from_millis(2);
     })
     .await
