@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn only_what_was_wrapped_for_the_key_is_taken_up() {
         let engine = Engine::default();
-        let code = Component::new(&engine, "(component)").unwrap().serialize().unwrap();
+        let code = Component::new(&engine, wat::parse_str("(component)").unwrap()).unwrap().serialize().unwrap();
         let key = Hash::of(b"component and engine");
         let artefact = wrap(key, &code);
         assert!(take_up(&engine, key, &artefact).is_some());

@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     fn compiled(engine: &Engine) -> Component {
-        Component::new(engine, "(component)").unwrap()
+        Component::new(engine, wat::parse_str("(component)").unwrap()).unwrap()
     }
 
     fn files(folder: &Path) -> Vec<PathBuf> {

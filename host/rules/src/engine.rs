@@ -79,6 +79,8 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
             .total_tables(INSTANCES * 4)
             .max_memory_size(limits.most_memory())
             .max_memories_per_component(MEMORIES)
+            .max_memories_per_module(MEMORIES)
+            .max_tables_per_module(TABLES)
             .max_tables_per_component(TABLES)
             .max_core_instances_per_component(64)
             .table_elements(limits.most_elements())

@@ -3,6 +3,7 @@
 
 use wasmparser::{Parser, Payload, TableInit};
 
+use crate::engine::{MEMORIES, TABLES};
 use crate::options::Limits;
 
 /// Core modules and components within the component; interpreters come with some thirty.
@@ -25,7 +26,9 @@ struct Extent {
     depth: usize,
     functions: u64,
     custom: usize,
+    memories: u64,
     memory: u64,
+    tables: u64,
     elements: u64,
     items: u64,
 }
@@ -73,6 +76,8 @@ impl Extent {
                 within(self.custom as u64, CUSTOM_OCTETS as u64, "octets of custom sections", advice)?;
             }
             Payload::MemorySection(section) => {
+                self.memories += u64::from(section.count());
+                within(self.memories, MEMORIES.into(), "memories", "make it of fewer modules")?;
                 for memory in section.clone().into_iter().flatten() {
                     let page = 1_u64 << memory.page_size_log2.unwrap_or(16);
                     self.memory = self.memory.saturating_add(memory.initial.saturating_mul(page));
@@ -81,6 +86,8 @@ impl Extent {
                 within(self.memory, limits.memory as u64, "octets of memory at its start", advice)?;
             }
             Payload::TableSection(section) => {
+                self.tables += u64::from(section.count());
+                within(self.tables, TABLES.into(), "tables", "make it of fewer modules")?;
                 for table in section.clone().into_iter().flatten() {
                     self.elements = self.elements.saturating_add(table.ty.initial);
                     self.items += u64::from(matches!(table.init, TableInit::Expr(_)));

@@ -141,6 +141,25 @@ mod tests {
     }
 
     #[test]
+    fn a_component_that_makes_handles_without_end_is_stopped() {
+        let hoard = r#"(component
+            (type $thing (resource (rep i32)))
+            (core func $new (canon resource.new $thing))
+            (core module $m
+                (import "" "new" (func $new (param i32) (result i32)))
+                (func $hoard (loop $again (drop (call $new (i32.const 1))) (br $again)))
+                (start $hoard))
+            (core instance (instantiate $m (with "" (instance (export "new" (func $new)))))))"#;
+        let engine = wasmtime::Engine::default();
+        let component = wasmtime::component::Component::new(&engine, wat::parse_str(hoard).unwrap()).unwrap();
+        let mut store = wasmtime::Store::new(&engine, State::new(&Limits::default()));
+        store.set_max_component_handles(100);
+        let started = wasmtime::component::Linker::new(&engine).instantiate(&mut store, &component);
+        let fault = crate::fault::Fault::from_engine(&started.err().unwrap(), None);
+        assert_eq!(fault.detail(), "it holds more handles than it may have");
+    }
+
+    #[test]
     fn a_line_cannot_reach_the_terminal_it_is_shown_on() {
         let mut state = State::new(&Limits::default());
         state.say(log::Level::Info, None, "red: \u{1b}[31m, two\nlines".to_owned(), false);

@@ -8,6 +8,8 @@
     reason = "helpers of tests, not all used by each"
 )]
 
+pub mod made;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
