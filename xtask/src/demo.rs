@@ -16,7 +16,7 @@ pub fn run(progress: &mut Progress, once: bool, args: &[String]) -> Result<()> {
     // dependencies once more.
     progress
         .step("build of the program", || process::run(workspace::cargo().args(["build", "--workspace", "--bins"])))?;
-    let metadata = workspace::metadata(&workspace::root().join("Cargo.toml"))?;
+    let metadata = provisor_plugin_build::metadata(&workspace::root().join("Cargo.toml"))?;
     let target = metadata["target_directory"].as_str().context("cargo does not say where its target folder is")?;
     let program = Path::new(target).join("debug/provisor");
     let mut provisor = Command::new(&program);

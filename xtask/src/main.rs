@@ -1,11 +1,10 @@
 //! `cargo xtask`: sets up a fresh machine, builds the plugins, and runs the demo, the tests and the checks.
 
 mod bench;
+mod c;
 mod ci;
 mod demo;
-mod guest;
 mod plugins;
-mod process;
 mod progress;
 mod setup;
 mod test;
@@ -15,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use provisor_plugin_build::process;
 
 use crate::progress::{Progress, say};
 

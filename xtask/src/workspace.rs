@@ -1,14 +1,7 @@
 //! Where things are: the root of the workspace, the folders below target, and the cargo that started this chore.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
-
-use anyhow::{Context, Result};
-use serde_json::Value;
-
-use crate::process;
 
 /// The root of the workspace. It was compiled in: xtask is always run from the checkout that it was built in.
 pub fn root() -> &'static Path {
@@ -22,17 +15,7 @@ pub fn target(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
-/// The cargo that runs this chore, so that what it starts uses the same toolchain.
+/// The cargo that runs this chore, in the root of the workspace.
 pub fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.current_dir(root());
-    command
-}
-
-/// What `cargo metadata` says of the workspace that a manifest belongs to, without its dependencies.
-pub fn metadata(manifest: &Path) -> Result<Value> {
-    let mut command = cargo();
-    command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
-    let text = process::quietly(&mut command, Duration::from_secs(120))?;
-    serde_json::from_str(&text).context("cannot read the answer of cargo metadata")
+    provisor_plugin_build::cargo(root())
 }

@@ -12,6 +12,9 @@ use anyhow::{Context, Result, bail};
 const QUOTED: usize = 4000;
 
 /// Runs a program with its output shown, and fails when it does.
+///
+/// # Errors
+/// When it cannot be started, or ends with a failure.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", describe(command)))?;
     if !status.success() {
@@ -21,6 +24,9 @@ pub fn run(command: &mut Command) -> Result<()> {
 }
 
 /// Runs a program without input, its output hidden unless it fails, for at most `limit`. Returns its standard output.
+///
+/// # Errors
+/// When it cannot be started, takes longer, or ends with a failure: the end of what it wrote is in the error.
 pub fn quietly(command: &mut Command, limit: Duration) -> Result<String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let name = describe(command);

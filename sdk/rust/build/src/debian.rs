@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::rustup;
-use crate::progress::say;
-use crate::{process, workspace};
+use crate::{process, rustup};
 
 /// How long the download of some 140 MB may take.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
@@ -29,15 +27,14 @@ pub struct Compiler {
 
 impl Compiler {
     /// Uses the compiler that an earlier run unpacked, or downloads and unpacks one.
-    pub fn ensure() -> Result<Self> {
+    pub fn ensure(folder: &Path, say: &dyn Fn(&str)) -> Result<Self> {
         let linker = rustup::sysroot()?.join("lib/rustlib").join(rustup::host()?).join("bin/rust-lld");
         if !linker.is_file() {
             bail!("the active toolchain has no rust-lld ({}), which links the guests", linker.display());
         }
-        let folder = workspace::target("guest-toolchain");
-        let compiler = Self { folder, linker };
+        let compiler = Self { folder: folder.to_owned(), linker };
         if !compiler.wrapper().is_file() {
-            compiler.install()?;
+            compiler.install(say)?;
         }
         process::quietly(Command::new(compiler.wrapper()).arg("-vV"), COMMAND_LIMIT).with_context(|| {
             format!("Debian's compiler does not run; remove {} and try again", compiler.folder.display())
@@ -63,7 +60,7 @@ impl Compiler {
         self.folder.join("rustc")
     }
 
-    fn install(&self) -> Result<()> {
+    fn install(&self, say: &dyn Fn(&str)) -> Result<()> {
         let unfinished = self.folder.with_extension("unfinished");
         remove_folder(&unfinished)?;
         remove_folder(&self.folder)?;
@@ -71,7 +68,7 @@ impl Compiler {
         fs::create_dir_all(&archives).with_context(|| format!("cannot create {}", archives.display()))?;
 
         let packages = packages()?;
-        say(format_args!("    downloading {} (some 140 MB)", packages.join(", ")));
+        say(&format!("downloading {} (some 140 MB)", packages.join(", ")));
         let mut download = Command::new("apt-get");
         download.arg("download").args(&packages).current_dir(&archives);
         process::quietly(&mut download, DOWNLOAD_LIMIT).context(
