@@ -20,8 +20,22 @@ wit_bindgen::generate!({
     path: "wit",
     generate_all,
     generate_unused_types: true,
-    additional_derives: [Clone],
+    additional_derives: [Clone, PartialEq],
 });
+
+/// The interface as text: only the first file names the package, so that the files in a row are one document.
+pub const INTERFACE: &str = concat!(
+    include_str!("../wit/types.wit"),
+    include_str!("../wit/lifecycle.wit"),
+    include_str!("../wit/filter.wit"),
+    include_str!("../wit/mapping.wit"),
+    include_str!("../wit/write-back.wit"),
+    include_str!("../wit/log.wit"),
+    include_str!("../wit/worlds.wit"),
+);
+
+/// Its version. A draft matches exactly.
+pub const INTERFACE_VERSION: &str = "0.1.0-draft.2";
 
 pub use provisor::rules::log::{Level, emit};
 pub use provisor::rules::types::{

@@ -57,7 +57,9 @@ pub use provisor_sdk_macros::bindings as __bindings;
 #[doc(hidden)]
 pub use wit_bindgen as __wit_bindgen;
 
-pub use bindings::{Reason, Value};
+#[doc(hidden)]
+pub use bindings::INTERFACE;
+pub use bindings::{INTERFACE_VERSION, Reason, Value};
 pub use contract::{
     Binaries, Binary, Boolean, Built, CycleTime, Decimal, FilterContract, Handle, Integer, Integers, MappingContract,
     Target, Text, Texts, Unsent,

@@ -56,7 +56,7 @@ pub trait Filter: Sized {
 pub struct NoConfig {}
 
 /// Why a mapping makes no resource of an entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// The entry is not to be provisioned.
     Exclude(Reason),
@@ -75,7 +75,7 @@ pub fn fail(code: &str, detail: impl Into<String>) -> Refusal {
 }
 
 /// What a filter says of an entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// It is in scope, as far as this filter goes.
     Keep,

@@ -30,7 +30,7 @@ use crate::runtime::{ConfiguredFilter, ConfiguredMapping};
 use crate::{Filter, Mapping, Refusal, Verdict};
 
 /// An entry, by names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     attributes: Vec<(String, Vec<Vec<u8>>)>,
 }
@@ -62,7 +62,13 @@ impl Entry {
         self
     }
 
-    fn values(&self, name: &str) -> &[Vec<u8>] {
+    /// The names with their values, as they were given; `dn`, `anchor` and `object-class` among them.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &[Vec<u8>])> {
+        self.attributes.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
+    }
+
+    /// The values of an attribute, lowest by octets first; empty where it is absent.
+    pub fn values(&self, name: &str) -> &[Vec<u8>] {
         let found = self.attributes.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map_or(&[], |(_, values)| values.as_slice())
     }
@@ -112,7 +118,7 @@ pub fn filter<F: Filter>(config: &Json) -> Result<FilterTest<F>, String> {
 }
 
 /// What a mapping answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// What is set by path, as JSON (`null`: taken away), or why nothing is. A reference reads `{"reference": DN}`,
     /// references `{"references": [DN]}`, candidates `{"first-unique": [..]}`.
@@ -220,6 +226,8 @@ fn shown(value: &TargetValue, entry: &Entry, reads: &[Read]) -> Json {
             let mut all = values(place).iter().map(|value| sourced(value, shape));
             match shape {
                 Shape::Texts | Shape::Binaries | Shape::Integers => list(all.collect()),
+                // What did not cross may be one or several.
+                Shape::Unsent if all.len() > 1 => list(all.collect()),
                 _ => all.next().unwrap_or(Json::Null),
             }
         }
@@ -249,6 +257,7 @@ fn sourced(octets: &[u8], shape: Shape) -> Json {
     let text = String::from_utf8_lossy(octets);
     match shape {
         Shape::Binary | Shape::Binaries => json!(octets),
+        Shape::Unsent if std::str::from_utf8(octets).is_err() => json!(octets),
         Shape::Boolean => json!(text == "TRUE"),
         Shape::Integer | Shape::Integers => text.parse::<i64>().map_or(Json::Null, |number| json!(number)),
         Shape::Decimal => text.parse::<f64>().map_or(Json::Null, |number| json!(number)),

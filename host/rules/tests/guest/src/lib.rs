@@ -2,6 +2,7 @@
 //!
 //! It maps `user` entries to `User` resources named after their uid, and drops one entry as a filter where it is told to.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Mutex;
 
 use provisor_sdk::prelude::*;
@@ -63,6 +64,10 @@ pub enum Fault {
     Twice,
     /// An error for the whole batch.
     Error,
+    /// No fault that shows: another answer to the same question.
+    Remembers,
+    /// Nor this one: an answer that depends on the entry before.
+    Compares,
 }
 
 /// The filter half.
@@ -143,7 +148,7 @@ impl Mapping for Misbehave {
         }
         resource.set(self.user_name, format!("{uid}{}", self.config.suffix));
         if self.config.only.as_deref().is_none_or(|only| only == uid) {
-            self.misbehave(resource);
+            self.misbehave(uid, resource);
         }
         Ok(())
     }
@@ -157,8 +162,13 @@ impl Mapping for Misbehave {
     }
 }
 
+thread_local! {
+    static CALLS: Cell<u32> = const { Cell::new(0) };
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 impl Misbehave {
-    fn misbehave(&self, resource: &mut Resource) {
+    fn misbehave(&self, uid: &str, resource: &mut Resource) {
         match self.config.fault {
             // Those of the whole answer are made in the glue.
             Fault::None
@@ -185,6 +195,11 @@ impl Misbehave {
             Fault::Oversize => resource.set(self.user_name, "x".repeat(8 << 20)),
             Fault::Chatter => (0..1000).for_each(|line| log::info(&format!("line {line}"))),
             Fault::NotANumber => resource.set(self.user_name, f64::NAN),
+            Fault::Remembers => resource.set(self.user_name, format!("{uid}{}", CALLS.replace(CALLS.get() + 1))),
+            Fault::Compares => {
+                let last = LAST.replace(uid.to_owned());
+                resource.set(self.user_name, if last == uid { last } else { format!("{last}{uid}") });
+            }
         }
     }
 }
