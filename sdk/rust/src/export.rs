@@ -1,17 +1,35 @@
-//! The macros that make a component of a rule. Natively they expand to nothing.
+//! The macros that make a component of a rule. Natively they only check that it is one.
 
-/// Exports a [`crate::Mapping`] as a plugin.
+/// Exports a [`crate::Mapping`] as a plugin: once in a crate, where its library begins or ends.
+///
+/// ```
+/// # use provisor_sdk::prelude::*;
+/// # struct Title(Text, Target);
+/// # impl Mapping for Title {
+/// #     type Config = NoConfig;
+/// #     fn configure(_: NoConfig, contract: &mut MappingContract) -> Result<Self, String> {
+/// #         Ok(Self(contract.text("title"), contract.write("title")))
+/// #     }
+/// #     fn map(&self, _: &Entry, _: &mut Resource) -> Result<(), Refusal> { Ok(()) }
+/// # }
+/// provisor_sdk::export_mapping!(Title);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export_mapping {
     ($mapping:ty) => {
+        $crate::__check!($crate::Mapping, $mapping);
+        $crate::__once!();
         $crate::__export!("mapping-plugin", $crate::Mapping, $mapping, { mapping: $mapping });
     };
 }
 
-/// Exports a [`crate::Filter`] as a plugin.
+/// Exports a [`crate::Filter`] as a plugin: once in a crate, where its library begins or ends.
 #[macro_export]
 macro_rules! export_filter {
     ($filter:ty) => {
+        $crate::__check!($crate::Filter, $filter);
+        $crate::__once!();
         $crate::__export!("filter-plugin", $crate::Filter, $filter, { filter: $filter });
     };
 }
@@ -21,7 +39,33 @@ macro_rules! export_filter {
 #[macro_export]
 macro_rules! export_filter_and_mapping {
     ($filter:ty, $mapping:ty) => {
+        $crate::__check!($crate::Filter, $filter);
+        $crate::__check!($crate::Mapping, $mapping);
+        $crate::__once!();
         $crate::__export!("filter-and-mapping-plugin", $crate::Mapping, $mapping, { filter: $filter, mapping: $mapping });
+    };
+}
+
+/// Refuses what is exported as something that it is not, in native builds too.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __check {
+    ($trait:path, $rule:ty) => {
+        const _: () = {
+            const fn is<R: $trait>() {}
+            is::<$rule>()
+        };
+    };
+}
+
+/// Refuses a second plugin in the same crate by a name that says so.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __once {
+    () => {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code)]
+        struct this_crate_exports_a_plugin_already;
     };
 }
 

@@ -65,8 +65,8 @@ pub use contract::{
     Target, Text, Texts, Unsent,
 };
 pub use entry::Entry;
-pub use resource::{Resource, Row};
-pub use rule::{Filter, Mapping, NoConfig, Refusal, Verdict, exclude, fail};
+pub use resource::{IntoValue, Resource, Row};
+pub use rule::{Filter, Mapping, NoConfig, Refusal, Settings, Verdict, exclude, fail};
 
 /// All that a rule needs, for one `use`.
 pub mod prelude {

@@ -5,6 +5,24 @@ use crate::contract::private::Place;
 use crate::entry::{Batch, as_boolean, as_text};
 use crate::{Boolean, Built, Handle, Target, Text, Texts, Unsent};
 
+/// What an attribute can be set to.
+#[diagnostic::on_unimplemented(
+    message = "a rule cannot set an attribute to `{Self}`",
+    label = "no value of an attribute",
+    note = "attributes hold texts, octets, truth values, whole and decimal numbers: `&str`, `String`, `Vec<u8>`, `bool`, `i64`, `f64`"
+)]
+pub trait IntoValue {
+    /// The value.
+    fn into_value(self) -> Value;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<Value>> IntoValue for T {
+    fn into_value(self) -> Value {
+        self.into()
+    }
+}
+
 /// No edit of this target yet.
 const NONE: u32 = u32::MAX;
 
@@ -29,13 +47,13 @@ impl<'a> Resource<'a> {
     }
 
     /// Sets one value.
-    pub fn set(&mut self, target: Target, value: impl Into<Value>) {
-        self.put(target, TargetValue::Plain(value.into()));
+    pub fn set(&mut self, target: Target, value: impl IntoValue) {
+        self.put(target, TargetValue::Plain(value.into_value()));
     }
 
     /// Sets the values of a multi-valued attribute; none takes it away.
-    pub fn set_all<V: Into<Value>>(&mut self, target: Target, values: impl IntoIterator<Item = V>) {
-        self.put(target, TargetValue::Values(values.into_iter().map(Into::into).collect()));
+    pub fn set_all<V: IntoValue>(&mut self, target: Target, values: impl IntoIterator<Item = V>) {
+        self.put(target, TargetValue::Values(values.into_iter().map(IntoValue::into_value).collect()));
     }
 
     /// Sets the rows of a complex multi-valued attribute; none takes it away.
@@ -122,8 +140,8 @@ impl Row {
 
     /// The row with this part added.
     #[must_use]
-    pub fn with(mut self, sub_attribute: &str, value: impl Into<Value>) -> Self {
-        self.0.push(Cell { sub_attribute: sub_attribute.to_owned(), value: value.into() });
+    pub fn with(mut self, sub_attribute: &str, value: impl IntoValue) -> Self {
+        self.0.push(Cell { sub_attribute: sub_attribute.to_owned(), value: value.into_value() });
         self
     }
 }

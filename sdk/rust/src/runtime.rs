@@ -2,7 +2,7 @@
 
 use crate::bindings::{Edit, Manifest, Values};
 use crate::entry::Batch;
-use crate::{Entry, Filter, FilterContract, Mapping, MappingContract, Refusal, Resource, Verdict};
+use crate::{Entry, Filter, FilterContract, Mapping, MappingContract, Refusal, Resource, Settings, Verdict};
 
 /// What the host hears of one entry from a mapping.
 pub struct MappingAnswer {
@@ -35,17 +35,33 @@ pub struct ConfiguredFilter<F> {
 /// Parses the configuration document into a rule's settings.
 ///
 /// # Errors
-/// When the document does not fit.
+/// When the document does not fit: where, and what it should be.
 pub fn settings<C: serde::de::DeserializeOwned>(document: &str) -> Result<C, String> {
-    serde_json::from_str(document).map_err(|error| format!("the configuration does not fit: {error}"))
+    let mut parser = serde_json::Deserializer::from_str(document);
+    let unfit = |place: &str, error: &serde_json::Error| {
+        let told = error.to_string();
+        // The document is the host's own rendering, on one line: only the place in it means anything to the operator.
+        let told = told.rsplit_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+        format!("config{place}: {told}")
+    };
+    let settings = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let place = match error.path().to_string() {
+            root if root == "." => String::new(),
+            list if list.starts_with('[') => list,
+            field => format!(".{field}"),
+        };
+        unfit(&place, error.inner())
+    })?;
+    parser.end().map_err(|error| unfit("", &error))?;
+    Ok(settings)
 }
 
 /// The manifest of a plugin whose settings are of type `C`.
-pub fn manifest<C: schemars::JsonSchema>(name: &str, version: &str, description: &str) -> Manifest {
+pub fn manifest<C: Settings>(name: &str, version: &str, description: &str) -> Manifest {
     Manifest {
         name: name.strip_prefix("provisor-plugin-").unwrap_or(name).to_owned(),
         version: version.to_owned(),
-        configuration_schema: schemars::schema_for!(C).to_value().to_string(),
+        configuration_schema: C::schema(),
         annotations: vec![("description".to_owned(), description.to_owned())],
     }
 }
@@ -67,7 +83,7 @@ impl<M: Mapping> ConfiguredMapping<M> {
     /// When the settings do not fit or make no sense.
     pub fn new(document: &str) -> Result<Self, String> {
         let mut contract = MappingContract::default();
-        let rule = M::configure(settings(document)?, &mut contract)?;
+        let rule = M::configure(Settings::from_document(document)?, &mut contract)?;
         Ok(Self { rule, contract })
     }
 
@@ -107,7 +123,7 @@ impl<F: Filter> ConfiguredFilter<F> {
     /// When the settings do not fit or make no sense.
     pub fn new(document: &str) -> Result<Self, String> {
         let mut contract = FilterContract::default();
-        let rule = F::configure(settings(document)?, &mut contract)?;
+        let rule = F::configure(Settings::from_document(document)?, &mut contract)?;
         Ok(Self { rule, contract })
     }
 

@@ -47,13 +47,20 @@ struct Everything {
 #[serde(deny_unknown_fields)]
 struct Settings {
     prefix: String,
+    #[serde(default)]
+    rows: Vec<SizedRow>,
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+struct SizedRow {
+    size: u8,
 }
 
 impl Mapping for Everything {
     type Config = Settings;
 
     fn configure(config: Settings, contract: &mut MappingContract) -> Result<Self, String> {
-        if config.prefix.is_empty() {
+        if config.prefix.is_empty() || config.rows.iter().any(|row| row.size == 0) {
             return Err("prefix is empty".to_owned());
         }
         let targets = ["title", "groups", "photos", "ratio", "active", "key", "nickName", "userName"];
@@ -124,7 +131,11 @@ fn an_entry_without_values_is_read_as_none() {
 #[test]
 fn a_configuration_that_does_not_fit_or_is_refused_is_an_error() {
     let error = |config| testing::mapping::<Everything>(&config).err().unwrap();
-    assert!(error(json!({})).contains("missing field `prefix`"));
-    assert!(error(json!({ "prefix": "x", "other": 1 })).contains("unknown field `other`"));
+    assert_eq!(error(json!({})), "config: missing field `prefix`");
+    assert!(error(json!({ "prefix": "x", "other": 1 })).starts_with("config.other: unknown field `other`"));
+    assert_eq!(
+        error(json!({ "prefix": "x", "rows": [{ "size": 1 }, { "size": "a" }] })),
+        "config.rows[1].size: invalid type: string \"a\", expected u8"
+    );
     assert_eq!(error(json!({ "prefix": "" })), "prefix is empty");
 }
