@@ -1,6 +1,6 @@
 //! Entries: which are to be evaluated, and how one is found.
 
-use provisor_model::{DnKey, Entry, SourceId};
+use provisor_model::{Anchor, DnKey, Entry, SourceId};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::links::{self, LINK_COLUMNS};
@@ -123,6 +123,24 @@ impl Space {
         Ok(self.entries("e.id = ?1", [key.0])?.into_iter().next())
     }
 
+    /// The source id of an entry, in the form it is stored in.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn source_id(&self, key: EntryKey) -> Result<Option<Vec<u8>>, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT source_id FROM entry WHERE id = ?1")?;
+        Ok(statement.query_row([key.0], |row| row.get(0)).optional()?)
+    }
+
+    /// The highest number of an entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn last_key(&self) -> Result<EntryKey, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT coalesce(max(id), 0) FROM entry")?;
+        Ok(statement.query_row([], |row| row.get(0).map(EntryKey))?)
+    }
+
     /// One entry by its source id.
     ///
     /// # Errors
@@ -139,15 +157,15 @@ impl Space {
         Ok(self.entries("e.dn_key = ?1 AND e.gone = 0", [dn.octets()])?.into_iter().next())
     }
 
-    /// Whether another entry of the source has the anchor of this one.
+    /// Whether another entry of the source has the anchor of this one: its name.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn anchor_rival(&self, key: EntryKey, entry: &Entry) -> Result<Option<String>, SpaceError> {
+    pub fn anchor_rival(&self, key: EntryKey, anchor: &Anchor) -> Result<Option<String>, SpaceError> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT dn FROM entry WHERE anchor = ?1 AND id <> ?2 AND gone = 0 LIMIT 1")?;
-        Ok(statement.query_row(params![entry.anchor.to_storage(), key.0], |row| row.get(0)).optional()?)
+        Ok(statement.query_row(params![anchor.to_storage(), key.0], |row| row.get(0)).optional()?)
     }
 
     /// Notes that an entry was evaluated, what was decided where it is not simply provisioned, and until when that holds
@@ -163,6 +181,20 @@ impl Space {
         valid_until: Option<i64>,
     ) -> Result<(), SpaceError> {
         self.connection.prepare_cached("DELETE FROM dirty WHERE source_id = ?1")?.execute([source_id.to_storage()])?;
+        self.note_decision(key, decision, valid_until)
+    }
+
+    /// Notes what was decided of an entry, where it is not simply provisioned, and until when that holds (seconds since
+    /// 1970).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn note_decision(
+        &mut self,
+        key: EntryKey,
+        decision: Option<&str>,
+        valid_until: Option<i64>,
+    ) -> Result<(), SpaceError> {
         if decision.is_none() && valid_until.is_none() {
             self.connection.prepare_cached("DELETE FROM decided WHERE entry_id = ?1")?.execute([key.0])?;
         } else {
@@ -240,6 +272,19 @@ impl Space {
     pub fn dirty_count(&self) -> Result<u64, SpaceError> {
         let mut statement = self.connection.prepare_cached("SELECT count(*) FROM dirty")?;
         Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// How many of the entries that wait for their evaluation have no link; no more than `most` are counted.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn unlinked_dirty(&self, most: u64) -> Result<u64, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM dirty t LEFT JOIN link l ON l.entry_id = t.entry_id \
+             WHERE l.entry_id IS NULL LIMIT ?1)",
+        )?;
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        Ok(statement.query_row([limit], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Forgets an entry that is gone, with everything that hangs on it.

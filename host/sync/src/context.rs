@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use provisor_model::{DnKey, Reason, TargetPath};
+use provisor_model::{DnKey, OperationKind, Reason, TargetPath};
 use provisor_rules::Chain;
 use provisor_space::CycleNumber;
 
@@ -54,7 +54,7 @@ pub(crate) struct Tally {
     pub failed: u64,
     pub operations: BTreeMap<String, u64>,
     /// Of a preview: operations that would be carried out, by kind.
-    pub planned: BTreeMap<String, u64>,
+    pub planned: BTreeMap<OperationKind, u64>,
     /// Of a preview: how many resources each attribute would change of.
     pub attributes: BTreeMap<TargetPath, u64>,
     /// Of a preview: requests that would write.
@@ -108,6 +108,13 @@ impl Tally {
             for (key, count) in theirs {
                 *mine.entry(key).or_default() += count;
             }
+        }
+        self.writes += other.writes;
+        for (operation, count) in other.planned {
+            *self.planned.entry(operation).or_default() += count;
+        }
+        for (path, count) in other.attributes {
+            *self.attributes.entry(path).or_default() += count;
         }
         let room = NAMED_FAILURES.saturating_sub(self.failures.len());
         self.failures.extend(other.failures.into_iter().take(room));

@@ -1,6 +1,6 @@
 //! What is to be done for one evaluated entry: its operation, or nothing.
 
-use provisor_model::{Change, LeavingAction, OperationKind, Plain, Reason, TargetValue, attribute_changes};
+use provisor_model::{Anchor, Change, LeavingAction, OperationKind, Plain, Reason, TargetValue, attribute_changes};
 use provisor_rules::Outcome;
 use provisor_space::{Link, LinkState, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
@@ -42,20 +42,12 @@ pub(crate) fn decide(
             "gone".to_owned()
         }
         Verdict::OutsideScope => out_of_scope(space, context, stored, scope::outside(&context.configuration), tally)?,
-        Verdict::Excluded => {
-            let reason = Reason::new("outside-filter", "The entry does not meet the filter of the source any more.");
-            out_of_scope(space, context, stored, reason, tally)?
-        }
+        Verdict::Excluded => out_of_scope(space, context, stored, excluded(), tally)?,
         Verdict::Decided(Outcome::OutOfScope { plugin, reason }) => {
-            let detail = match plugin {
-                Some(plugin) => format!("{plugin}: {}", reason.detail),
-                None => reason.detail,
-            };
-            out_of_scope(space, context, stored, Reason::new(reason.code, detail), tally)?
+            out_of_scope(space, context, stored, left_out(plugin, reason), tally)?
         }
         Verdict::Decided(Outcome::Held { plugin, version, reason }) => {
-            let reason = Reason::new(reason.code, format!("{plugin} {version}: {}", reason.detail));
-            hold(space, context, stored, &reason, Retry::NextCycle, tally)?
+            hold(space, context, stored, &held_by(&plugin, &version, reason), Retry::NextCycle, tally)?
         }
         Verdict::Decided(Outcome::Provision(draft)) => {
             if let Some(reason) = shared_anchor(space, stored)? {
@@ -69,12 +61,37 @@ pub(crate) fn decide(
             }
         }
     };
-    Ok(space.evaluated(
-        stored.key,
-        &stored.entry.source_id,
-        (decision != PROVISIONED).then_some(decision.as_str()),
-        valid_until,
-    )?)
+    let told = (decision != PROVISIONED).then_some(decision.as_str());
+    if context.preview {
+        // Nothing was done about it: it is evaluated again by the next cycle.
+        return Ok(space.note_decision(stored.key, told, valid_until)?);
+    }
+    Ok(space.evaluated(stored.key, &stored.entry.source_id, told, valid_until)?)
+}
+
+/// Why an entry is left out that a source's filter does not let through any more.
+pub(crate) fn excluded() -> Reason {
+    Reason::new("outside-filter", "The entry does not meet the filter of the source any more.")
+}
+
+/// Why rules leave an entry out; no plugin is named where none claims it.
+pub(crate) fn left_out(plugin: Option<String>, reason: Reason) -> Reason {
+    let detail = match plugin {
+        Some(plugin) => format!("{plugin}: {}", reason.detail),
+        None => reason.detail,
+    };
+    Reason::new(reason.code, detail)
+}
+
+/// Why a plugin holds an entry.
+pub(crate) fn held_by(plugin: &str, version: &str, reason: Reason) -> Reason {
+    Reason::new(reason.code, format!("{plugin} {version}: {}", reason.detail))
+}
+
+/// Why an entry is held that has its anchor in common with another, which is named.
+pub(crate) fn anchor_is_shared(anchor: &Anchor, rival: &str) -> Reason {
+    let detail = format!("The anchor {anchor} is also that of {rival}. Give each entry an anchor of its own.");
+    Reason::new("anchor-shared", detail)
 }
 
 /// Holds an entry: nothing of it is exported, and it is evaluated again, in the next cycle or, where that costs requests,
@@ -102,11 +119,7 @@ pub(crate) fn hold(
 /// Whether another entry of the source has the same anchor.
 fn shared_anchor(space: &Space, stored: &StoredEntry) -> Result<Option<Reason>, SyncError> {
     let entry = &stored.entry;
-    Ok(space.anchor_rival(stored.key, entry)?.map(|rival| {
-        let detail =
-            format!("The anchor {} is also that of {rival}. Give each entry an anchor of its own.", entry.anchor);
-        Reason::new("anchor-shared", detail)
-    }))
+    Ok(space.anchor_rival(stored.key, &entry.anchor)?.map(|rival| anchor_is_shared(&entry.anchor, &rival)))
 }
 
 /// Why the resource that is linked cannot be this entry's any more. The entry is held while the resource is there.
@@ -303,7 +316,8 @@ fn put(
     Ok(space.put_plan(&planned, &stored.entry.source_id, state)?)
 }
 
-fn leaving_operation(action: LeavingAction) -> OperationKind {
+/// What is done to a resource whose entry left.
+pub(crate) fn leaving_operation(action: LeavingAction) -> OperationKind {
     match action {
         LeavingAction::Delete => OperationKind::Delete,
         LeavingAction::Disable => OperationKind::Disable,

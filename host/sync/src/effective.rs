@@ -6,14 +6,17 @@ use provisor_model::{AttributeChange, Change, ResourceId, SourceId, TargetPath, 
 use provisor_space::{ReferenceTarget, Space, Waiting};
 
 use crate::SyncError;
+use crate::foresight::Prospects;
 
 /// Which references count as there. Never those whose target is planned to leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+#[derive(Clone, Copy)]
+pub(crate) enum Reach<'a> {
     /// Those that can be sent now: their target has a resource, or the resource refers to it already.
     Now,
     /// Also those whose target will have a resource by the plan.
     Planned,
+    /// The same, in a preview, which stores no plan.
+    Foreseen(&'a Prospects),
 }
 
 /// What is desired, without the references that cannot be had, and those that therefore wait.
@@ -30,7 +33,7 @@ pub(crate) fn effective(
     space: &Space,
     desired: &BTreeMap<TargetPath, TargetValue<SourceId>>,
     baseline: &BTreeMap<TargetPath, TargetValue<SourceId>>,
-    reach: Reach,
+    reach: Reach<'_>,
 ) -> Result<Effective, SyncError> {
     let mut result = Effective::default();
     for (path, value) in desired {
@@ -76,7 +79,7 @@ struct Reference<'a> {
 fn reachable(
     space: &Space,
     reference: &Reference<'_>,
-    reach: Reach,
+    reach: Reach<'_>,
     result: &mut Effective,
 ) -> Result<bool, SyncError> {
     let Some(ReferenceTarget { key, resource_id, provisioned }) = space.reference_target(reference.id)? else {
@@ -92,6 +95,7 @@ fn reachable(
     Ok(match reach {
         Reach::Now => now,
         Reach::Planned => provisioned,
+        Reach::Foreseen(prospects) => prospects.ask(space, key)?,
     })
 }
 

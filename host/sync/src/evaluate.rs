@@ -68,12 +68,12 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
 }
 
 /// Which of these entries are within the scope, in order.
-fn within_scope(space: &Space, context: &Context, page: &[StoredEntry]) -> Result<Vec<bool>, SyncError> {
-    page.iter().map(|stored| Ok(stored.gone || stored.excluded || scope::is_within(space, context, stored)?)).collect()
+pub(crate) fn within_scope(space: &Space, context: &Context, page: &[StoredEntry]) -> Result<Vec<bool>, SyncError> {
+    page.iter().map(|stored| Ok(stored.gone || stored.excluded || scope::has_within(space, context, stored)?)).collect()
 }
 
 /// What scope and rules say of these entries, in order, and until when that holds.
-fn verdicts(
+pub(crate) fn verdicts(
     evaluators: &mut [Evaluator],
     page: &[StoredEntry],
     in_scope: &[bool],

@@ -6,7 +6,7 @@ use provisor_model::{
     AttributeChange, Change, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue, attribute_changes,
     fold_case,
 };
-use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
+use provisor_space::{EntryKey, PlanPlace, PlanRow, PlanState, Planned, PlannedBody, Retry, Sent, Space, StoredEntry};
 
 use provisor_target::RequestCosts;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::decide::hold;
 use crate::effective::{Reach, effective};
+use crate::foresight::{Lowest, Prospects};
 use crate::matching::resolve_references;
 use crate::preview::changes_of;
 use crate::watch::Step;
@@ -27,11 +28,11 @@ pub(crate) fn finalise(
     space: &mut Space,
     context: &Context,
     facts: &TargetFacts,
+    mut foreseen: Option<Foreseen<'_>>,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
     let mut after: Option<PlanPlace> = None;
     let mut done = 0;
-    let costs = context.preview.then(|| context.configuration.request_costs());
     loop {
         let page = space.plan_rows(PlanState::Candidate, after.as_ref(), PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -40,7 +41,7 @@ pub(crate) fn finalise(
         context.watch.report(Step::Plan, done, None);
         space.atomically(|space| -> Result<(), SyncError> {
             for row in page {
-                finalise_one(space, context, facts, costs.as_ref(), row, tally)?;
+                finalise_one(space, context, facts, foreseen.as_mut(), row, tally)?;
             }
             Ok(())
         })?;
@@ -51,7 +52,7 @@ fn finalise_one(
     space: &mut Space,
     context: &Context,
     facts: &TargetFacts,
-    costs: Option<&RequestCosts>,
+    foreseen: Option<&mut Foreseen<'_>>,
     row: PlanRow,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
@@ -59,9 +60,17 @@ fn finalise_one(
     let key = planned.key;
     if planned.operation == OperationKind::Disable && !facts.can_be_disabled(&planned.body, &context.paths.active) {
         let stored = entry_of(space, key)?;
-        let reason = cannot_be_disabled(&planned.body, &stored);
+        let reason = cannot_be_disabled(
+            &planned.body.kind,
+            planned.body.reason.as_ref(),
+            &stored.entry.object_class,
+            stored.gone,
+        );
         let decision = hold(space, context, &stored, &reason, Retry::NextCycle, tally)?;
-        return Ok(space.evaluated(key, &place.source_id, Some(&decision), None)?);
+        return match context.preview {
+            true => Ok(space.note_decision(key, Some(&decision), None)?),
+            false => Ok(space.evaluated(key, &place.source_id, Some(&decision), None)?),
+        };
     }
     // The stored plan is written anew only where something in it changes here.
     let mut rewritten = !planned.body.remote_references.is_empty();
@@ -73,24 +82,28 @@ fn finalise_one(
         rewritten |= facts.keep_spelling(&mut planned.body);
     }
     // A preview needs of a new resource only what it counts.
-    if writes && (costs.is_none() || planned.operation == OperationKind::Update) {
-        let effective = effective(space, &planned.body.desired, &planned.body.baseline, Reach::Planned)?;
+    let reach = foreseen.as_ref().map_or(Reach::Planned, |foreseen| Reach::Foreseen(foreseen.prospects));
+    if writes && (foreseen.is_none() || planned.operation == OperationKind::Update) {
+        let effective = effective(space, &planned.body.desired, &planned.body.baseline, reach)?;
         if planned.operation == OperationKind::Update {
             let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
             if changes.is_empty() && !disabled && !uncertain {
-                space.set_waiting(key, &effective.waiting)?;
-                space.remove_plan(key)?;
-                return Ok(space.clear_escrow(key)?);
+                if foreseen.is_none() {
+                    space.set_waiting(key, &effective.waiting)?;
+                    space.clear_escrow(key)?;
+                }
+                return Ok(space.remove_plan(key)?);
             }
-            tally.references_removed += removed_but_staying(space, &changes)?;
+            tally.references_removed += removed_but_staying(space, reach, &changes)?;
             tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
         }
-        if costs.is_none() {
+        if foreseen.is_none() {
             space.set_waiting(key, &effective.waiting)?;
         }
     }
-    if let Some(costs) = costs {
-        count(&changes_of(space, context, &planned)?, &planned, costs, tally);
+    if let Some(foreseen) = foreseen {
+        count(&changes_of(space, context, &planned, reach)?, &planned, foreseen.costs, tally);
+        foreseen.first.offer(&place.source_id.to_storage(), key);
         // It stays a candidate: its entry is evaluated again by the next cycle.
         return if rewritten { Ok(space.put_plan(&planned, &place.source_id, PlanState::Candidate)?) } else { Ok(()) };
     }
@@ -105,9 +118,16 @@ fn finalise_one(
     Ok(space.make_ready(key, phase)?)
 }
 
+/// What a preview knows besides the stored plan, which holds only what the target had to be asked about.
+pub(crate) struct Foreseen<'a> {
+    pub prospects: &'a Prospects,
+    pub costs: &'a RequestCosts,
+    pub first: &'a mut Lowest,
+}
+
 /// Counts what a preview tells of an operation.
 fn count(changes: &[AttributeChange<SourceId>], planned: &Planned, costs: &RequestCosts, tally: &mut Tally) {
-    *tally.planned.entry(planned.operation.to_string()).or_default() += 1;
+    *tally.planned.entry(planned.operation).or_default() += 1;
     tally.writes += costs.requests(planned.operation, changes);
     for change in changes {
         *tally.attributes.entry(change.path.clone()).or_default() += 1;
@@ -118,20 +138,19 @@ fn entry_of(space: &Space, key: EntryKey) -> Result<StoredEntry, SyncError> {
     space.entry(key)?.ok_or_else(|| SyncError::Internal("the plan names an entry that is not there".into()))
 }
 
-fn cannot_be_disabled(body: &PlannedBody, stored: &StoredEntry) -> Reason {
-    let class = &stored.entry.object_class;
-    let setting = if stored.gone { "deleted" } else { "out-of-scope" };
-    let why = body.reason.as_ref().map_or("The entry has left.", |reason| reason.detail.as_str());
+/// Why an entry is held whose resource of this kind is to be disabled, for this reason.
+pub(crate) fn cannot_be_disabled(kind: &str, reason: Option<&Reason>, class: &str, gone: bool) -> Reason {
+    let setting = if gone { "deleted" } else { "out-of-scope" };
+    let why = reason.map_or("The entry is no longer in the source.", |reason| reason.detail.as_str());
     let detail = format!(
-        "{why} Its resource is a {}, which has no \"active\" and cannot be disabled. Choose in the configuration: \
-         [leaving.{class}] {setting} = \"delete\" or \"keep\".",
-        body.kind
+        "{why} Its resource is a {kind}, which has no \"active\" and cannot be disabled. Choose in the configuration: \
+         [leaving.{class}] {setting} = \"delete\" or \"keep\"."
     );
     Reason::new("cannot-be-disabled", detail)
 }
 
 /// Whether a rule sets `active` to false that was true.
-fn turns_off(changes: &[AttributeChange<SourceId>], active: &TargetPath) -> bool {
+pub(crate) fn turns_off(changes: &[AttributeChange<SourceId>], active: &TargetPath) -> bool {
     let flag = |on| TargetValue::Plain(Plain::Boolean(on));
     changes.iter().any(|change| {
         change.path == *active && change.old == Some(flag(true)) && change.change == Change::Set(flag(false))
@@ -139,12 +158,20 @@ fn turns_off(changes: &[AttributeChange<SourceId>], active: &TargetPath) -> bool
 }
 
 /// How many references are taken away whose own resource stays in use: a membership that somebody loses.
-fn removed_but_staying(space: &Space, changes: &[AttributeChange<SourceId>]) -> Result<u64, SyncError> {
+fn removed_but_staying(
+    space: &Space,
+    reach: Reach<'_>,
+    changes: &[AttributeChange<SourceId>],
+) -> Result<u64, SyncError> {
     let mut count = 0;
     for change in changes {
         if let Change::References { remove, .. } = &change.change {
             for id in remove {
-                count += u64::from(space.reference_target(id)?.is_some_and(|target| target.provisioned));
+                let Some(target) = space.reference_target(id)? else { continue };
+                count += u64::from(match reach {
+                    Reach::Foreseen(prospects) => prospects.ask(space, target.key)?,
+                    Reach::Now | Reach::Planned => target.provisioned,
+                });
             }
         }
     }
@@ -208,14 +235,19 @@ impl TargetFacts {
 
     /// Leaves the names of a resource as they are spelt, where only their letter case would change and the target takes
     /// both for the same: it may refuse its own name as taken. Says whether there was one.
-    fn keep_spelling(&self, body: &mut PlannedBody) -> bool {
+    pub fn keep_spelling(&self, body: &mut PlannedBody) -> bool {
+        self.keep_spelling_of(&body.kind, &body.baseline, &mut body.desired)
+    }
+
+    /// The same for a resource of this kind by what it has and what is desired.
+    pub fn keep_spelling_of(&self, kind: &str, baseline: &Sent, desired: &mut Sent) -> bool {
         let mut kept = false;
-        for path in self.kinds.get(&body.kind).map_or(&[][..], |facts| &facts.case_ignored) {
-            let (old, new) = (unique_text(&body.baseline, path), unique_text(&body.desired, path));
+        for path in self.kinds.get(kind).map_or(&[][..], |facts| &facts.case_ignored) {
+            let (old, new) = (unique_text(baseline, path), unique_text(desired, path));
             let respelt = old.zip(new).filter(|(old, new)| old != new && fold_case(old) == fold_case(new));
             if let Some((old, _)) = respelt {
                 let value = TargetValue::Plain(Plain::Text(old.to_owned()));
-                body.desired.insert(path.clone(), value);
+                desired.insert(path.clone(), value);
                 kept = true;
             }
         }
@@ -223,7 +255,12 @@ impl TargetFacts {
     }
 
     fn can_be_disabled(&self, body: &PlannedBody, active: &TargetPath) -> bool {
-        body.baseline.contains_key(active) || self.kinds.get(&body.kind).is_some_and(|facts| facts.can_be_disabled)
+        body.baseline.contains_key(active) || self.kind_can_be_disabled(&body.kind)
+    }
+
+    /// Whether all resources of this kind can be disabled.
+    pub fn kind_can_be_disabled(&self, kind: &str) -> bool {
+        self.kinds.get(kind).is_some_and(|facts| facts.can_be_disabled)
     }
 }
 

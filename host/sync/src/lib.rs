@@ -10,6 +10,7 @@ mod error;
 mod evaluate;
 mod export;
 mod finalise;
+mod foresight;
 mod import;
 mod inspect;
 mod live;

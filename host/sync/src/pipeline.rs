@@ -158,7 +158,7 @@ impl Pipeline {
         let timer = StepTimer::new(&self.configuration.name);
         let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
         timer.ended("import");
-        let mut planning = self.plan(chain, cycle, started, &request, false, watch).await?;
+        let mut planning = self.plan(chain, cycle, started, &request, watch).await?;
         if let Some(words) = planning.objection.take() {
             return Err(SyncError::Safety(words));
         }
@@ -237,11 +237,9 @@ impl Pipeline {
         cycle: CycleNumber,
         now: i64,
         request: &CycleRequest,
-        preview: bool,
         watch: &CycleWatch,
     ) -> Result<Planning, SyncError> {
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
-        let context = Context { preview, ..context };
         let timer = StepTimer::new(&self.configuration.name);
         let mut tally = {
             let context = context.clone();
@@ -318,9 +316,10 @@ impl Pipeline {
             .store
             .with(move |space| {
                 let (context, facts) = given;
-                finalise(space, &context, &facts, &mut tally)?;
-                let circles = if context.preview { Vec::new() } else { order(space, &facts)? };
-                let objection = safety::objection(space, &context.configuration, allow_deletes, &tally)?;
+                finalise(space, &context, &facts, None, &mut tally)?;
+                let circles = order(space, &facts)?;
+                let counts = space.plan_counts()?;
+                let objection = safety::objection(space, &context.configuration, allow_deletes, &counts, &tally)?;
                 Ok((tally, circles, objection))
             })
             .await?;
@@ -379,17 +378,17 @@ impl Pipeline {
 }
 
 /// Tells the log how long a step of a cycle took.
-struct StepTimer<'a> {
+pub(crate) struct StepTimer<'a> {
     configuration: &'a str,
     begin: Instant,
 }
 
 impl<'a> StepTimer<'a> {
-    fn new(configuration: &'a str) -> Self {
+    pub(crate) fn new(configuration: &'a str) -> Self {
         Self { configuration, begin: Instant::now() }
     }
 
-    fn ended(self, step: &str) {
+    pub(crate) fn ended(self, step: &str) {
         let milliseconds = self.begin.elapsed().as_millis();
         tracing::debug!(configuration = self.configuration, step, %milliseconds, "A step of the cycle has ended.");
     }

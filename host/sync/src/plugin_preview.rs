@@ -99,7 +99,7 @@ fn compare(
         last = Some(end.entry.source_id.clone());
         let mut entries = Vec::with_capacity(page.len());
         for stored in &page {
-            if scope::is_within(space, old, stored)? {
+            if scope::has_within(space, old, stored)? {
                 entries.push(&stored.entry);
             }
         }

@@ -1,20 +1,21 @@
 //! A cycle without its export: what would be done, counted and shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{AttributeChange, Change, OperationKind, Plain, SourceId, TargetValue, attribute_changes};
-use provisor_space::{PlanRow, PlanState, Planned, Space, StoredEntry};
+use provisor_space::{PlanState, Planned, Space, StoredEntry};
 
 use crate::context::{Context, Tally};
 use crate::effective::{Reach, effective};
-use crate::evaluate::evaluate_dirty;
 use crate::finalise::TargetFacts;
+use crate::foresight::Foresight;
 use crate::import::import;
-use crate::pipeline::{CycleRequest, Planning};
+use crate::matching::{ALWAYS_QUERIED, has_none, match_resources};
+use crate::pipeline::StepTimer;
 use crate::record::shown;
 use crate::report::{PlannedOperation, PreviewReport, RequestTally};
 use crate::watch::CycleWatch;
-use crate::{Pipeline, SyncError, clock};
+use crate::{Pipeline, SyncError, clock, safety};
 
 /// What is asked of a preview.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,60 +43,95 @@ impl Pipeline {
             import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
         }
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
-        let planning = if request.stored {
-            let context = self.begin(chain, cycle, now, request.initial, watch).await?;
-            let context = Context { asks_target: false, preview: true, ..context };
-            let given = context.clone();
-            let tally = self.store.with(move |space| evaluate_dirty(space, &given)).await?;
-            let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
-            self.complete_plan(context, tally, facts, None).await?
-        } else {
-            let cycle_request = CycleRequest { initial: request.initial, allow_deletes: None };
-            self.plan(chain, cycle, now, &cycle_request, true, watch).await?
-        };
-        let Planning { context, tally, objection, .. } = planning;
+        let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let context = Context { asks_target: !request.stored, preview: true, ..context };
+        let Foreseen { tally, objection, first } = self.foresee(context, request).await?;
         if objection.is_some() && !request.stored {
             self.read_everything_next().await?;
         }
         let reads = self.requests().reads.saturating_sub(before.reads);
-        self.store.with(move |space| describe(space, &context, tally, objection, warnings, request, reads)).await
+        let costs = self.configuration.request_costs();
+        let planned: u64 = tally.planned.values().sum();
+        let aside: u64 = tally.out_of_scope.values().chain(tally.held.values()).sum();
+        Ok(PreviewReport {
+            configuration: self.name().to_owned(),
+            evaluated: tally.evaluated,
+            unchanged: tally.evaluated.saturating_sub(planned + aside),
+            operations: tally.planned.iter().map(|(operation, count)| (operation.to_string(), *count)).collect(),
+            attributes: tally.attributes.iter().map(|(path, count)| (path.to_string(), *count)).collect(),
+            out_of_scope: tally.out_of_scope,
+            held: tally.held,
+            would_stop: objection,
+            warnings,
+            first,
+            asked_target: !request.stored,
+            requests: RequestTally::new(&costs, reads, tally.writes),
+        })
+    }
+
+    /// Judges what waits for its evaluation, and counts what would be done.
+    async fn foresee(&mut self, context: Context, request: PreviewRequest) -> Result<Foreseen, SyncError> {
+        let (facts, new_kinds) = self.facts_beforehand(&context).await?;
+        let timer = StepTimer::new(self.name());
+        let given = context.clone();
+        let begun = move |space: &mut Space| Foresight::begin(space, &given, facts, new_kinds, request.first);
+        let mut foresight = self.store.with(begun).await?;
+        timer.ended("scope and map");
+        let unmatched = self.store.with(|space| Ok(!space.plan_kinds(PlanState::Unmatched)?.is_empty())).await?;
+        let mut tally = Tally::default();
+        if unmatched {
+            let target = self.target(&context.chain).await?;
+            let timer = StepTimer::new(self.name());
+            tally = match_resources(&self.store, &target, &context).await?;
+            timer.ended("match");
+        }
+        let timer = StepTimer::new(self.name());
+        let completed = move |space: &mut Space| {
+            tally.merge(foresight.complete(space)?);
+            let objection = safety::objection(space, &context.configuration, None, &tally.planned, &tally)?;
+            let first = foresight.show(space)?;
+            Ok(Foreseen { tally, objection, first })
+        };
+        let foreseen = self.store.with(completed).await?;
+        timer.ended("plan");
+        Ok(foreseen)
+    }
+
+    /// What is known of the target's kinds before anything is judged, and of which of them it has no resource.
+    async fn facts_beforehand(&mut self, context: &Context) -> Result<(TargetFacts, BTreeSet<String>), SyncError> {
+        let known = self.known_facts().await?;
+        if !context.asks_target {
+            return Ok((known.unwrap_or_else(TargetFacts::unknown), BTreeSet::new()));
+        }
+        let unlinked = self.store.with(|space| Ok(space.unlinked_dirty(WORTH_A_LISTING)?)).await?;
+        let facts = match known {
+            Some(facts) => facts,
+            None if unlinked == 0 => TargetFacts::unknown(),
+            None => self.facts(&context.chain).await?,
+        };
+        let mut new_kinds = BTreeSet::new();
+        if unlinked == WORTH_A_LISTING {
+            let target = self.target(&context.chain).await?;
+            let classes = self.configuration.object_classes.words();
+            let kinds: BTreeSet<&str> = classes.into_iter().filter_map(|class| context.chain.kind_of(class)).collect();
+            for kind in kinds {
+                if has_none(&target, kind).await? {
+                    new_kinds.insert(kind.to_owned());
+                }
+            }
+        }
+        Ok((facts, new_kinds))
     }
 }
 
-fn describe(
-    space: &mut Space,
-    context: &Context,
+/// So many objects without a link are worth a listing of the target.
+const WORTH_A_LISTING: u64 = ALWAYS_QUERIED + 1;
+
+/// What a preview found out.
+struct Foreseen {
     tally: Tally,
     objection: Option<String>,
-    warnings: Vec<String>,
-    request: PreviewRequest,
-    reads: u64,
-) -> Result<PreviewReport, SyncError> {
-    // The rows that are shown; all are counted while the plan is made.
-    let mut first = Vec::new();
-    for PlanRow { planned, .. } in space.plan_rows(PlanState::Candidate, None, request.first)? {
-        let changes = changes_of(space, context, &planned)?;
-        first.extend(space.entry(planned.key)?.map(|stored| show(&planned, &stored, &changes)));
-    }
-    let costs = context.configuration.request_costs();
-    let (operations, writes) = (tally.planned, tally.writes);
-    let attributes = tally.attributes.into_iter().map(|(path, count)| (path.to_string(), count)).collect();
-    let planned: u64 = operations.values().sum();
-    let aside: u64 = tally.out_of_scope.values().chain(tally.held.values()).sum();
-    Ok(PreviewReport {
-        configuration: context.configuration.name.clone(),
-        evaluated: tally.evaluated,
-        unchanged: tally.evaluated.saturating_sub(planned + aside),
-        operations,
-        attributes,
-        out_of_scope: tally.out_of_scope,
-        held: tally.held,
-        would_stop: objection,
-        warnings,
-        first,
-        asked_target: !request.stored,
-        requests: RequestTally::new(&costs, reads, writes),
-    })
+    first: Vec<PlannedOperation>,
 }
 
 /// What an operation of the plan would change, references by what is planned for their targets.
@@ -103,18 +139,18 @@ pub(crate) fn changes_of(
     space: &Space,
     context: &Context,
     planned: &Planned,
+    reach: Reach<'_>,
 ) -> Result<Vec<AttributeChange<SourceId>>, SyncError> {
     let body = &planned.body;
     Ok(match planned.operation {
         OperationKind::Create => {
-            let mut wanted = effective(space, &body.desired, &body.baseline, Reach::Planned)?.attributes;
-            wanted.extend(effective(space, &body.on_create, &body.baseline, Reach::Planned)?.attributes);
+            let mut wanted = effective(space, &body.desired, &body.baseline, reach)?.attributes;
+            wanted.extend(effective(space, &body.on_create, &body.baseline, reach)?.attributes);
             attribute_changes(&BTreeMap::new(), &wanted)
         }
-        OperationKind::Join | OperationKind::Update => attribute_changes(
-            &body.baseline,
-            &effective(space, &body.desired, &body.baseline, Reach::Planned)?.attributes,
-        ),
+        OperationKind::Join | OperationKind::Update => {
+            attribute_changes(&body.baseline, &effective(space, &body.desired, &body.baseline, reach)?.attributes)
+        }
         OperationKind::Disable => {
             let path = context.paths.active.clone();
             let old = body.baseline.get(&path).cloned();

@@ -7,6 +7,7 @@ use provisor_space::{EntryKey, MetaKey, PlanState, Space};
 
 use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
+use crate::effective::Reach;
 use crate::export::export;
 use crate::finalise::TargetFacts;
 use crate::matching::match_resources;
@@ -209,7 +210,7 @@ fn evaluate_one(
             .ok_or_else(|| SyncError::Internal("the entry that was just stored is not there".into()))?;
         let mut steps = Vec::new();
         let mut tally = Tally::default();
-        let (verdict, valid_until) = if scope::is_within(space, context, &stored)? {
+        let (verdict, valid_until) = if scope::has_within(space, context, &stored)? {
             steps.push(step("scope", "ok", "It is within the units and groups of the scope.", Vec::new()));
             let mut evaluator = context.chain.start_cycle(context.now / 1000, true);
             let evaluation = evaluator
@@ -282,7 +283,7 @@ fn describe_plan(
         if planned.key != key {
             continue;
         }
-        let changes = changes_of(space, context, &planned)?;
+        let changes = changes_of(space, context, &planned, Reach::Planned)?;
         let details = shown(&changes, &planned.body.contributions)
             .into_iter()
             .map(|change| {

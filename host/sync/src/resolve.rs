@@ -76,8 +76,7 @@ fn resolve_value(
         DraftValue::Rows(rows) => Some(TargetValue::Rows(rows.into_iter().collect())),
         DraftValue::Reference(dn) => {
             let Ok(name) = dn.parse::<Dn>() else {
-                let detail = format!("{path} refers to \"{dn}\", which is not a distinguished name");
-                return Ok(Err(Reason::new("bad-reference", detail)));
+                return Ok(Err(bad_reference(path, &dn)));
             };
             space.reference_by_dn(key, &name.key())?.map(TargetValue::Reference)
         }
@@ -93,17 +92,24 @@ fn resolve_value(
                 alternatives.insert(path.clone(), candidates);
                 Some(TargetValue::Plain(Plain::Text(chosen)))
             }
-            None => {
-                let detail = format!("every candidate for {path} belongs to another resource already");
-                return Ok(Err(Reason::new("no-unique-value", detail)));
-            }
+            None => return Ok(Err(no_unique_value(path))),
         },
     };
     Ok(Ok(value))
 }
 
+/// Why an entry is held whose attribute refers to what is no name.
+pub(crate) fn bad_reference(path: &TargetPath, dn: &str) -> Reason {
+    Reason::new("bad-reference", format!("{path} refers to \"{dn}\", which is not a distinguished name"))
+}
+
+/// Why an entry is held for which no value is left that nobody has.
+pub(crate) fn no_unique_value(path: &TargetPath) -> Reason {
+    Reason::new("no-unique-value", format!("every candidate for {path} belongs to another resource already"))
+}
+
 /// The value that the entry has already, while it is among the candidates, else the first that nobody has.
-fn choose(
+pub(crate) fn choose(
     space: &mut Space,
     key: EntryKey,
     path: &TargetPath,

@@ -1,5 +1,7 @@
 //! Safety looks at the whole plan before the first write.
 
+use std::collections::BTreeMap;
+
 use provisor_model::OperationKind;
 use provisor_space::Space;
 
@@ -13,7 +15,7 @@ const LEAST_OBJECTS: u64 = 10;
 /// The fewest memberships for which a share means anything.
 const LEAST_MEMBERSHIPS: u64 = 50;
 
-/// Whether the plan takes away more than may be taken without asking; the words for the operator, where it does.
+/// Whether the plan, of so many operations of each kind, takes away more than may be taken without asking; the words for the operator, where it does.
 ///
 /// # Errors
 /// When the space fails.
@@ -21,9 +23,9 @@ pub(crate) fn objection(
     space: &Space,
     configuration: &Configuration,
     allow_deletes: Option<u64>,
+    counts: &BTreeMap<OperationKind, u64>,
     tally: &Tally,
 ) -> Result<Option<String>, SyncError> {
-    let counts = space.plan_counts()?;
     let count = |kind| counts.get(&kind).copied().unwrap_or(0);
     let references_removed = tally.references_removed;
     let (deletes, disables) = (count(OperationKind::Delete), count(OperationKind::Disable) + tally.disabled_by_rules);

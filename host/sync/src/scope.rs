@@ -62,16 +62,29 @@ pub(crate) fn settle_groups(
 }
 
 /// Whether an entry is in scope: at or below a unit, or one of the groups or in one; anything where there are neither.
-pub(crate) fn is_within(space: &Space, context: &Context, stored: &StoredEntry) -> Result<bool, SyncError> {
+/// `name` is its name, for which is asked only where there are units.
+pub(crate) fn is_within(
+    space: &Space,
+    context: &Context,
+    key: EntryKey,
+    name: impl FnOnce() -> Result<DnKey, SyncError>,
+) -> Result<bool, SyncError> {
     let scope = &context.configuration.scope;
     if scope.is_all() {
         return Ok(true);
     }
-    let key = stored.entry.dn.key();
-    if context.units.iter().any(|unit| key.is_within(unit)) {
-        return Ok(true);
+    if !context.units.is_empty() {
+        let name = name()?;
+        if context.units.iter().any(|unit| name.is_within(unit)) {
+            return Ok(true);
+        }
     }
-    Ok(!scope.groups.is_empty() && space.in_scope_groups(stored.key)?)
+    Ok(!scope.groups.is_empty() && space.in_scope_groups(key)?)
+}
+
+/// The same for an entry in memory.
+pub(crate) fn has_within(space: &Space, context: &Context, stored: &StoredEntry) -> Result<bool, SyncError> {
+    is_within(space, context, stored.key, || Ok(stored.entry.dn.key()))
 }
 
 /// Why an entry is not within the scope.

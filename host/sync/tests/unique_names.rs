@@ -3,10 +3,10 @@
 
 mod lab;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lab::{Directory, Lab, uuid};
-use provisor_sync::CycleOutcome;
+use provisor_sync::{CycleOutcome, CycleWatch, LogFilter, PreviewRequest};
 
 const RULES: &str = "[[rules]]\nplugin = \"people\"\n[[rules]]\nplugin = \"unique-user-names\"\n";
 
@@ -71,4 +71,58 @@ async fn a_name_that_a_stranger_has_is_passed_over() {
     let before = lab.tenant.counters().total();
     lab.sync().await;
     assert_eq!(lab.tenant.counters().total(), before);
+}
+
+/// Which attributes of whom the cycle of this number has changed, by the provisioning log.
+async fn changed(lab: &mut Lab, cycle: i64) -> BTreeSet<(String, String)> {
+    let filter = LogFilter { cycle: Some(cycle), status: Some("success".into()), limit: 1_000, ..LogFilter::default() };
+    let records = lab.pipeline.log(filter).await.unwrap();
+    let changes = |record: provisor_sync::LogRecord| {
+        record.changes.into_iter().map(move |change| (record.source_id.clone(), change.path))
+    };
+    records.into_iter().flat_map(changes).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_counts_leavers_newcomers_circles_and_unique_names_as_the_cycle_does() {
+    let units = "[scope]\norganizational-units = [\"ou=people,dc=lab,dc=test\", \"ou=groups,dc=lab,dc=test\"]\n";
+    let settings = format!("{RULES}[[rules]]\nplugin = \"groups\"\n{units}");
+    let people = namesakes(1..=40).with_group(500, 1..=20).with_group(501, [9, 30]).with_group(502, 20..=25);
+    let mut lab = Lab::with_settings(people, &settings).await;
+    for round in 0..2 {
+        if round == 1 {
+            // Leavers by deletion and by scope, whose groups and reports did not change themselves.
+            lab.directory.people.remove(&9);
+            lab.directory.people.remove(&1);
+            lab.directory.person(21).unit = "guests".into();
+            // Newcomers who refer to each other, take names that leavers have, and join a group.
+            lab.directory.people.extend(namesakes(60..=63).people);
+            lab.directory.person(60).manager = Some(61);
+            lab.directory.person(61).manager = Some(60);
+            lab.directory.group(500).members.extend([60, 61]);
+            lab.directory.person(5).title = "Countess".into();
+            lab.directory.person(6).manager = None;
+        }
+        let asked = lab.preview().await;
+        let request = PreviewRequest { stored: true, first: 100, ..PreviewRequest::default() };
+        let stored = lab.pipeline.preview(request, &CycleWatch::new()).await.unwrap();
+        assert_eq!(lab.preview().await.first, asked.first, "a preview changes nothing for the next");
+        let report = lab.sync().await;
+        assert_eq!(report.outcome, CycleOutcome::Completed, "{report:?}");
+        let done = changed(&mut lab, report.cycle).await;
+        for preview in [asked, stored] {
+            assert_eq!(preview.operations, report.operations, "{preview:?}");
+            assert_eq!(preview.out_of_scope.values().sum::<u64>(), report.out_of_scope);
+            let foretold: BTreeSet<(String, String)> = preview
+                .first
+                .iter()
+                .flat_map(|shown| shown.changes.iter().map(|change| (shown.id.clone(), change.path.clone())))
+                .collect();
+            assert_eq!(foretold, done);
+            let mut counts = BTreeMap::<String, u64>::new();
+            done.iter().for_each(|(_, path)| *counts.entry(path.clone()).or_default() += 1);
+            assert_eq!(preview.attributes, counts);
+        }
+    }
+    assert_eq!(lab.sync().await.evaluated, 0);
 }

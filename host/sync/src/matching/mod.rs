@@ -22,7 +22,7 @@ use crate::watch::Step;
 const PAGE: usize = 500;
 
 /// Up to so many objects, a listing of the target is never cheaper than a query for each.
-const ALWAYS_QUERIED: u64 = 25;
+pub(crate) const ALWAYS_QUERIED: u64 = 25;
 
 /// Finds the resources of everything in the plan that is unmatched, and makes candidates of it.
 pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context: &Context) -> Result<Tally, SyncError> {
@@ -69,6 +69,21 @@ pub(crate) async fn match_resources(store: &Store, target: &ScimTarget, context:
     Ok(tally)
 }
 
+/// Whether the target has no resource of a kind at all, for which it is asked for the first of them.
+pub(crate) async fn has_none(target: &ScimTarget, kind: &str) -> Result<bool, SyncError> {
+    let mut listing = target.list(kind).without_members();
+    loop {
+        match listing.next_page().await {
+            Ok(Some(page)) if page.is_empty() => {}
+            Ok(Some(_)) => return Ok(false),
+            Ok(None) => return Ok(true),
+            // Each is asked for by itself then, and told with the object.
+            Err(error) if !error.concerns_whole_target() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 async fn page_of(store: &Store, kind: &str, after: Option<SourceId>) -> Result<Vec<(Planned, StoredEntry)>, SyncError> {
     let kind = kind.to_owned();
     store
@@ -105,7 +120,11 @@ fn settle(space: &mut Space, target: &ScimTarget, context: &Context, found: Vec<
                     // However often someone only looks, the next cycle tries it.
                     let retry = if context.preview { Retry::NextCycle } else { Retry::Paused };
                     let decision = hold(space, context, &stored, &reason, retry, &mut tally)?;
-                    space.evaluated(stored.key, &stored.entry.source_id, Some(&decision), None)?;
+                    if context.preview {
+                        space.note_decision(stored.key, Some(&decision), None)?;
+                    } else {
+                        space.evaluated(stored.key, &stored.entry.source_id, Some(&decision), None)?;
+                    }
                     continue;
                 }
                 Ok(Some(resource)) => {

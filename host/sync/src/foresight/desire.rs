@@ -1,0 +1,288 @@
+//! What changes for an entry that is to have a resource: by what is desired, what was exported, and who else will be there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provisor_model::{
+    AttributeChange, Change, Dn, Draft, DraftValue, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue,
+    attribute_changes,
+};
+use provisor_space::{EntryKey, LinkView, Space, StoredView};
+
+use super::Halt;
+use super::harvest::{Harvest, Pending};
+use super::judge::Judge;
+use crate::SyncError;
+use crate::finalise::turns_off;
+use crate::resolve::bad_reference;
+
+/// A value as far as it can be had, but for whether the objects of references will be there.
+enum Wanted {
+    Value(DraftValue),
+    One(SourceId, EntryKey),
+    Many(Vec<(SourceId, EntryKey)>),
+}
+
+/// One attribute that is wanted.
+struct Want {
+    path: TargetPath,
+    on_create: bool,
+    value: Wanted,
+}
+
+impl Judge<'_> {
+    /// Judges an entry that is to have a resource, by a draft in which no value is left to be chosen.
+    pub fn desire(
+        &self,
+        space: &Space,
+        stored: &StoredView<'_>,
+        link: Option<LinkView<'_>>,
+        draft: Draft,
+        harvest: &mut Harvest,
+    ) -> Result<(), Halt> {
+        let kind = draft.kind.clone();
+        let wants = match self.wants(space, stored.key(), draft)? {
+            Ok(wants) => wants,
+            Err(reason) => {
+                self.hold(stored, link, reason, harvest);
+                return Ok(());
+            }
+        };
+        self.prospects.set(stored.key(), true);
+        match link {
+            None => self.create(space, stored, wants, harvest),
+            Some(link) => self.update(space, stored, link, &kind, wants, harvest),
+        }
+    }
+
+    /// Looks references up; a reason where one cannot be made sense of.
+    fn wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<Vec<Want>, Reason>, Halt> {
+        let mut wants = Vec::with_capacity(draft.attributes.len());
+        for (path, attribute) in draft.attributes {
+            let one = |found: Option<(SourceId, EntryKey)>| found.map(|(id, target)| Wanted::One(id, target));
+            let value = match attribute.value {
+                DraftValue::Reference(dn) => {
+                    let Ok(name) = dn.parse::<Dn>() else {
+                        return Ok(Err(bad_reference(&path, &dn)));
+                    };
+                    one(space.meant_by_dn(key, &name.key()).map_err(SyncError::from)?.0)
+                }
+                DraftValue::ReferenceBy { attribute, value } => {
+                    let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
+                    one(found.map_err(Halt::Index)?)
+                }
+                DraftValue::ReferencesOf(attribute) => {
+                    Some(Wanted::Many(space.numbered_references_of(key, &attribute).map_err(SyncError::from)?))
+                }
+                value => Some(Wanted::Value(value)),
+            };
+            wants.extend(value.map(|value| Want { path, on_create: attribute.on_create, value }));
+        }
+        Ok(Ok(wants))
+    }
+
+    /// Whether an entry will have a resource; none where that shows only later.
+    fn there(&self, space: &Space, key: EntryKey) -> Result<Option<bool>, SyncError> {
+        if let Some(there) = self.prospects.known(key) {
+            return Ok(Some(there));
+        }
+        if !self.complete && self.judged.binary_search(&key).is_ok() {
+            return Ok(None);
+        }
+        let there = space.is_provisioned(key)?;
+        self.prospects.set(key, there);
+        Ok(Some(there))
+    }
+
+    /// Those of many who will be there; none where that shows only later.
+    fn those_there(
+        &self,
+        space: &Space,
+        many: Vec<(SourceId, EntryKey)>,
+    ) -> Result<Option<BTreeSet<SourceId>>, SyncError> {
+        let mut found = BTreeSet::new();
+        for (id, key) in many {
+            match self.there(space, key)? {
+                Some(true) => {
+                    found.insert(id);
+                }
+                Some(false) => {}
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn create(
+        &self,
+        space: &Space,
+        stored: &StoredView<'_>,
+        wants: Vec<Want>,
+        harvest: &mut Harvest,
+    ) -> Result<(), Halt> {
+        let key = stored.key();
+        let mut lists = Vec::new();
+        let mut plain = Vec::with_capacity(wants.len());
+        let mut singles = Vec::new();
+        for want in wants {
+            match want.value {
+                Wanted::Value(_) => plain.push(want.path),
+                Wanted::One(_, target) => singles.push((want.path, target)),
+                Wanted::Many(many) => match self.those_there(space, many)? {
+                    Some(there) => lists.push((want.path, there)),
+                    None => {
+                        harvest.again.push(key);
+                        return Ok(());
+                    }
+                },
+            }
+        }
+        for (path, target) in singles {
+            match self.there(space, target)? {
+                Some(true) => plain.push(path),
+                Some(false) => {}
+                None => {
+                    harvest.pending.push(Pending { key, path, target, if_there: true, if_not: false, alone: false })
+                }
+            }
+        }
+        plain.iter().for_each(|path| harvest.attribute(path));
+        let mut changes = Vec::new();
+        for (path, add) in lists.into_iter().filter(|(_, add)| !add.is_empty()) {
+            harvest.attribute(&path);
+            let change = Change::References { add, remove: BTreeSet::new() };
+            changes.push(AttributeChange { path, old: None, change });
+        }
+        harvest.operation(OperationKind::Create, self.costs.requests(OperationKind::Create, &changes));
+        harvest.first.offer(stored.stored_id(), key);
+        Ok(())
+    }
+
+    fn update(
+        &self,
+        space: &Space,
+        stored: &StoredView<'_>,
+        link: LinkView<'_>,
+        kind: &str,
+        wants: Vec<Want>,
+        harvest: &mut Harvest,
+    ) -> Result<(), Halt> {
+        let key = stored.key();
+        let exported = link.exported().map_err(SyncError::from)?;
+        let mut desired = BTreeMap::new();
+        let mut unknown = None;
+        // What a joined or created resource got once is not looked at again.
+        for Want { path, value, .. } in wants.into_iter().filter(|want| !want.on_create) {
+            let value = match value {
+                Wanted::Value(value) => plain_value(value),
+                Wanted::One(id, target) => match self.there(space, target)? {
+                    Some(there) => there.then_some(TargetValue::Reference(id)),
+                    None if unknown.is_none() => {
+                        unknown = Some((path, id, target));
+                        continue;
+                    }
+                    None => {
+                        harvest.again.push(key);
+                        return Ok(());
+                    }
+                },
+                Wanted::Many(many) => match self.those_there(space, many)? {
+                    Some(there) => Some(TargetValue::References(there)),
+                    None => {
+                        harvest.again.push(key);
+                        return Ok(());
+                    }
+                },
+            };
+            desired.extend(value.map(|value| (path, value)));
+        }
+        if link.disabled {
+            let on = TargetValue::Plain(Plain::Boolean(true));
+            desired.entry(self.context.paths.active.clone()).or_insert(on);
+        }
+        self.facts.keep_spelling_of(kind, &exported, &mut desired);
+        let mut changes = attribute_changes(&exported, &desired);
+        let mut pending = None;
+        if let Some((path, id, target)) = unknown {
+            let old = exported.get(&path);
+            let (if_there, if_not) = (old != Some(&TargetValue::Reference(id)), old.is_some());
+            changes.retain(|change| change.path != path);
+            let certain = changes.iter().any(|change| !matches!(change.change, Change::References { .. }));
+            let forced = link.disabled || stored.uncertain();
+            // How many requests it takes depends on more than this one change.
+            if !(certain || (changes.is_empty() && !forced)) {
+                harvest.again.push(key);
+                return Ok(());
+            }
+            pending = Some(Pending { key, path, target, if_there, if_not, alone: !certain });
+        }
+        let Some(removed) = self.removed_but_staying(space, &changes)? else {
+            harvest.again.push(key);
+            return Ok(());
+        };
+        let alone = pending.as_ref().is_some_and(|pending| pending.alone);
+        harvest.pending.extend(pending);
+        if alone || (changes.is_empty() && !link.disabled && !stored.uncertain()) {
+            return Ok(());
+        }
+        harvest.tally.references_removed += removed;
+        harvest.tally.disabled_by_rules += u64::from(turns_off(&changes, &self.context.paths.active));
+        changes.iter().for_each(|change| harvest.attribute(&change.path));
+        harvest.operation(OperationKind::Update, self.costs.requests(OperationKind::Update, &changes));
+        harvest.first.offer(stored.stored_id(), key);
+        Ok(())
+    }
+
+    /// How many references are taken away whose own resource stays in use; none where that shows only later.
+    fn removed_but_staying(
+        &self,
+        space: &Space,
+        changes: &[AttributeChange<SourceId>],
+    ) -> Result<Option<u64>, SyncError> {
+        let mut count = 0;
+        for change in changes {
+            if let Change::References { remove, .. } = &change.change {
+                for id in remove {
+                    let Some(target) = space.reference_target(id)? else { continue };
+                    match self.there(space, target.key)? {
+                        Some(there) => count += u64::from(there),
+                        None => return Ok(None),
+                    }
+                }
+            }
+        }
+        Ok(Some(count))
+    }
+
+    /// Counts a reference of which was not known whether its object will be there.
+    pub fn settle(&self, space: &Space, pending: Pending, harvest: &mut Harvest) -> Result<(), SyncError> {
+        let there = self.prospects.ask(space, pending.target)?;
+        if !(if there { pending.if_there } else { pending.if_not }) {
+            return Ok(());
+        }
+        harvest.attribute(&pending.path);
+        if pending.alone {
+            let change = Change::Set(TargetValue::Plain(Plain::Boolean(true)));
+            let changes = [AttributeChange::<u32> { path: pending.path, old: None, change }];
+            harvest.operation(OperationKind::Update, self.costs.requests(OperationKind::Update, &changes));
+            if harvest.first.most() > 0
+                && let Some(id) = space.source_id(pending.key)?
+            {
+                harvest.first.offer(&id, pending.key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A value that needs no resolving.
+fn plain_value(value: DraftValue) -> Option<TargetValue<SourceId>> {
+    match value {
+        DraftValue::Plain(plain) => Some(TargetValue::Plain(plain)),
+        DraftValue::List(values) => Some(TargetValue::List(values.into_iter().collect())),
+        DraftValue::Rows(rows) => Some(TargetValue::Rows(rows.into_iter().collect())),
+        DraftValue::Reference(_)
+        | DraftValue::ReferenceBy { .. }
+        | DraftValue::ReferencesOf(_)
+        | DraftValue::FirstUnique(_) => None,
+    }
+}
