@@ -117,14 +117,22 @@ impl Space {
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn intend(&mut self, head: &EntryHead, operation: OperationKind, sent: &Sent, now: i64) -> Result<(), SpaceError> {
+    pub fn intend(
+        &mut self,
+        head: &EntryHead,
+        operation: OperationKind,
+        sent: &Sent,
+        now: i64,
+    ) -> Result<(), SpaceError> {
         if head.uncertain {
             self.set_intent(head.key, operation, now)?;
             return self.note_sent(head.key, sent.clone());
         }
-        let sent = if sent.is_empty() { None } else { Some(postcard::to_stdvec(sent)?) };
+        let sent = if sent.is_empty() { None } else { Some(rows::encoded(sent)?) };
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO intent (entry_id, operation, started, sent) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached(
+                "INSERT OR REPLACE INTO intent (entry_id, operation, started, sent) VALUES (?1, ?2, ?3, ?4)",
+            )?
             .execute(params![head.key.0, operation.as_str(), now, sent])?;
         Ok(())
     }
@@ -211,7 +219,7 @@ impl Space {
                 link.resource_id.as_str(),
                 link.anchor.to_storage(),
                 link.state == LinkState::Disabled,
-                postcard::to_stdvec(&link.exported)?,
+                rows::encoded(&link.exported)?,
                 link.reference_count(),
             ])?;
         Ok(changed > 0)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use provisor_model::{Anchor, ResourceId, SourceId, TargetPath, TargetValue};
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use crate::{EntryKey, Space, SpaceError};
+use crate::{EntryKey, Space, SpaceError, rows};
 
 /// Whether a linked resource is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Space {
                 link.resource_id.as_str(),
                 link.anchor.to_storage(),
                 link.state == LinkState::Disabled,
-                postcard::to_stdvec(&link.exported)?,
+                rows::encoded(&link.exported)?,
                 link.reference_count(),
             ])?;
         Ok(())

@@ -2,11 +2,17 @@
 
 use provisor_model::{Anchor, Dn, Entry, SourceId};
 use rusqlite::Row;
+use serde::Serialize;
 
 use crate::SpaceError;
 
 /// How many octets of stored values are read at once: a page with large groups has fewer rows.
 pub(crate) const PAGE_OCTETS: usize = 16 << 20;
+
+/// A value as it is stored. Most take several hundred octets, and to grow there step by step costs more than to write them.
+pub(crate) fn encoded<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, SpaceError> {
+    Ok(postcard::to_extend(value, Vec::with_capacity(1024))?)
+}
 
 /// The size of a blob column; zero where it is null.
 pub(crate) fn octets(row: &Row<'_>, column: usize) -> Result<usize, SpaceError> {

@@ -35,33 +35,45 @@ pub(crate) fn effective(
     baseline: &BTreeMap<TargetPath, TargetValue<SourceId>>,
     reach: Reach<'_>,
 ) -> Result<Effective, SyncError> {
-    let mut result = Effective::default();
-    for (path, value) in desired {
+    effective_of(space, desired.clone(), baseline, reach)
+}
+
+/// The same of a desired state that nobody needs any more, so that its values move.
+pub(crate) fn effective_of(
+    space: &Space,
+    desired: BTreeMap<TargetPath, TargetValue<SourceId>>,
+    baseline: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+    reach: Reach,
+) -> Result<Effective, SyncError> {
+    let is_reference =
+        |value: &TargetValue<SourceId>| matches!(value, TargetValue::Reference(_) | TargetValue::References(_));
+    let referring: Vec<TargetPath> =
+        desired.iter().filter(|(_, value)| is_reference(value)).map(|(path, _)| path.clone()).collect();
+    let mut result = Effective { attributes: desired, ..Effective::default() };
+    for path in &referring {
         let present = |id: &SourceId| match baseline.get(path) {
             Some(TargetValue::Reference(there)) => there == id,
             Some(TargetValue::References(there)) => there.contains(id),
             _ => false,
         };
-        match value {
-            TargetValue::Reference(id) => {
-                let reference = Reference { path, id, single: true, present: present(id) };
+        match result.attributes.remove(path) {
+            Some(TargetValue::Reference(id)) => {
+                let reference = Reference { path, id: &id, single: true, present: present(&id) };
                 if reachable(space, &reference, reach, &mut result)? {
-                    result.attributes.insert(path.clone(), value.clone());
+                    result.attributes.insert(path.clone(), TargetValue::Reference(id));
                 }
             }
-            TargetValue::References(ids) => {
+            Some(TargetValue::References(ids)) => {
                 let mut there = BTreeSet::new();
                 for id in ids {
-                    let reference = Reference { path, id, single: false, present: present(id) };
+                    let reference = Reference { path, id: &id, single: false, present: present(&id) };
                     if reachable(space, &reference, reach, &mut result)? {
-                        there.insert(id.clone());
+                        there.insert(id);
                     }
                 }
                 result.attributes.insert(path.clone(), TargetValue::References(there));
             }
-            _ => {
-                result.attributes.insert(path.clone(), value.clone());
-            }
+            _ => {}
         }
     }
     Ok(result)

@@ -169,6 +169,6 @@ pub(crate) fn show(planned: &Planned, stored: &StoredEntry, changes: &[Attribute
         kind: planned.body.kind.clone(),
         resource_id: planned.body.resource_id.as_ref().map(ToString::to_string),
         reason: planned.body.reason.as_ref().map(|reason| reason.detail.clone()),
-        changes: shown(changes, &planned.body.contributions),
+        changes: shown(changes, &planned.body.contributions).into_iter().map(Into::into).collect(),
     }
 }

@@ -15,7 +15,7 @@ use crate::plugin_preview::text;
 use crate::preview::changes_of;
 use crate::reads::reads;
 use crate::record::shown;
-use crate::report::{ProvisionReport, ProvisionStep};
+use crate::report::{ProvisionReport, ProvisionStep, ShownChange};
 use crate::watch::CycleWatch;
 use crate::{Mode, Pipeline, SyncError, clock, scope};
 
@@ -287,6 +287,7 @@ fn describe_plan(
         let details = shown(&changes, &planned.body.contributions)
             .into_iter()
             .map(|change| {
+                let change = ShownChange::from(change);
                 let value = |value: Option<String>| value.unwrap_or_else(|| "(nothing)".to_owned());
                 let by = change.by.map_or_else(String::new, |by| format!(" by {by}"));
                 (change.path, format!("{} to {}{by}", value(change.old), value(change.new)))

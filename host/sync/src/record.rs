@@ -1,9 +1,10 @@
 //! Records of the provisioning log: what was decided or done for an object, and why.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use provisor_model::{AttributeChange, Change, Reason, TargetPath, TargetValue};
+use provisor_model::{AttributeChange, Change, Plain, Reason, TargetPath, TargetValue};
 use provisor_space::{EntryHead, LogRow, Space, StoredEntry};
 use serde::Serialize;
 
@@ -14,6 +15,9 @@ use crate::report::ShownChange;
 /// The longest value that is kept in the log, in characters.
 const SHOWN_VALUE: usize = 500;
 
+/// How many octets most records take at most.
+const USUAL_RECORD: usize = 3072;
+
 /// What is put on record for one object.
 pub(crate) struct Record<'a> {
     pub operation: &'a str,
@@ -21,7 +25,7 @@ pub(crate) struct Record<'a> {
     pub kind: Option<&'a str>,
     pub resource_id: Option<&'a str>,
     pub steps: Vec<(&'a str, String)>,
-    pub changes: Vec<ShownChange>,
+    pub changes: Vec<Shown<'a>>,
     pub reason: Option<&'a Reason>,
     pub error: Option<String>,
 }
@@ -49,12 +53,7 @@ pub(crate) fn decided(
 }
 
 /// Puts a record into the log.
-pub(crate) fn put(
-    space: &mut Space,
-    context: &Context,
-    head: &EntryHead,
-    record: Record<'_>,
-) -> Result<(), SyncError> {
+pub(crate) fn put(space: &mut Space, context: &Context, head: &EntryHead, record: Record<'_>) -> Result<(), SyncError> {
     let row = row(context, head, record)?;
     Ok(space.add_log(head.key, &head.dn_key, &row)?)
 }
@@ -79,7 +78,9 @@ pub(crate) fn row(context: &Context, head: &EntryHead, record: Record<'_>) -> Re
         reason: record.reason,
         error: record.error.as_deref(),
     };
-    let text = serde_json::to_string(&document).map_err(provisor_space::SpaceError::from)?;
+    let mut text = Vec::with_capacity(USUAL_RECORD);
+    serde_json::to_writer(&mut text, &document).map_err(provisor_space::SpaceError::from)?;
+    let text = String::from_utf8(text).map_err(|error| SyncError::Internal(error.to_string()))?;
     Ok(LogRow {
         id: 0,
         cycle: context.cycle,
@@ -107,7 +108,7 @@ struct Document<'a> {
     kind: Option<&'a str>,
     resource_id: Option<&'a str>,
     steps: Vec<Detailed<'a>>,
-    changes: &'a [ShownChange],
+    changes: &'a [Shown<'a>],
     reason: Option<&'a Reason>,
     error: Option<&'a str>,
 }
@@ -132,28 +133,64 @@ pub(crate) fn retry_words(next: i64, now: i64) -> String {
     )
 }
 
+/// A [`ShownChange`] that borrows what it can.
+#[derive(Serialize)]
+pub(crate) struct Shown<'a> {
+    path: &'a str,
+    old: Option<Cow<'a, str>>,
+    new: Option<Cow<'a, str>>,
+    by: Option<&'a str>,
+}
+
+impl From<Shown<'_>> for ShownChange {
+    fn from(shown: Shown<'_>) -> Self {
+        Self {
+            path: shown.path.to_owned(),
+            old: shown.old.map(Cow::into_owned),
+            new: shown.new.map(Cow::into_owned),
+            by: shown.by.map(str::to_owned),
+        }
+    }
+}
+
 /// Changes as they are shown, with the plugin that set each.
-pub(crate) fn shown<R: Ord + Display>(
-    changes: &[AttributeChange<R>],
-    contributions: &BTreeMap<TargetPath, String>,
-) -> Vec<ShownChange> {
+pub(crate) fn shown<'a, R: Ord + Display>(
+    changes: &'a [AttributeChange<R>],
+    contributions: &'a BTreeMap<TargetPath, String>,
+) -> Vec<Shown<'a>> {
     changes
         .iter()
         .map(|change| {
-            let by = contributions.get(&change.path).cloned();
-            let path = change.path.to_string();
+            let (path, by) = (change.path.as_str(), contributions.get(&change.path).map(String::as_str));
+            let old = change.old.as_ref();
             match &change.change {
-                Change::References { add, remove } => ShownChange {
+                Change::References { add, remove } => Shown {
                     path,
-                    old: (!remove.is_empty()).then(|| references("without", remove.iter())),
-                    new: (!add.is_empty()).then(|| references("with", add.iter())),
+                    old: (!remove.is_empty()).then(|| references("without", remove.iter()).into()),
+                    new: (!add.is_empty()).then(|| references("with", add.iter()).into()),
                     by,
                 },
-                Change::Set(value) => {
-                    ShownChange { path, old: change.old.as_ref().map(value_text), new: Some(value_text(value)), by }
-                }
-                Change::Remove => ShownChange { path, old: change.old.as_ref().map(value_text), new: None, by },
+                Change::Set(value) => Shown { path, old: old.map(value_text), new: Some(value_text(value)), by },
+                Change::Remove => Shown { path, old: old.map(value_text), new: None, by },
             }
+        })
+        .collect()
+}
+
+/// All that a new resource gets, as it is shown; an empty list is nothing.
+pub(crate) fn shown_as_new<'a, R: Ord + Display + 'a>(
+    attributes: impl Iterator<Item = (&'a TargetPath, &'a TargetValue<R>)>,
+    contributions: &'a BTreeMap<TargetPath, String>,
+) -> Vec<Shown<'a>> {
+    attributes
+        .filter_map(|(path, value)| {
+            let new = match value {
+                TargetValue::References(ids) if ids.is_empty() => return None,
+                TargetValue::References(ids) => references("with", ids.iter()).into(),
+                value => value_text(value),
+            };
+            let by = contributions.get(path).map(String::as_str);
+            Some(Shown { path: path.as_str(), old: None, new: Some(new), by })
         })
         .collect()
 }
@@ -167,11 +204,14 @@ fn references<R: Display>(word: &str, references: impl ExactSizeIterator<Item = 
     format!("{word} {}", names.join(", "))
 }
 
-fn value_text<R: Ord + Display>(value: &TargetValue<R>) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= SHOWN_VALUE {
+fn value_text<R: Ord + Display>(value: &TargetValue<R>) -> Cow<'_, str> {
+    let text = match value {
+        TargetValue::Plain(Plain::Text(text)) => Cow::Borrowed(text.as_str()),
+        value => Cow::Owned(value.to_string()),
+    };
+    if text.len() <= SHOWN_VALUE || text.chars().count() <= SHOWN_VALUE {
         return text;
     }
     let cut: String = text.chars().take(SHOWN_VALUE).collect();
-    format!("{cut}… ({} characters)", text.chars().count())
+    format!("{cut}… ({} characters)", text.chars().count()).into()
 }

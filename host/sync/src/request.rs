@@ -11,14 +11,15 @@ use provisor_target::{NewResource, ScimTarget, TargetError, Update};
 
 use crate::SyncError;
 use crate::context::Context;
-use crate::effective::{Reach, effective, to_target, value_to_target};
+use crate::effective::{Reach, effective_of, to_target, value_to_target};
+use crate::record::{Shown, shown, shown_as_new};
 
 /// What is sent for one planned operation.
 pub(crate) enum Request {
     /// Nothing: only the link changes.
     None,
     /// A new resource.
-    Create { external_id: String, attributes: BTreeMap<TargetPath, TargetValue<ResourceId>> },
+    Create { external_id: String, resources: BTreeMap<SourceId, ResourceId> },
     /// Changes of one that is there.
     Update { id: ResourceId, present: BTreeSet<TargetPath>, changes: Vec<AttributeChange<ResourceId>> },
     /// The end of one.
@@ -34,8 +35,21 @@ pub(crate) struct Prepared {
     pub exported: BTreeMap<TargetPath, TargetValue<SourceId>>,
     /// References that still wait after it.
     pub waiting: Vec<Waiting>,
-    /// The changes, for the log.
+    /// What is set besides when it is created.
+    pub on_create: Sent,
+    /// The changes of a resource that is there.
     pub changes: Vec<AttributeChange<SourceId>>,
+}
+
+impl Prepared {
+    /// The changes as the log shows them; those of a new resource are all that it gets.
+    pub fn shown(&self) -> Vec<Shown<'_>> {
+        let contributions = &self.planned.body.contributions;
+        match self.planned.operation {
+            OperationKind::Create => shown_as_new(self.exported.iter().chain(&self.on_create), contributions),
+            _ => shown(&self.changes, contributions),
+        }
+    }
 }
 
 /// How a request ended.
@@ -48,37 +62,33 @@ pub(crate) enum Reply {
     Failed(TargetError),
 }
 
-/// Makes the request for a planned operation.
+/// Makes the request for a planned operation. What is desired moves out of the plan's body, but where a candidate of
+/// `first-unique` may have to give way.
 pub(crate) fn prepare(
     space: &Space,
     context: &Context,
-    planned: Planned,
+    mut planned: Planned,
     head: EntryHead,
 ) -> Result<Prepared, SyncError> {
-    let body = &planned.body;
+    let body = &mut planned.body;
     let no_resource = || SyncError::Internal(format!("the plan for {} names no resource", head.dn));
-    let (mut exported, mut waiting, mut changes) = (body.baseline.clone(), Vec::new(), Vec::new());
+    let (desired, for_creation) = match body.alternatives.is_empty() {
+        true => (std::mem::take(&mut body.desired), std::mem::take(&mut body.on_create)),
+        false => (body.desired.clone(), body.on_create.clone()),
+    };
+    let (mut exported, mut waiting, mut changes, mut on_create) = (Sent::new(), Vec::new(), Vec::new(), Sent::new());
     let request = match planned.operation {
         OperationKind::Create => {
-            let wanted = effective(space, &body.desired, &body.baseline, Reach::Now)?;
-            let on_create = effective(space, &body.on_create, &body.baseline, Reach::Now)?;
-            changes = attribute_changes(&BTreeMap::new(), &wanted.attributes);
-            changes.extend(attribute_changes(&BTreeMap::new(), &on_create.attributes));
+            let wanted = effective_of(space, desired, &body.baseline, Reach::Now)?;
+            let besides = effective_of(space, for_creation, &body.baseline, Reach::Now)?;
             let mut resources = wanted.resources;
-            resources.extend(on_create.resources);
-            let attributes = on_create
-                .attributes
-                .iter()
-                .chain(&wanted.attributes)
-                .filter(|(_, value)| !matches!(value, TargetValue::References(ids) if ids.is_empty()))
-                .filter_map(|(path, value)| Some((path.clone(), value_to_target(value, &resources)?)))
-                .collect();
-            (exported, waiting) = (wanted.attributes, wanted.waiting);
-            Request::Create { external_id: head.anchor.to_string(), attributes }
+            resources.extend(besides.resources);
+            (exported, waiting, on_create) = (wanted.attributes, wanted.waiting, besides.attributes);
+            Request::Create { external_id: head.anchor.to_string(), resources }
         }
         OperationKind::Join | OperationKind::Update => {
             let id = body.resource_id.clone().ok_or_else(no_resource)?;
-            let wanted = effective(space, &body.desired, &body.baseline, Reach::Now)?;
+            let wanted = effective_of(space, desired, &body.baseline, Reach::Now)?;
             changes = attribute_changes(&body.baseline, &wanted.attributes);
             let mut sent = to_target(space, &changes, &wanted.resources)?;
             if body.set_external_id {
@@ -99,6 +109,7 @@ pub(crate) fn prepare(
         }
         OperationKind::Disable => {
             let id = body.resource_id.clone().ok_or_else(no_resource)?;
+            exported.clone_from(&body.baseline);
             let path = context.paths.active.clone();
             let off = TargetValue::Plain(Plain::Boolean(false));
             let old = body.baseline.get(&path).cloned();
@@ -110,7 +121,7 @@ pub(crate) fn prepare(
         OperationKind::Delete => Request::Delete { id: body.resource_id.clone().ok_or_else(no_resource)? },
         OperationKind::Release => Request::None,
     };
-    Ok(Prepared { planned, head, request, exported, waiting, changes })
+    Ok(Prepared { planned, head, request, exported, waiting, on_create, changes })
 }
 
 /// What a request sets, for the case that its outcome is never known.
@@ -147,8 +158,15 @@ pub(crate) async fn send(target: &ScimTarget, prepared: &Prepared) -> Reply {
     let resource_id = prepared.planned.body.resource_id.clone();
     match &prepared.request {
         Request::None => Reply::Done { resource_id },
-        Request::Create { external_id, attributes } => {
-            match target.create(&NewResource { kind, external_id, attributes }).await {
+        Request::Create { external_id, resources } => {
+            let attributes = prepared
+                .on_create
+                .iter()
+                .chain(&prepared.exported)
+                .filter(|(_, value)| !matches!(value, TargetValue::References(ids) if ids.is_empty()))
+                .filter_map(|(path, value)| Some((path.clone(), value_to_target(value, resources)?)))
+                .collect();
+            match target.create(&NewResource { kind, external_id, attributes: &attributes }).await {
                 Ok(created) => match created.unfinished {
                     None => Reply::Done { resource_id: Some(created.resource.id) },
                     Some(error) => Reply::Unfinished { resource_id: created.resource.id, error },
@@ -174,7 +192,7 @@ pub(crate) async fn send(target: &ScimTarget, prepared: &Prepared) -> Reply {
 /// Where another entry has the resource, nothing is kept, and false returned.
 pub(crate) fn keep_done(
     space: &mut Space,
-    prepared: &Prepared,
+    prepared: &mut Prepared,
     resource_id: Option<&ResourceId>,
     leftovers: Leftovers,
 ) -> Result<bool, SyncError> {
@@ -191,10 +209,11 @@ pub(crate) fn keep_done(
             resource_id: resource_id.clone(),
             anchor: head.anchor.clone(),
             state: if disabled { LinkState::Disabled } else { LinkState::Active },
-            exported: exported.clone(),
+            exported: std::mem::take(exported),
         };
         let is_new = matches!(planned.operation, OperationKind::Create | OperationKind::Join);
         if (is_new || !space.update_link(key, &link)?) && !space.link_unless_taken(key, &link)? {
+            *exported = link.exported;
             return Ok(false);
         }
         if leftovers.waiting || !waiting.is_empty() {

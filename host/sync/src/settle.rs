@@ -128,6 +128,7 @@ fn keep(
     context: &Context,
     results: Vec<(Settling, Result<Updated, TargetError>)>,
 ) -> Result<Tally, SyncError> {
+    let nobody = BTreeMap::new();
     space.atomically(|space| {
         let mut tally = Tally::default();
         for (settling, reply) in results {
@@ -162,7 +163,7 @@ fn keep(
                 kind: Some(&settling.link.kind),
                 resource_id: Some(settling.link.resource_id.as_str()),
                 steps,
-                changes: shown(&settling.shown, &BTreeMap::new()),
+                changes: shown(&settling.shown, &nobody),
                 reason: None,
                 error: error.map(|(error, _)| error.to_string()),
             };

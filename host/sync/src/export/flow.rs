@@ -199,9 +199,8 @@ impl Shared {
         state.low = depth / 2;
         let idle = state.under_way == 0 && (state.closed || ready == 0);
         let takes = !state.closed && !feed.exhausted && ready <= state.low;
-        let gathered = state.back.len() >= MOST / 2
-            || idle
-            || state.since.is_some_and(|since| since.elapsed() >= GATHERING);
+        let gathered =
+            state.back.len() >= MOST / 2 || idle || state.since.is_some_and(|since| since.elapsed() >= GATHERING);
         if takes || (gathered && !state.back.is_empty()) {
             let back = std::mem::take(&mut state.back);
             state.since = None;

@@ -6,7 +6,7 @@ use provisor_target::TargetError;
 
 use crate::SyncError;
 use crate::context::{Context, Tally};
-use crate::record::{self, Record, shown};
+use crate::record::{self, Record};
 use crate::request::{Prepared, Reply, Request, keep_done};
 
 /// What came of one operation.
@@ -46,14 +46,15 @@ fn keep_one(
     leftovers: Leftovers,
     tally: &mut Tally,
 ) -> Result<(), SyncError> {
-    let Answered { prepared, reply, row } = answered;
+    let Answered { mut prepared, reply, row } = answered;
     match reply {
         Reply::Done { resource_id } => {
             let ends = matches!(prepared.planned.operation, OperationKind::Delete | OperationKind::Release);
             let taken = if ends { taken_meanwhile(space, &prepared, resource_id.as_ref())? } else { None };
             // Somebody may have linked the resource since it was matched; then nothing of ours is overwritten.
-            if taken.is_some() || !keep_done(space, &prepared, resource_id.as_ref(), leftovers)? {
-                let taken = taken.map_or_else(|| taken_meanwhile(space, &prepared, resource_id.as_ref()), |t| Ok(Some(t)))?;
+            if taken.is_some() || !keep_done(space, &mut prepared, resource_id.as_ref(), leftovers)? {
+                let taken =
+                    taken.map_or_else(|| taken_meanwhile(space, &prepared, resource_id.as_ref()), |t| Ok(Some(t)))?;
                 let words = taken.unwrap_or_else(|| "Another entry has the resource.".to_owned());
                 return fail(space, context, &prepared, Failure::of_this(words), tally);
             }
@@ -178,7 +179,8 @@ fn log_row(
     resource_id: Option<&str>,
     failure: Option<(String, String)>,
 ) -> Result<LogRow, SyncError> {
-    let Prepared { planned, head, changes, .. } = prepared;
+    let Prepared { planned, head, .. } = prepared;
+    let changes = prepared.shown();
     let body = &planned.body;
     let mut steps = vec![("scope", scope_words(body.reason.as_ref()))];
     steps.extend(body.notes.iter().map(|note| ("match", note.clone())));
@@ -203,7 +205,7 @@ fn log_row(
         kind: Some(&body.kind),
         resource_id,
         steps,
-        changes: shown(changes, &body.contributions),
+        changes,
         reason: body.reason.as_ref(),
         error,
     };
@@ -213,4 +215,3 @@ fn log_row(
 fn scope_words(reason: Option<&Reason>) -> String {
     reason.map_or_else(|| "The entry is in scope.".to_owned(), |reason| reason.detail.clone())
 }
-

@@ -150,6 +150,12 @@ async fn adopt(
         .with(move |space| {
             let Prepared { mut planned, head, .. } = prepared;
             let stored = space.entry(head.key)?.ok_or_else(|| SyncError::Internal("an entry has gone".into()))?;
+            // What is desired went into the request that met it.
+            if planned.body.alternatives.is_empty()
+                && let Some(again) = space.planned(head.key)?
+            {
+                planned.body = again.body;
+            }
             // Not this attempt's intent, whose request is the one that is looked into.
             let stored = StoredEntry { uncertain: head.uncertain, ..stored };
             (planned.body.baseline, planned.body.remote_references) =
@@ -164,4 +170,3 @@ async fn adopt(
     let reply = send(target, &prepared).await;
     Ok((prepared, reply))
 }
-
