@@ -196,7 +196,9 @@ impl Abilities {
     }
 
     fn schema_of(&self, kind: &ResourceType, path: &TargetPath) -> Option<&Schema> {
-        self.schemas.get(&path.schema().unwrap_or(&kind.schema).to_ascii_lowercase())
+        let urn = path.schema().unwrap_or(&kind.schema);
+        // There are a handful, and this is asked for every attribute of every resource.
+        self.schemas.values().find(|schema| schema.urn.eq_ignore_ascii_case(urn))
     }
 
     /// Whether the attribute of a path is complex, and whether it has several values: by its schema, else by RFC 7643.

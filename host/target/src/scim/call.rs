@@ -18,6 +18,8 @@ pub(crate) struct Call {
     pub(super) most_attempts: u32,
     /// How many operations it carries.
     pub(super) operations: usize,
+    /// Whether only what names the resource is read of the reply, where it has it.
+    pub(super) brief: bool,
 }
 
 impl Call {
@@ -31,12 +33,13 @@ impl Call {
             if_match: None,
             most_attempts: u32::MAX,
             operations: 1,
+            brief: false,
         }
     }
 
     /// A request that makes a resource.
     pub(crate) fn post(url: Url, body: &Value) -> Self {
-        Self { method: Method::POST, body: Some(body.to_string().into_bytes()), safety: Safety::Once, ..Self::get(url) }
+        Self { method: Method::POST, body: Some(octets(body)), safety: Safety::Once, ..Self::get(url) }
     }
 
     /// A request that changes a resource by operations, each of which may be repeated.
@@ -71,6 +74,11 @@ impl Call {
         })
     }
 
+    /// The same request, of whose reply only what names the resource is needed.
+    pub(crate) fn briefly(self, brief: bool) -> Self {
+        Self { brief, ..self }
+    }
+
     /// The same request with at most so many attempts.
     pub(crate) fn tried(self, most_attempts: u32) -> Self {
         Self { most_attempts, ..self }
@@ -85,4 +93,9 @@ impl Call {
     pub(crate) fn operation(&self) -> String {
         format!("{} {}", self.method, place(&self.url))
     }
+}
+
+fn octets(body: &Value) -> Vec<u8> {
+    // A document in memory can always be written.
+    serde_json::to_vec(body).unwrap_or_else(|_| body.to_string().into_bytes())
 }

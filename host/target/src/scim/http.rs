@@ -310,7 +310,7 @@ impl Http {
             self.line.pace.answered(sort, sent);
         }
         if reply.status.is_success() {
-            reply.into_document(&call.url).map_err(Failure::Final)
+            reply.into_document(&call.url, call.brief).map_err(Failure::Final)
         } else {
             Err(Failure::Final(reply.into_error(&call.operation(), &call.url)))
         }

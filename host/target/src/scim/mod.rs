@@ -1,6 +1,7 @@
 //! A SCIM 2.0 service as a target: finding, listing, reading and writing its resources.
 
 mod abilities;
+mod brief;
 mod bulk;
 mod call;
 mod check;
@@ -32,6 +33,7 @@ mod trust;
 mod whole;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use provisor_model::{ResourceId, TargetPath};
@@ -70,6 +72,8 @@ struct Inner {
     abilities: Abilities,
     dialect: Dialect,
     trust: Trust,
+    /// Where the resources of each type are.
+    endpoints: HashMap<String, Url>,
     concurrency: usize,
 }
 
@@ -89,7 +93,12 @@ impl ScimTarget {
             http.send_together(Lane::new(http.base(), limits));
         }
         let (trust, concurrency) = (Trust::default(), options.concurrency);
-        Ok(Self { inner: Arc::new(Inner { http, abilities, dialect, trust, concurrency }) })
+        // One that cannot be is told by who asks for it.
+        let kinds = abilities.resource_types.values();
+        let endpoints = kinds
+            .filter_map(|kind| Some((kind.name.clone(), discovery::endpoint(http.base(), &kind.endpoint).ok()?)))
+            .collect();
+        Ok(Self { inner: Arc::new(Inner { http, abilities, dialect, trust, endpoints, concurrency }) })
     }
 
     /// What the service can do.
@@ -196,7 +205,10 @@ impl ScimTarget {
     }
 
     fn endpoint(&self, kind: &ResourceType) -> Result<Url, TargetError> {
-        discovery::endpoint(self.http().base(), &kind.endpoint)
+        match self.inner.endpoints.get(&kind.name) {
+            Some(url) => Ok(url.clone()),
+            None => discovery::endpoint(self.http().base(), &kind.endpoint),
+        }
     }
 
     fn resource_url(&self, kind: &ResourceType, id: &ResourceId) -> Result<Url, TargetError> {

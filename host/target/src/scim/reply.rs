@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::TargetError;
-use crate::scim::json;
+use crate::scim::{brief, json};
 
 /// The largest reply that is read.
 const LARGEST_REPLY: usize = 32 << 20;
@@ -65,8 +65,9 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The JSON document of a reply that says success; none where it has no body and its head names no resource.
-    pub(crate) fn into_document(self, url: &Url) -> Result<Option<Value>, TargetError> {
+    /// The JSON document of a reply that says success; none where it has no body and its head names no resource. Where
+    /// `brief` will do, only what names the resource.
+    pub(crate) fn into_document(self, url: &Url, brief: bool) -> Result<Option<Value>, TargetError> {
         if self.cut {
             let found = format!("its reply is larger than {} MiB", LARGEST_REPLY >> 20);
             return Err(TargetError::NotScim { url: place(url), found });
@@ -74,6 +75,9 @@ impl Reply {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             let names_resource = self.headers.contains_key(LOCATION);
             return Ok(names_resource.then(|| self.with_head(Value::Object(serde_json::Map::new()))));
+        }
+        if brief && let Some(named) = brief::read(&self.body) {
+            return Ok(Some(self.with_head(named)));
         }
         let document = serde_json::from_slice(&self.body).map_err(|_| self.not_scim(url))?;
         Ok(Some(self.with_head(document)))

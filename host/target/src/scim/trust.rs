@@ -1,6 +1,7 @@
 //! What has been found out about a service while talking to it: which filters tell the truth, what was warned of.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,11 @@ const TRIED_BY: usize = 50;
 /// How many resources of a type are remembered for that, and how many warnings.
 const MOST_REMEMBERED: usize = 8;
 const MOST_WARNINGS: usize = 1_000;
+/// How old what is remembered becomes before it is renewed.
+const RENEWED: Duration = Duration::from_secs(1);
+/// How many new resources are looked at each, and of how many one is after that.
+const LOOKED_AT: u64 = 256;
+const ONE_OF: u64 = 16;
 /// After so long a filter that was of no use is tried again.
 const TRIED_AGAIN: Duration = Duration::from_secs(3600);
 
@@ -44,12 +50,21 @@ impl Verdict {
     }
 }
 
+/// Some resources of one type that are there.
+#[derive(Default)]
+struct Remembered {
+    resources: Vec<RemoteResource>,
+    renewed: Option<Instant>,
+}
+
 /// What has been found out about a service.
 #[derive(Default)]
 pub(crate) struct Trust {
     /// Filters by resource type and path. Held while one is tried, so that it is tried once.
     filters: tokio::sync::Mutex<HashMap<(String, String), Verdict>>,
-    known: Mutex<HashMap<String, Vec<RemoteResource>>>,
+    known: Mutex<HashMap<String, Remembered>>,
+    /// How many resources were made.
+    made: AtomicU64,
     warned: Mutex<HashSet<String>>,
     /// Attributes that the service refused to change because they are fixed, by resource type and path.
     fixed: Mutex<HashSet<(String, String)>>,
@@ -63,7 +78,12 @@ impl Trust {
     /// Keeps some resources that are known to be there, the last ones.
     pub(crate) fn remember(&self, kind: &str, resources: &[RemoteResource]) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = known.entry(kind.to_ascii_lowercase()).or_default();
+        let Remembered { resources: kept, renewed } = known.entry(kind.to_ascii_lowercase()).or_default();
+        // Each is as good as another, and to keep one costs a copy.
+        if kept.len() >= MOST_REMEMBERED && renewed.is_some_and(|renewed| renewed.elapsed() < RENEWED) {
+            return;
+        }
+        *renewed = Some(Instant::now());
         for resource in resources.iter().take(MOST_REMEMBERED) {
             if kept.len() >= MOST_REMEMBERED {
                 kept.remove(0);
@@ -76,14 +96,21 @@ impl Trust {
     pub(crate) fn forget(&self, kind: &str, id: &ResourceId) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kept) = known.get_mut(&kind.to_ascii_lowercase()) {
-            kept.retain(|resource| resource.id != *id);
+            kept.resources.retain(|resource| resource.id != *id);
         }
     }
 
     fn remembered(&self, kind: &str, path: &TargetPath) -> Option<RemoteResource> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = known.get(&kind.to_ascii_lowercase())?;
-        kept.iter().find(|resource| !resource.texts(path).is_empty()).cloned()
+        kept.resources.iter().find(|resource| !resource.texts(path).is_empty()).cloned()
+    }
+
+    /// Whether the next new resource is looked at as a whole. All at first, then one now and then: how a service treats
+    /// what it is sent shows in a part of them.
+    pub(crate) fn looks_at_next(&self) -> bool {
+        let made = self.made.fetch_add(1, Ordering::Relaxed);
+        made < LOOKED_AT || made.is_multiple_of(ONE_OF)
     }
 
     /// What is known of references that are written with a whole resource of this type.

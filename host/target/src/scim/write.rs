@@ -38,7 +38,8 @@ pub struct NewResource<'a> {
 /// A resource that was made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Created {
-    /// As the service shows it, before references were added that did not fit into the first request.
+    /// As the service shows it, before references were added that did not fit into the first request. Of many new
+    /// resources no more is read than what names them.
     pub resource: RemoteResource,
     /// How many requests it took.
     pub requests: u32,
@@ -82,7 +83,9 @@ impl ScimTarget {
         if let Value::Object(document) = &mut document {
             document::list_schemas(document, kind);
         }
-        let call = Call::post(self.endpoint(kind)?, &self.dialect().dressed(document));
+        let refers = attributes.values().any(|value| matches!(value, TargetValue::References(_)));
+        let whole = refers || self.dialect().is_entra() || self.trust().looks_at_next();
+        let call = Call::post(self.endpoint(kind)?, &self.dialect().dressed(document)).briefly(!whole);
         let reply = self.http().send(&call).await.map_err(|error| match error {
             // Nothing is looked for at the endpoint itself: it is the endpoint that is missing.
             TargetError::NotFound { operation } => TargetError::Refused {
@@ -94,8 +97,10 @@ impl ScimTarget {
             error => error,
         })?;
         let resource = self.made(kind, &call, reply).await?;
-        self.note_what_was_dropped(kind, &attributes, &resource);
-        self.trust().remember(&kind.name, std::slice::from_ref(&resource));
+        if whole {
+            self.note_what_was_dropped(kind, &attributes, &resource);
+            self.trust().remember(&kind.name, std::slice::from_ref(&resource));
+        }
         let mut created = Created { resource, requests: 1, unfinished: None };
         match self.dropped_at_creation(kind, &attributes, &created.resource).await {
             Ok(dropped) if !dropped.is_empty() => {
