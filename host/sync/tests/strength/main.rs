@@ -8,6 +8,7 @@ mod bulk;
 mod by_value;
 mod disk;
 mod faults;
+mod intents;
 mod large;
 mod retries;
 mod scope;
