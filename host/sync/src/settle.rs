@@ -31,7 +31,11 @@ struct Settling {
     shown: Vec<AttributeChange<SourceId>>,
 }
 
-/// Sends all references that can be sent by now.
+/// What came of one resource's references.
+type Answered = (Settling, Result<Updated, TargetError>);
+
+/// Sends all references that can be sent by now. While those of one page are under way, the results of the page before are
+/// stored, and with them the intents of the page that follows.
 pub(crate) async fn settle_references(
     store: &Store,
     target: &ScimTarget,
@@ -39,41 +43,55 @@ pub(crate) async fn settle_references(
 ) -> Result<Tally, SyncError> {
     let concurrency = target.in_flight().max(1);
     let mut tally = Tally::default();
-    let mut after: Option<EntryKey> = None;
-    let mut done = 0;
-    loop {
-        if context.watch.stopping() {
-            return Ok(tally);
-        }
-        let page = store.with(move |space| page(space, after)).await?;
-        let Some(last) = page.last() else { return Ok(tally) };
-        after = Some(last.stored.key);
-        done += page.len() as u64;
+    let mut next = store.with(|space| page(space, None)).await?;
+    let (mut back, mut done, mut fatal) = (Vec::new(), 0, None);
+    while fatal.is_none() && !context.watch.stopping() {
+        let Some(last) = next.last().map(|settling| settling.stored.key) else { break };
+        done += next.len() as u64;
         context.watch.report(Step::References, done, None);
-        let results: Vec<(Settling, Result<Updated, TargetError>)> = stream::iter(page)
-            .map(|settling| async move {
-                let present = present_in(&settling.link.exported);
-                let update = Update {
-                    kind: &settling.link.kind,
-                    id: &settling.link.resource_id,
-                    present: &present,
-                    changes: &settling.changes,
-                };
-                let reply = target.update(&update).await;
-                (settling, reply)
-            })
-            .buffer_unordered(concurrency)
-            .collect()
-            .await;
-        let fatal = results
-            .iter()
-            .find_map(|(_, reply)| reply.as_ref().err().filter(|error| error.concerns_whole_target()).cloned());
-        let context = context.clone();
-        tally.merge(store.with(move |space| keep(space, &context, results)).await?);
-        if let Some(error) = fatal {
-            return Err(error.into());
-        }
+        let (given, results) = (context.clone(), std::mem::take(&mut back));
+        let turn = store
+            .with(move |space| space.atomically(|space| Ok((keep(space, &given, results)?, page(space, Some(last))?))));
+        let (answered, turn) = tokio::join!(sent(target, next, concurrency), turn);
+        let (kept, following) = turn?;
+        tally.merge(kept);
+        let mut replies = answered.iter().filter_map(|(_, reply)| reply.as_ref().err());
+        fatal = replies.find(|error| error.concerns_whole_target()).cloned();
+        (back, next) = (answered, following);
     }
+    if !back.is_empty() || !next.is_empty() {
+        let given = context.clone();
+        let kept = store.with(move |space| {
+            space.atomically(|space| {
+                // Their requests have not gone out.
+                for unsent in next.iter().filter(|settling| !settling.stored.uncertain) {
+                    space.clear_intent(unsent.stored.key)?;
+                }
+                keep(space, &given, back)
+            })
+        });
+        tally.merge(kept.await?);
+    }
+    fatal.map_or(Ok(tally), |error| Err(error.into()))
+}
+
+/// Sends the references of some resources, side by side.
+async fn sent(target: &ScimTarget, page: Vec<Settling>, concurrency: usize) -> Vec<Answered> {
+    stream::iter(page)
+        .map(|settling| async move {
+            let present = present_in(&settling.link.exported);
+            let update = Update {
+                kind: &settling.link.kind,
+                id: &settling.link.resource_id,
+                present: &present,
+                changes: &settling.changes,
+            };
+            let reply = target.update(&update).await;
+            (settling, reply)
+        })
+        .buffer_unordered(concurrency)
+        .collect()
+        .await
 }
 
 /// The next resources; their intents are stored with them.
@@ -123,11 +141,7 @@ fn change_of(found: &[(Waiting, SourceId, ResourceId)]) -> (Change<ResourceId>, 
     }
 }
 
-fn keep(
-    space: &mut Space,
-    context: &Context,
-    results: Vec<(Settling, Result<Updated, TargetError>)>,
-) -> Result<Tally, SyncError> {
+fn keep(space: &mut Space, context: &Context, results: Vec<Answered>) -> Result<Tally, SyncError> {
     let nobody = BTreeMap::new();
     space.atomically(|space| {
         let mut tally = Tally::default();
