@@ -16,8 +16,10 @@ use crate::scim::pace::Pace;
 use crate::scim::proxy::ProxyInUse;
 use crate::scim::tls;
 
-/// Services close idle connections after a while: one that they are about to close would cost a lost reply.
-const IDLE_CONNECTION: Duration = Duration::from_secs(4);
+/// Services close idle connections after a while, Node.js after five seconds: one that they are about to close would cost
+/// a lost reply, and a write its certainty. A service that is busy for some seconds looks at its clock before it looks at
+/// what has been sent to it meanwhile, so there are some seconds between.
+const IDLE_CONNECTION: Duration = Duration::from_secs(2);
 /// How often an HTTP/2 connection under way is asked whether it still lives, and how long it may take to say so.
 const PING: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(10));
 
