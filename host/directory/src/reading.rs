@@ -1,5 +1,6 @@
 //! Makes entries of what a server or a file says: which attributes are kept, what is text, and who the entry is.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use provisor_model::{
@@ -35,7 +36,7 @@ pub(crate) trait Raw {
     fn dn(&self) -> &str;
 
     /// The descriptions of its attributes, with options, and their values.
-    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)>;
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]> + Clone)>;
 }
 
 impl Raw for RawEntry {
@@ -43,7 +44,7 @@ impl Raw for RawEntry {
         &self.dn
     }
 
-    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)> {
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]> + Clone)> {
         self.attributes.iter().map(|RawAttribute { name, values }| (name.as_str(), values.iter().map(Vec::as_slice)))
     }
 }
@@ -124,7 +125,7 @@ impl Reader {
     pub fn entry(&mut self, raw: &impl Raw, source_id: Option<SourceId>) -> Result<Entry, ReadError> {
         let dn: Dn = raw.dn().parse()?;
         let mut attributes = Attributes::new();
-        let mut object_classes: Vec<String> = Vec::new();
+        let mut object_classes: Vec<Cow<'_, str>> = Vec::new();
         let (mut ids, mut anchors) = (Vec::new(), Vec::new());
         for (index, (name, values)) in raw.attributes().enumerate() {
             if self.known.len() >= REMEMBERED {
@@ -137,18 +138,17 @@ impl Reader {
                     self.known.entry(name.to_owned()).or_insert(known)
                 }
             };
-            let values: Vec<&[u8]> = values.collect();
             if known.is_object_class {
-                object_classes.extend(values.iter().map(|value| String::from_utf8_lossy(value).into_owned()));
+                object_classes.extend(values.clone().map(String::from_utf8_lossy));
             }
             if known.is_source_id {
-                ids.extend(values.iter().map(|value| value.to_vec()));
+                ids.extend(values.clone());
             }
             if known.is_anchor {
-                anchors.extend(values.iter().map(|value| (value.to_vec(), known.binary)));
+                anchors.extend(values.clone().map(|value| (value, known.binary)));
             }
             if let Some((last, others)) = known.names.split_last() {
-                let values = typed(&values, known.binary, self.not_text)
+                let values = typed(values, known.binary, self.not_text)
                     .map_err(|position| ReadError::NotText { name: name.to_owned(), at: (index, position) })?;
                 for name in others {
                     attributes.add(name.clone(), values.clone());
@@ -164,7 +164,7 @@ impl Reader {
             anchor: self.anchor(anchors, &source_id, &dn),
             source_id,
             dn,
-            object_class: self.object.object_classes.classify(object_classes.iter().map(String::as_str)),
+            object_class: self.object.object_classes.classify(object_classes.iter().map(AsRef::as_ref)),
             attributes,
         })
     }
@@ -172,8 +172,7 @@ impl Reader {
     /// Who an entry is and where it stands, of what a search for these alone brought.
     pub fn identify(&self, raw: &impl Raw) -> Result<(SourceId, Dn), ReadError> {
         let own = |name: &str| identity::is(&self.object.source_id_attribute, name);
-        let ids: Vec<Vec<u8>> =
-            raw.attributes().filter(|(name, _)| own(name)).flat_map(|(_, values)| values.map(<[u8]>::to_vec)).collect();
+        let ids: Vec<&[u8]> = raw.attributes().filter(|(name, _)| own(name)).flat_map(|(_, values)| values).collect();
         Ok((self.source_id(&ids)?, raw.dn().parse()?))
     }
 
@@ -193,7 +192,7 @@ impl Reader {
         }
     }
 
-    fn source_id(&self, values: &[Vec<u8>]) -> Result<SourceId, ReadError> {
+    fn source_id(&self, values: &[&[u8]]) -> Result<SourceId, ReadError> {
         let attribute = &self.object.source_id_attribute;
         let value = match values {
             [] => return Err(ReadError::NoSourceId(attribute.clone())),
@@ -206,7 +205,7 @@ impl Reader {
     }
 
     /// The anchor: the lowest value of its attribute, else the source id.
-    fn anchor(&self, mut values: Vec<(Vec<u8>, bool)>, source_id: &SourceId, dn: &Dn) -> Anchor {
+    fn anchor(&self, mut values: Vec<(&[u8], bool)>, source_id: &SourceId, dn: &Dn) -> Anchor {
         values.sort_unstable();
         let (Some(attribute), Some((value, binary))) = (&self.object.anchor_attribute, values.first()) else {
             return Anchor::from(source_id.clone());
@@ -219,16 +218,18 @@ impl Reader {
 }
 
 /// The values by the syntax of their attribute, or the position of one that is not text.
-fn typed(values: &[&[u8]], binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
-    if binary {
-        return Ok(values.iter().map(|value| Value::Binary(value.to_vec())).collect());
+fn typed<'a>(values: impl Iterator<Item = &'a [u8]>, binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
+    // Most attributes have one value, and room for it is enough.
+    let mut typed = Vec::with_capacity(1);
+    for (position, value) in values.enumerate() {
+        typed.push(match std::str::from_utf8(value) {
+            _ if binary => Value::Binary(value.to_vec()),
+            Ok(text) => Value::Text(text.to_owned()),
+            Err(_) if not_text == NotText::Refuse => return Err(position),
+            Err(_) => Value::Binary(value.to_vec()),
+        });
     }
-    let text = |(position, value): (usize, &&[u8])| match std::str::from_utf8(value) {
-        Ok(text) => Ok(Value::Text(text.to_owned())),
-        Err(_) if not_text == NotText::Refuse => Err(position),
-        Err(_) => Ok(Value::Binary(value.to_vec())),
-    };
-    values.iter().enumerate().map(text).collect()
+    Ok(typed)
 }
 
 #[cfg(test)]

@@ -5,16 +5,41 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The name of a source attribute, with its options; compared without regard to case (RFC 4512, section 2.5).
-#[derive(Clone, Serialize, Deserialize)]
-pub struct AttributeName(Box<str>);
+///
+/// A copy costs nothing but a count: the same few names stand in every entry.
+#[derive(Clone, Serialize)]
+pub struct AttributeName(Arc<str>);
+
+impl<'de> Deserialize<'de> for AttributeName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// Takes the text over in one step.
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = AttributeName;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of an attribute")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<AttributeName, E> {
+                Ok(AttributeName::new(text))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
+}
 
 impl AttributeName {
     /// A name, spelt as given.
-    pub fn new(name: impl Into<Box<str>>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(name.into())
     }
 
@@ -30,11 +55,17 @@ impl AttributeName {
 
     /// The order of this name and another that is given as text.
     pub fn compare(&self, other: &str) -> Ordering {
-        self.folded().cmp(other.bytes().map(|octet| octet.to_ascii_lowercase()))
-    }
-
-    fn folded(&self) -> impl Iterator<Item = u8> {
-        self.0.bytes().map(|octet| octet.to_ascii_lowercase())
+        let (one, two) = (self.0.as_bytes(), other.as_bytes());
+        for (one, two) in one.iter().zip(two) {
+            // Most octets are the same without folding.
+            if one != two {
+                match one.to_ascii_lowercase().cmp(&two.to_ascii_lowercase()) {
+                    Ordering::Equal => {}
+                    order => return order,
+                }
+            }
+        }
+        one.len().cmp(&two.len())
     }
 }
 
@@ -46,7 +77,8 @@ impl From<&str> for AttributeName {
 
 impl PartialEq for AttributeName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        // Mostly a copy of the very name.
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -54,7 +86,7 @@ impl Eq for AttributeName {}
 
 impl Ord for AttributeName {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.folded().cmp(other.folded())
+        self.compare(&other.0)
     }
 }
 
@@ -66,8 +98,8 @@ impl PartialOrd for AttributeName {
 
 impl Hash for AttributeName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.folded() {
-            state.write_u8(octet);
+        for octet in self.0.bytes() {
+            state.write_u8(octet.to_ascii_lowercase());
         }
     }
 }

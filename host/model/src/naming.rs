@@ -2,11 +2,19 @@
 
 use crate::matching::MatchingRule;
 
-/// The one name of an attribute, in lower case, whichever of its names or its OID is given: for those of RFC 4519, RFC
-/// 4524, RFC 2798 and RFC 2985 that have several. Another has only the name that is given.
+/// The one name of an attribute, in lower case, whichever of its names or its OID is given.
 pub(crate) fn canonical(attribute: &str) -> String {
-    let lower = attribute.to_ascii_lowercase();
-    let one = match lower.as_str() {
+    let mut lower = attribute.to_ascii_lowercase();
+    if let Some(one) = one_name(&lower) {
+        one.clone_into(&mut lower);
+    }
+    lower
+}
+
+/// The one name of an attribute, where another one in lower case or its OID is given: for those of RFC 4519, RFC 4524, RFC
+/// 2798 and RFC 2985 that have several. Any other has only the name that is given.
+pub(crate) fn one_name(lower: &str) -> Option<&'static str> {
+    Some(match lower {
         "countryname" | "2.5.4.6" => "c",
         "commonname" | "2.5.4.3" => "cn",
         "domaincomponent" | "0.9.2342.19200300.100.1.25" => "dc",
@@ -32,9 +40,8 @@ pub(crate) fn canonical(attribute: &str) -> String {
         "2.5.4.12" => "title",
         "userid" | "0.9.2342.19200300.100.1.1" => "uid",
         "0.9.2342.19200300.100.1.44" => "uniqueidentifier",
-        _ => return lower,
-    };
-    one.to_owned()
+        _ => return None,
+    })
 }
 
 /// How values of an attribute compare, by its one name: nearly all without regard to letter case.

@@ -15,6 +15,9 @@ pub struct Preparation {
     by_value: Arc<ByAttribute>,
 }
 
+/// Room for the attributes of most entries, in octets.
+const ROOM: usize = 1024;
+
 /// A page of a change feed, ready to be stored with [`Space::store_page`].
 #[derive(Debug)]
 pub struct Page {
@@ -83,14 +86,15 @@ impl Preparation {
     }
 
     fn row(&self, entry: &Entry, attributes: &mut Referring) -> Result<EntryRow, SpaceError> {
+        let dn = entry.dn.to_string();
         Ok(EntryRow {
             source_id: entry.source_id.to_storage(),
             anchor: entry.anchor.to_storage(),
-            dn: entry.dn.to_string(),
-            dn_key: entry.dn.key(),
+            dn_key: DnKey::of(&dn).unwrap_or_else(|_| entry.dn.key()),
+            dn,
             object_class: entry.object_class.clone(),
             references: self.references(&entry.attributes, attributes),
-            attributes: postcard::to_stdvec(&entry.attributes)?,
+            attributes: postcard::to_extend(&entry.attributes, Vec::with_capacity(ROOM))?,
         })
     }
 
@@ -99,8 +103,8 @@ impl Preparation {
         attributes.place = 0;
         for (name, values) in of.iter() {
             let Some(attribute) = attributes.key(name, &self.schema) else { continue };
-            for dn in values.iter().filter_map(|value| value.as_text().and_then(name_of_reference)) {
-                references.push((Arc::clone(&attribute), dn.key().octets().to_vec()));
+            for name in values.iter().filter_map(|value| value.as_text().and_then(name_of_reference)) {
+                references.push((Arc::clone(&attribute), name.into_octets()));
             }
         }
         for (attribute, name) in self.by_value.names(of) {

@@ -1,6 +1,6 @@
 //! References between entries: what they resolve to, and which wait for their target.
 
-use provisor_model::{AttributeName, Dn, DnKey, ResourceId, SourceId, TargetPath};
+use provisor_model::{AttributeName, DnKey, ResourceId, SourceId, TargetPath};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::{EntryKey, Space, SpaceError};
@@ -27,13 +27,13 @@ pub struct Waiting {
     pub single: bool,
 }
 
-/// The DN in a value of DN syntax, without the unique id that may follow it (RFC 4517, section 3.3.21).
-pub(crate) fn name_of_reference(value: &str) -> Option<Dn> {
+/// The key of the DN in a value of DN syntax, without the unique id that may follow it (RFC 4517, section 3.3.21).
+pub(crate) fn name_of_reference(value: &str) -> Option<DnKey> {
     let name = match value.rsplit_once('#') {
         Some((name, id)) if id.starts_with('\'') && id.ends_with("'B") => name,
         _ => value,
     };
-    name.parse().ok()
+    DnKey::of(name).ok()
 }
 
 impl Space {

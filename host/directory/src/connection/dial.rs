@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
@@ -22,6 +22,8 @@ use crate::tls::{self, Asked};
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
 /// The most octets of an answer to it.
 const MAX_ANSWER: usize = 64 * 1024;
+/// How much is read from the network at once.
+const READ_AT_ONCE: usize = 64 * 1024;
 
 /// How a connection is secured.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub(crate) async fn dial(
     if security == Security::StartTls {
         start_tls(url, &mut stream).await?;
     }
+    // TLS reads in small pieces: the system is asked for larger ones.
+    let stream = BufReader::with_capacity(READ_AT_ONCE, stream);
     match secure(url, host, stream, config, asked.clone()).await {
         Ok((stream, session)) => Ok((Box::new(stream), Some(session))),
         // With TLS 1.2 a certificate that is missed ends the handshake, as a broken connection does.
@@ -133,10 +137,10 @@ async fn start_tls(url: &str, stream: &mut TcpStream) -> Result<(), DirectoryErr
 async fn secure(
     url: &str,
     host: &str,
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     config: Arc<ClientConfig>,
     asked: Asked,
-) -> Result<(tokio_rustls::client::TlsStream<TcpStream>, TlsSession), DirectoryError> {
+) -> Result<(tokio_rustls::client::TlsStream<BufReader<TcpStream>>, TlsSession), DirectoryError> {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
         DirectoryError::Configuration(format!(
             "The host in {} is no name that a certificate can be for",

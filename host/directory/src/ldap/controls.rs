@@ -19,11 +19,6 @@ pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 #[error("a malformed control: {0}")]
 pub(crate) struct Malformed(&'static str);
 
-impl Malformed {
-    /// A name that is no text.
-    pub const NOT_TEXT: Self = Self("a name that is not UTF-8");
-}
-
 /// An `entryUUID` as the protocol carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SyncId([u8; 16]);

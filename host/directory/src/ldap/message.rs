@@ -27,7 +27,7 @@ pub(crate) enum Message {
     Other,
 }
 
-/// An entry as a server sent it: the whole message, of which [`read`] has seen that it is one.
+/// An entry as a server sent it: the whole message. The connection has checked it to the last octet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WireEntry(Box<[u8]>);
 
@@ -40,7 +40,7 @@ pub(crate) enum MessageError {
     Malformed,
 }
 
-/// Reads a message of a search.
+/// Reads a message of a search, as the connection gives it.
 pub(crate) fn read(message: Box<[u8]>) -> Result<Message, MessageError> {
     let broken = |_| MessageError::Malformed;
     let mut envelope = Ber::whole(&message, SEQUENCE).map_err(broken)?;
@@ -52,8 +52,8 @@ pub(crate) fn read(message: Box<[u8]>) -> Result<Message, MessageError> {
                 Some(list) => control_of(list, SYNC_STATE)?.map(controls::sync_state).transpose()?,
                 None => None,
             };
-            check(content).map_err(|_| MessageError::Malformed)?;
-            Ok(Message::Entry(WireEntry(message), state))
+            let entry = WireEntry(message);
+            if entry.parts().is_some() { Ok(Message::Entry(entry, state)) } else { Err(MessageError::Malformed) }
         }
         REFERENCE => Ok(Message::Reference),
         INTERMEDIATE => intermediate(content),
@@ -90,23 +90,6 @@ fn intermediate(content: &[u8]) -> Result<Message, MessageError> {
     }
 }
 
-/// Sees that an entry's parts are what they should be, so that nobody who reads it later has to.
-fn check(content: &[u8]) -> Result<(), Malformed> {
-    let text = |octets| std::str::from_utf8(octets).map_err(|_| Malformed::NOT_TEXT);
-    let mut parts = Ber(content);
-    text(parts.expect(OCTET_STRING)?)?;
-    let mut list = Ber(parts.expect(SEQUENCE)?);
-    while !list.0.is_empty() {
-        let mut attribute = Ber(list.expect(SEQUENCE)?);
-        text(attribute.expect(OCTET_STRING)?)?;
-        let mut values = Ber(attribute.expect(SET)?);
-        while !values.0.is_empty() {
-            values.expect(OCTET_STRING)?;
-        }
-    }
-    Ok(())
-}
-
 impl WireEntry {
     /// The name, and the list of the attributes.
     fn parts(&self) -> Option<(&str, Ber<'_>)> {
@@ -123,7 +106,7 @@ impl Raw for WireEntry {
         self.parts().map_or("", |(dn, _)| dn)
     }
 
-    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]>)> {
+    fn attributes(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = &[u8]> + Clone)> {
         let mut list = self.parts().map_or(Ber(&[]), |(_, list)| list);
         std::iter::from_fn(move || {
             let mut attribute = Ber(list.next().ok()??.1);

@@ -7,6 +7,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+use crate::matching::MatchingRule;
 use crate::naming;
 
 pub use parse::DnError;
@@ -96,9 +97,25 @@ impl Dn {
 }
 
 impl DnKey {
+    /// The key of the name that a text is; the same as [`Dn::key`], without making the name where it is a plain one.
+    ///
+    /// # Errors
+    /// When the text is no name.
+    pub fn of(text: &str) -> Result<Self, DnError> {
+        match plain_key(text) {
+            Some(octets) => Ok(Self(octets)),
+            None => text.parse::<Dn>().map(|dn| dn.key()),
+        }
+    }
+
     /// The octets of the key.
     pub fn octets(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The octets of the key, which is given up.
+    pub fn into_octets(self) -> Vec<u8> {
+        self.0
     }
 
     /// A key from octets that [`DnKey::octets`] gave.
@@ -165,6 +182,47 @@ impl Ava {
             }
         }
     }
+}
+
+/// The key of a name of printable ASCII without anything that is escaped, quoted or joined, of attributes that are
+/// compared without regard to letter case; none where it is another, or no name.
+fn plain_key(text: &str) -> Option<Vec<u8>> {
+    let plain =
+        |octet| matches!(octet, b' '..=b'~') && !matches!(octet, b'"' | b'#' | b'+' | b';' | b'<' | b'>' | b'\\');
+    if text.len() > parse::MAX_OCTETS || !text.bytes().all(plain) {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(text.len() + 1);
+    for part in text.rsplit(',') {
+        let (attribute, value) = part.split_once('=')?;
+        let attribute = attribute.trim_matches(' ');
+        let named = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+        // An OID may be written in ways that are better left to the parser.
+        if attribute.is_empty() || !attribute.bytes().all(named) {
+            return None;
+        }
+        let start = octets.len();
+        octets.extend(attribute.bytes().map(|octet| octet.to_ascii_lowercase()));
+        let lower = octets.get(start..).and_then(|lower| std::str::from_utf8(lower).ok())?;
+        let one = naming::one_name(lower);
+        if naming::rule(one.unwrap_or(lower)) != MatchingRule::CaseIgnore {
+            return None;
+        }
+        if let Some(one) = one {
+            octets.truncate(start);
+            octets.extend_from_slice(one.as_bytes());
+        }
+        octets.push(b'=');
+        let start = octets.len();
+        for word in value.split(' ').filter(|word| !word.is_empty()) {
+            if octets.len() > start {
+                octets.push(b' ');
+            }
+            octets.extend(word.bytes().map(|octet| octet.to_ascii_lowercase()));
+        }
+        octets.push(0);
+    }
+    Some(octets)
 }
 
 /// The text of a BER encoding that is a string of UTF-8 or of characters that mean the same there: UTF8String,

@@ -14,13 +14,13 @@ pub struct DnError {
 }
 
 /// The longest name that is read, in octets: a bound on what a hostile server can make us parse.
-const MAX_OCTETS: usize = 16 * 1024;
+pub(super) const MAX_OCTETS: usize = 16 * 1024;
 
 impl FromStr for Dn {
     type Err = DnError;
 
     fn from_str(text: &str) -> Result<Self, DnError> {
-        let mut parser = Parser { text, characters: text.char_indices().peekable() };
+        let mut parser = Parser { text, at: 0 };
         if text.len() > MAX_OCTETS {
             return Err(parser.error("it is longer than 16 KiB"));
         }
@@ -40,31 +40,43 @@ impl FromStr for Dn {
     }
 }
 
-/// Reads a name character by character.
+/// Reads a name character by character, and what is plain at once.
 struct Parser<'a> {
     text: &'a str,
-    characters: std::iter::Peekable<std::str::CharIndices<'a>>,
+    /// How many octets have been read.
+    at: usize,
 }
 
-impl Parser<'_> {
-    fn peek(&mut self) -> Option<char> {
-        self.characters.peek().map(|(_, character)| *character)
+impl<'a> Parser<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
     }
 
     fn next(&mut self) -> Option<char> {
-        self.characters.next().map(|(_, character)| character)
+        let character = self.peek()?;
+        self.at += character.len_utf8();
+        Some(character)
     }
 
-    fn error(&mut self, reason: &'static str) -> DnError {
-        let octet = self.characters.peek().map_or(self.text.len(), |(position, _)| *position);
-        let position = self.text.get(..octet).map_or(0, |before| before.chars().count()) + 1;
+    /// Reads the octets that are so, which must be characters by themselves, or parts of ones of which all parts are so.
+    fn take_while(&mut self, so: impl Fn(u8) -> bool) -> &'a str {
+        let rest = self.rest();
+        let taken = rest.bytes().position(|octet| !so(octet)).unwrap_or(rest.len());
+        self.at += taken;
+        rest.get(..taken).unwrap_or_default()
+    }
+
+    fn error(&self, reason: &'static str) -> DnError {
+        let position = self.text.get(..self.at).map_or(0, |before| before.chars().count()) + 1;
         DnError { text: self.text.chars().take(200).collect(), reason, position }
     }
 
     fn skip_blanks(&mut self) {
-        while self.peek() == Some(' ') {
-            self.next();
-        }
+        self.take_while(|octet| octet == b' ');
     }
 
     fn rdn(&mut self) -> Result<Rdn, DnError> {
@@ -78,13 +90,9 @@ impl Parser<'_> {
 
     fn ava(&mut self) -> Result<Ava, DnError> {
         self.skip_blanks();
-        let mut attribute = String::new();
-        while let Some(character) = self.peek().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.')) {
-            attribute.push(character);
-            self.next();
-        }
+        let mut attribute = self.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.'));
         if attribute.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("oid.")) {
-            attribute.drain(..4);
+            attribute = attribute.get(4..).unwrap_or_default();
         }
         if attribute.is_empty() {
             return Err(self.error("an attribute name was expected"));
@@ -100,7 +108,7 @@ impl Parser<'_> {
             Some('"') => self.quoted()?,
             _ => self.string()?,
         };
-        Ok(Ava { attribute, value })
+        Ok(Ava { attribute: attribute.to_owned(), value })
     }
 
     fn ber(&mut self) -> Result<AvaValue, DnError> {
@@ -135,9 +143,13 @@ impl Parser<'_> {
 
     /// A value. Octets given by `\xx` pairs are put together before they are read as UTF-8.
     fn string(&mut self) -> Result<AvaValue, DnError> {
-        let mut octets: Vec<u8> = Vec::new();
+        let plain = self.take_while(|octet| !matches!(octet, b',' | b';' | b'+' | b'"' | b'<' | b'>' | b'\0' | b'\\'));
         // How long the value is without the unescaped blanks at its end, which do not belong to it.
-        let mut significant = 0;
+        let mut significant = plain.trim_end_matches(' ').len();
+        if matches!(self.peek(), None | Some(',' | ';' | '+')) {
+            return Ok(AvaValue::Text(plain.get(..significant).unwrap_or_default().to_owned()));
+        }
+        let mut octets = plain.as_bytes().to_vec();
         while let Some(character) = self.peek() {
             match character {
                 ',' | ';' | '+' => break,

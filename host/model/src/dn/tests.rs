@@ -199,6 +199,13 @@ proptest! {
     }
 
     #[test]
+    fn the_key_of_a_text_is_the_key_of_its_name(
+        text in "((cn|OU|2\\.5\\.4\\.3|oid\\.2\\.5\\.4\\.3|userId|uidNumber|mobile|memberUid|x-a)? ?= ?[ A-Ca-c0-9#=+,;\\\\\"ä]{0,6},?){0,3}"
+    ) {
+        prop_assert_eq!(DnKey::of(&text).ok(), text.parse::<Dn>().ok().map(|dn| dn.key()));
+    }
+
+    #[test]
     fn no_text_makes_the_parser_fail_hard(text in "\\PC{0,40}") {
         let _outcome = text.parse::<Dn>();
     }

@@ -10,7 +10,7 @@ impl fmt::Display for Dn {
             if index > 0 {
                 formatter.write_str(",")?;
             }
-            write!(formatter, "{rdn}")?;
+            rdn.fmt(formatter)?;
         }
         Ok(())
     }
@@ -22,7 +22,8 @@ impl fmt::Display for Rdn {
             if index > 0 {
                 formatter.write_str("+")?;
             }
-            write!(formatter, "{}=", ava.attribute)?;
+            formatter.write_str(&ava.attribute)?;
+            formatter.write_str("=")?;
             match &ava.value {
                 AvaValue::Text(text) => escape(text, formatter)?,
                 AvaValue::Octets(octets) => {
@@ -44,15 +45,25 @@ impl fmt::Display for Rdn {
 
 /// Writes a value with the escapes of RFC 4514, section 2.4.
 fn escape(text: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let last = text.chars().count().saturating_sub(1);
-    for (index, character) in text.chars().enumerate() {
-        match character {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => write!(formatter, "\\{character}")?,
-            '#' | ' ' if index == 0 => write!(formatter, "\\{character}")?,
-            ' ' if index == last => formatter.write_str("\\ ")?,
-            '\0' => formatter.write_str("\\00")?,
-            _ => write!(formatter, "{character}")?,
+    let last = text.len().saturating_sub(1);
+    let mut written = 0;
+    for (index, octet) in text.bytes().enumerate() {
+        let escaped = match octet {
+            b'"' | b'+' | b',' | b';' | b'<' | b'>' | b'\\' => true,
+            b'#' => index == 0,
+            b' ' => index == 0 || index == last,
+            0 => true,
+            _ => false,
+        };
+        if escaped {
+            // An octet that is escaped is a character by itself, so that what is before it ends with one.
+            formatter.write_str(text.get(written..index).unwrap_or_default())?;
+            match octet {
+                0 => formatter.write_str("\\00")?,
+                _ => write!(formatter, "\\{}", char::from(octet))?,
+            }
+            written = index + 1;
         }
     }
-    Ok(())
+    formatter.write_str(text.get(written..).unwrap_or_default())
 }
