@@ -4,10 +4,12 @@
 use std::collections::{BTreeSet, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, params};
 
 use crate::page::EntryRow;
+use crate::space::BUSY;
 use crate::{EntryKey, PageCounts, Space, SpaceError};
 
 /// The indexes that rows of a first import do without, as the tables' steps make them.
@@ -122,9 +124,10 @@ impl Filling {
         self.names.get(&self.met(name, 0)).map(|met| i64::from(met.entry))
     }
 
-    /// Whether this entry can be appended: its source id has not come before.
-    fn takes(&self, row: &EntryRow) -> bool {
-        self.ids.len() < REMEMBERED && !self.ids.contains(&self.met(&row.source_id, 0))
+    /// Whether this entry can be appended, its source id not having come before; then it counts as come.
+    fn takes(&mut self, row: &EntryRow) -> bool {
+        let id = self.met(&row.source_id, 0);
+        self.ids.len() < REMEMBERED && self.ids.insert(id)
     }
 }
 
@@ -144,12 +147,34 @@ impl Space {
                 return Ok(());
             }
         }
-        self.begin()?;
+        // Past the write-ahead log, what is appended is written once and not twice: a rollback only cuts the file. Where
+        // somebody else has the file open, it goes by the log all the same.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let past_the_log = self.journal("DELETE");
+        self.connection.busy_timeout(BUSY)?;
+        if let Err(error) = past_the_log {
+            tracing::debug!(%error, "A first import goes by the write-ahead log.");
+        }
+        self.begin().inspect_err(|_| self.log_ahead())?;
         self.filling = Some(Filling::new());
         for (name, _) in INDEXES.iter().chain(&REFERENCE_INDEXES) {
-            self.connection.execute_batch(&format!("DROP INDEX {name}")).inspect_err(|_| self.roll_back())?;
+            if let Err(error) = self.connection.execute_batch(&format!("DROP INDEX {name}")) {
+                self.abandon_import();
+                return Err(error.into());
+            }
         }
         Ok(())
+    }
+
+    fn journal(&self, mode: &str) -> Result<(), SpaceError> {
+        Ok(self.connection.pragma_update(None, "journal_mode", mode)?)
+    }
+
+    /// Goes back to the write-ahead log. Without it the space is as safe, and slower.
+    fn log_ahead(&self) {
+        if let Err(error) = self.journal("WAL") {
+            tracing::warn!(%error, "The connector space cannot use its write-ahead log.");
+        }
     }
 
     /// Gives up an import that cannot be completed. What was stored of a first one is dropped; pages of others stay, and
@@ -157,6 +182,7 @@ impl Space {
     pub fn abandon_import(&mut self) {
         if self.filling.take().is_some() {
             self.roll_back();
+            self.log_ahead();
         }
     }
 
@@ -178,7 +204,6 @@ impl Space {
             let Ok(entry) = u32::try_from(key) else {
                 return Err(SpaceError::Damaged(format!("the first entries have numbers as high as {key}")));
             };
-            filling.ids.insert(filling.met(source_id, entry));
             // The first who has a name keeps it.
             filling.names.insert(filling.met(dn_key.octets(), entry));
             append_references(filling, &mut references, key, row)?;
@@ -190,7 +215,11 @@ impl Space {
     pub(crate) fn leave_filling(&mut self) -> Result<(), SpaceError> {
         let Some(filling) = self.filling.take() else { return Ok(()) };
         let left = self.ordinary(&filling).and_then(|()| Ok(self.connection.execute_batch("COMMIT")?));
-        left.inspect_err(|_| self.roll_back())
+        if left.is_err() {
+            self.roll_back();
+        }
+        self.log_ahead();
+        left
     }
 
     /// What is otherwise done entry by entry.
@@ -237,10 +266,12 @@ impl Space {
     /// Ends a first import: all of it is kept.
     pub(crate) fn commit_filling(&mut self) -> Result<(), SpaceError> {
         self.filling = None;
-        self.connection.execute_batch("COMMIT").map_err(|error| {
+        let kept = self.connection.execute_batch("COMMIT");
+        if kept.is_err() {
             self.roll_back();
-            error.into()
-        })
+        }
+        self.log_ahead();
+        Ok(kept?)
     }
 
     fn make_indexes(&self, indexes: &[(&str, &str)]) -> Result<(), SpaceError> {

@@ -179,7 +179,7 @@ fn a_crash_within_a_first_import_leaves_nothing() {
     };
     let page: Vec<ImportItem> = (0_u64..48).map(large).collect();
     space.import_page(&page, &schema()).unwrap();
-    let written = std::fs::metadata(file.with_extension("space-wal")).unwrap().len();
+    let written = std::fs::metadata(&file).unwrap().len();
     assert!(written > 8 << 20, "{written} octets were written before the end");
     // What is on the disk while the import runs is what a crash would leave.
     let crashed = TempDir::new().unwrap();
@@ -205,8 +205,7 @@ fn a_space_of_format_3_is_brought_up_with_all_that_it_holds() {
     connection.execute_batch("PRAGMA application_id = 0x50525653; PRAGMA user_version = 3;").unwrap();
     let insert = "INSERT INTO entry VALUES (7, ?1, ?1, 'cn=a,dc=lab', ?2, 'user', ?3, 0)";
     let name: Dn = "cn=a,dc=lab".parse().unwrap();
-    let row = rusqlite::params![id(1).to_storage(), name.key().octets(), [0_u8]];
-    connection.execute(insert, row).unwrap();
+    connection.execute(insert, rusqlite::params![id(1).to_storage(), name.key().octets(), [0_u8]]).unwrap();
     drop(connection);
     let space = Space::open(&file).unwrap();
     let found = space.entry_by_source_id(&id(1)).unwrap().unwrap();
