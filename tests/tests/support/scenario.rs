@@ -32,13 +32,13 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
     let expected = target.expected(model.oracle());
     assert_eq!(report["operations"]["create"], json!(expected.len()), "{report}");
     let before = target.held().await;
-    assert_equal(&before.resources, &expected);
+    assert_equal("at first", &before.resources, &expected);
 
     model.change(&source);
     let expected = target.expected(model.oracle());
     let report = agent.json(&["sync", "lab"]);
     let after = target.held().await;
-    assert_equal(&after.resources, &expected);
+    assert_equal("after the changes", &after.resources, &expected);
     let anchors = expected.keys().chain(before.resources.keys());
     let written: BTreeSet<&String> =
         anchors.filter(|anchor| before.resources.get(*anchor) != expected.get(*anchor)).collect();
@@ -51,7 +51,7 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
 
     model.bring_back(&source);
     agent.json(&["sync", "lab"]);
-    assert_equal(&target.held().await.resources, &target.expected(model.oracle()));
+    assert_equal("when they are back", &target.held().await.resources, &target.expected(model.oracle()));
 
     // What means the same is read, and written nowhere.
     model.respell(&source);
@@ -70,7 +70,7 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
     if target.shows_what_was_written() {
         assert_eq!(report["requests"]["writes"], json!(0), "{report}");
     }
-    assert_equal(&target.held().await.resources, &target.expected(model.oracle()));
+    assert_equal("after the loss of the data folder", &target.held().await.resources, &target.expected(model.oracle()));
     assert_nothing_is_asked(&agent);
 }
 
@@ -88,10 +88,29 @@ fn configuration<S: Source>(source: &S, target: &Target) -> String {
     )
 }
 
-fn assert_equal(held: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) {
+fn assert_equal(when: &str, held: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) {
     for (anchor, value) in expected {
-        assert_eq!(held.get(anchor), Some(value), "{anchor}");
+        let Some(own) = held.get(anchor) else { panic!("{when}: {anchor} is not there") };
+        assert!(own == value, "{when}: {anchor}: {}", difference(own, value));
     }
     let surplus: Vec<&String> = held.keys().filter(|anchor| !expected.contains_key(*anchor)).collect();
-    assert!(surplus.is_empty(), "the target holds more: {surplus:?}");
+    assert!(surplus.is_empty(), "{when}: the target holds more: {surplus:?}");
+}
+
+/// What is not as it should be, at bearable length: a group may have thousands of members.
+fn difference(held: &Value, expected: &Value) -> String {
+    let (Value::Object(held), Value::Object(expected)) = (held, expected) else { return format!("{held}") };
+    let names: BTreeSet<&String> = held.keys().chain(expected.keys()).collect();
+    let other = names.into_iter().filter(|name| held.get(*name) != expected.get(*name));
+    let told = other.map(|name| match (held.get(name), expected.get(name)) {
+        (Some(Value::Array(held)), Some(Value::Array(expected))) => {
+            let lacking = |list: &[Value], from: &[Value]| -> (usize, Vec<Value>) {
+                let lacking: Vec<Value> = list.iter().filter(|one| !from.contains(one)).cloned().collect();
+                (lacking.len(), lacking.into_iter().take(5).collect())
+            };
+            format!("{name}: missing {:?}, surplus {:?}", lacking(expected, held), lacking(held, expected))
+        }
+        (held, expected) => format!("{name}: {held:?}, not {expected:?}"),
+    });
+    told.collect::<Vec<String>>().join("; ")
 }

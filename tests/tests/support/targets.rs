@@ -132,8 +132,9 @@ impl Target {
         let users = listed(&self.url(), "Users").await;
         let groups = listed(&self.url(), "Groups").await;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        // Django counts its users and its groups apart, and has no groups in groups.
         let anchors: BTreeMap<String, String> =
-            users.iter().chain(&groups).map(|one| (text(&one["id"]), text(&one["externalId"]))).collect();
+            groups.iter().chain(&users).map(|one| (text(&one["id"]), text(&one["externalId"]))).collect();
         let mut held = Held { resources: BTreeMap::new(), changed: BTreeMap::new() };
         let count = users.len() + groups.len();
         for mut resource in users.into_iter().chain(groups) {
