@@ -98,7 +98,12 @@ fn what_an_entry_lacks_is_a_refusal_and_no_fault() {
 
 #[test]
 fn a_rule_that_remembers_is_told_from_a_pure_one() {
-    let rule = guest().configure(&json!({ "fault": "remembers" })).unwrap();
+    let refused = guest().configure(&json!({ "fault": "remembers" })).unwrap_err();
+    assert!(
+        matches!(refused, HarnessError::Refused(_)),
+        "the gate's own probe finds what shows at any entry: {refused}"
+    );
+    let rule = guest().configure(&json!({ "fault": "remembers", "only": "ada" })).unwrap();
     let error = rule.try_map(&ada()).unwrap_err();
     assert!(matches!(&error, HarnessError::Impure(_)), "{error}");
     assert!(error.to_string().contains("uid=ada,dc=test"), "{error}");
@@ -106,7 +111,7 @@ fn a_rule_that_remembers_is_told_from_a_pure_one() {
 
 #[test]
 fn a_rule_that_looks_at_its_neighbours_is_told_from_a_pure_one() {
-    let rule = guest().configure(&json!({ "fault": "compares" })).unwrap();
+    let rule = guest().configure(&json!({ "fault": "compares", "only": "bob" })).unwrap();
     rule.map(&ada());
     let error = rule.try_map(&Entry::new("user").with("uid", "bob")).unwrap_err();
     assert!(matches!(&error, HarnessError::Impure(_)), "{error}");

@@ -147,8 +147,9 @@ impl Mapping for Misbehave {
             resource.set(extra, "x");
         }
         resource.set(self.user_name, format!("{uid}{}", self.config.suffix));
+        let last = LAST.replace(uid.to_owned());
         if self.config.only.as_deref().is_none_or(|only| only == uid) {
-            self.misbehave(uid, resource);
+            self.misbehave(uid, &last, resource);
         }
         Ok(())
     }
@@ -168,7 +169,7 @@ thread_local! {
 }
 
 impl Misbehave {
-    fn misbehave(&self, uid: &str, resource: &mut Resource) {
+    fn misbehave(&self, uid: &str, last: &str, resource: &mut Resource) {
         match self.config.fault {
             // Those of the whole answer are made in the glue.
             Fault::None
@@ -196,10 +197,8 @@ impl Misbehave {
             Fault::Chatter => (0..1000).for_each(|line| log::info(&format!("line {line}"))),
             Fault::NotANumber => resource.set(self.user_name, f64::NAN),
             Fault::Remembers => resource.set(self.user_name, format!("{uid}{}", CALLS.replace(CALLS.get() + 1))),
-            Fault::Compares => {
-                let last = LAST.replace(uid.to_owned());
-                resource.set(self.user_name, if last == uid { last } else { format!("{last}{uid}") });
-            }
+            Fault::Compares if last != uid => resource.set(self.user_name, format!("{last}{uid}")),
+            Fault::Compares => {}
         }
     }
 }
