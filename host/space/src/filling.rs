@@ -59,6 +59,8 @@ pub(crate) struct Filling {
     waiting: bool,
     /// Attributes that refer by value, of which a reference came.
     by_value: BTreeSet<Arc<str>>,
+    /// Whether it is written past the write-ahead log.
+    past_log: bool,
 }
 
 /// A source id or a name that came, by 96 bits of digests that nobody outside can foresee, and the entry that it is of.
@@ -102,13 +104,14 @@ impl Hasher for Hashed {
 }
 
 impl Filling {
-    fn new() -> Self {
+    fn new(past_log: bool) -> Self {
         Self {
             hashers: (RandomState::new(), RandomState::new()),
             ids: HashSet::default(),
             names: HashSet::default(),
             waiting: false,
             by_value: BTreeSet::new(),
+            past_log,
         }
     }
 
@@ -150,13 +153,14 @@ impl Space {
         // Past the write-ahead log, what is appended is written once and not twice: a rollback only cuts the file. Where
         // somebody else has the file open, it goes by the log all the same.
         self.connection.busy_timeout(Duration::ZERO)?;
-        let past_the_log = self.journal("DELETE");
+        let past_the_log = self.journal("TRUNCATE");
         self.connection.busy_timeout(BUSY)?;
-        if let Err(error) = past_the_log {
+        if let Err(error) = &past_the_log {
             tracing::debug!(%error, "A first import goes by the write-ahead log.");
         }
-        self.begin().inspect_err(|_| self.log_ahead())?;
-        self.filling = Some(Filling::new());
+        let filling = Filling::new(past_the_log.is_ok());
+        self.begin().inspect_err(|_| self.log_ahead(&filling))?;
+        self.filling = Some(filling);
         for (name, _) in INDEXES.iter().chain(&REFERENCE_INDEXES) {
             if let Err(error) = self.connection.execute_batch(&format!("DROP INDEX {name}")) {
                 self.abandon_import();
@@ -171,8 +175,12 @@ impl Space {
     }
 
     /// Goes back to the write-ahead log. Without it the space is as safe, and slower.
-    fn log_ahead(&self) {
-        if let Err(error) = self.journal("WAL") {
+    fn log_ahead(&self, filling: &Filling) {
+        if !filling.past_log {
+            return;
+        }
+        // By way of the mode that leaves no empty journal behind.
+        if let Err(error) = self.journal("DELETE").and_then(|()| self.journal("WAL")) {
             tracing::warn!(%error, "The connector space cannot use its write-ahead log.");
         }
     }
@@ -180,9 +188,9 @@ impl Space {
     /// Gives up an import that cannot be completed. What was stored of a first one is dropped; pages of others stay, and
     /// nothing follows from what they did not name.
     pub fn abandon_import(&mut self) {
-        if self.filling.take().is_some() {
+        if let Some(filling) = self.filling.take() {
             self.roll_back();
-            self.log_ahead();
+            self.log_ahead(&filling);
         }
     }
 
@@ -218,7 +226,7 @@ impl Space {
         if left.is_err() {
             self.roll_back();
         }
-        self.log_ahead();
+        self.log_ahead(&filling);
         left
     }
 
@@ -265,12 +273,14 @@ impl Space {
 
     /// Ends a first import: all of it is kept.
     pub(crate) fn commit_filling(&mut self) -> Result<(), SpaceError> {
-        self.filling = None;
+        let filling = self.filling.take();
         let kept = self.connection.execute_batch("COMMIT");
         if kept.is_err() {
             self.roll_back();
         }
-        self.log_ahead();
+        if let Some(filling) = filling {
+            self.log_ahead(&filling);
+        }
         Ok(kept?)
     }
 

@@ -125,6 +125,8 @@ fn held(file: &Path) -> Vec<String> {
         held.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
     }
     held.extend(rows("PRAGMA integrity_check"));
+    held.extend(rows("PRAGMA journal_mode"));
+    assert!(!file.with_extension("space-journal").exists(), "an empty journal was left behind");
     held
 }
 

@@ -215,6 +215,10 @@ async fn read_pages(
     let joined = |error: tokio::task::JoinError| SyncError::Internal(error.to_string());
     loop {
         if watch.stopping() {
+            // What is given up is not to be stored behind.
+            if let Some(storing) = storing {
+                storing.await.map_err(joined)??;
+            }
             return Err(SyncError::Interrupted);
         }
         // The next page is read and made ready while the last one is stored.
