@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_directory::{
     ChangeReading, Completion, ConnectionOptions, Directory, DirectoryError, Feed, ImportItem, ImportKind,
-    ImportRequest, LdapKind, OpenLdap, OpenLdapOptions, SourceOptions, Watermark,
+    ImportRequest, LdapKind, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions, Watermark,
 };
 use provisor_model::{CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
@@ -233,6 +233,67 @@ async fn who_cannot_be_searched_for_is_not_taken_for_deleted() {
     let error = store.import(&directory, ATTRIBUTES).await.unwrap_err();
     assert!(matches!(&error, DirectoryError::Rights { .. }) && error.to_string().contains("search audio"), "{error}");
     assert_eq!(store.entries.len(), 2, "nothing was deleted");
+}
+
+/// Where the account may read ids but not search for them, a search for one succeeds and finds nobody.
+#[tokio::test]
+async fn an_account_that_may_not_search_for_ids_takes_nobody_for_deleted() {
+    let access = vec![format!("access to attrs=entryUUID by dn.exact=\"{SYNC_DN}\" =rcd by * none")];
+    let ldif = generated().to_ldif(true);
+    let options_of =
+        |change_log| SlapdOptions { ldif: ldif.clone(), change_log, access: access.clone(), ..SlapdOptions::default() };
+    let staff = Some("(sn=*)".to_owned());
+    for (change_log, feed) in
+        [(ChangeLog::None, comparing()), (ChangeLog::AccessLog, Feed { filter: staff, ..Feed::default() })]
+    {
+        let mut slapd = Slapd::start(&options_of(change_log)).unwrap();
+        let directory = directory(&slapd, feed);
+        let mut store = everything(&directory, ATTRIBUTES).await;
+        let count = store.entries.len();
+        slapd.delete(&person(0)).unwrap();
+        for watermark in [store.watermark.clone(), None] {
+            store.watermark = watermark;
+            let error = store.import(&directory, ATTRIBUTES).await.unwrap_err();
+            let words = error.to_string();
+            assert!(matches!(error, DirectoryError::Rights { .. }) && words.contains("search entryUUID"), "{words}");
+            assert_eq!(store.entries.len(), count, "nothing was deleted");
+        }
+        // With the right, the deletion comes.
+        let file = slapd.ca_file().with_file_name("slapd.conf");
+        let config = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, config.replace(&format!("{}\n", access[0]), "")).unwrap();
+        slapd.restart().unwrap();
+        store.import(&directory, ATTRIBUTES).await.unwrap();
+        assert_eq!(store.entries.len(), count - 1);
+    }
+}
+
+#[tokio::test]
+async fn a_detected_id_stays_though_a_likelier_one_appears() {
+    let schema = [
+        "attributetype ( 1.3.6.1.4.1.4203.666.11.99.1 NAME 'nsUniqueId' EQUALITY caseIgnoreMatch \
+         SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )",
+        "objectclass ( 1.3.6.1.4.1.4203.666.11.99.2 NAME 'migrated' SUP top AUXILIARY MAY nsUniqueId )",
+    ];
+    let global_directives = schema.map(str::to_owned).to_vec();
+    let ldif = generated().to_ldif(true);
+    let slapd = Slapd::start(&SlapdOptions { ldif, global_directives, ..SlapdOptions::default() }).unwrap();
+    let directory = directory(&slapd, Feed { kind: LdapKind::Any, detect_source_id: true, ..Feed::default() });
+    let mut store = everything(&directory, ATTRIBUTES).await;
+    let before = store.content();
+    let ids =
+        "add: objectClass\nobjectClass: migrated\n-\nadd: nsUniqueId\nnsUniqueId: 11111111-22222222-33333333-44444444";
+    slapd.apply(&format!("dn: {SUFFIX}\nchangetype: modify\n{ids}\n")).unwrap();
+    for watermark in [store.watermark.clone(), None] {
+        store.watermark = watermark;
+        store.import(&directory, ATTRIBUTES).await.unwrap();
+        assert_eq!(store.content(), before, "others would make other entries of all");
+    }
+    // A query goes by the same ids.
+    let id = store.entries.keys().next().unwrap().clone();
+    let found =
+        directory.read_object(ObjectQuery::SourceId(id), &names(ATTRIBUTES), store.known.as_ref()).await.unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 #[tokio::test]

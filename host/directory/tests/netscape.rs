@@ -11,7 +11,7 @@ use provisor_directory::{
     ChangeReading, ConnectionOptions, Directory, Feed, LdapKind, ObjectQuery, OpenLdap, OpenLdapOptions, SourceOptions,
 };
 use provisor_model::{CheckOutcome, Secret};
-use provisor_tests::ldif::{Directory as Generated, SUFFIX, Size};
+use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::slapd::{ADMIN_DN, ADMIN_PASSWORD};
 use provisor_tests::{Netscape, NetscapeOptions};
 use support::{Report, Store, everything, names};
@@ -144,4 +144,108 @@ async fn it_announces_that_something_changed() {
     let mut listener = directory.listen(store.watermark.as_ref()).await.unwrap().unwrap();
     change_everything(&server);
     tokio::time::timeout(Duration::from_secs(20), listener.changed()).await.expect("news").unwrap();
+}
+
+/// Lets the sync account read everything, and search for all but, maybe, the ids.
+fn grant(server: &Netscape, ids: &str) {
+    let aci = |what: &str, rights: &str| {
+        let subject = format!("allow ({rights}) userdn = \"ldap:///{SYNC_DN}\"");
+        format!("aci: (targetattr {what})(version 3.0; acl \"{rights}\"; {subject};)\n")
+    };
+    // An attribute that is not named here is one of all others.
+    let others = aci("!= \"nsUniqueId || userPassword\"", "read, search, compare");
+    let change = format!("dn: {SUFFIX}\nchangetype: modify\nreplace: aci\n{others}{}", aci("= \"nsUniqueId\"", ids));
+    server.apply(&change).unwrap();
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_search_for_ids_takes_nobody_for_deleted() {
+    let server = server(false, false);
+    grant(&server, "read");
+    let options = OpenLdapOptions {
+        connection: ConnectionOptions::simple(server.url(), SYNC_DN, Secret::new(SYNC_PASSWORD)),
+        base: SUFFIX.parse().unwrap(),
+        page_size: 20,
+        object: SourceOptions::default(),
+        feed: Feed { kind: LdapKind::Any, detect_source_id: true, ..Feed::default() },
+    };
+    let directory: Directory = OpenLdap::new(options).unwrap().into();
+    let mut store = everything(&directory, ATTRIBUTES).await;
+    let count = store.entries.len();
+    server.delete(&generated().people[0].dn()).unwrap();
+    let error = store.import(&directory, ATTRIBUTES).await.unwrap_err().to_string();
+    assert!(error.contains("search nsUniqueId"), "{error}");
+    assert_eq!(store.entries.len(), count, "nothing was deleted");
+    grant(&server, "read, search");
+    store.import(&directory, ATTRIBUTES).await.unwrap();
+    assert_eq!(store.entries.len(), count - 1);
+}
+
+/// Another address of a server, until it is dropped.
+struct Detour {
+    url: String,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Detour {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Detour {
+    async fn to(server: &Netscape) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ldap://{}", listener.local_addr().unwrap());
+        let address = server.url().trim_start_matches("ldap://").to_owned();
+        let accepting = tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut far = tokio::net::TcpStream::connect(&address).await.unwrap();
+                tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut far).await });
+            }
+        });
+        Self { url, accepting }
+    }
+}
+
+/// The second server, which is the first by another address, knows nothing of the first one's cookies; and for all that
+/// is known it may lag.
+#[tokio::test]
+async fn a_failover_with_opaque_cookies_another_filter_or_base_deletes_nobody() {
+    for changes in [ChangeReading::Sync, ChangeReading::Compare] {
+        let server = server(true, false);
+        let detour = Detour::to(&server).await;
+        let urls = vec![detour.url.clone(), server.url()];
+        let reading = |base: &str, filter: Option<&str>| {
+            let filter = filter.map(str::to_owned);
+            let feed = Feed { kind: LdapKind::Any, changes, detect_source_id: true, filter, ..Feed::default() };
+            let simple = ConnectionOptions::simple("", ADMIN_DN, Secret::new(ADMIN_PASSWORD));
+            let options = OpenLdapOptions {
+                connection: ConnectionOptions { urls: urls.clone(), ..simple },
+                base: base.parse().unwrap(),
+                page_size: 20,
+                object: SourceOptions::default(),
+                feed,
+            };
+            Directory::from(OpenLdap::new(options).unwrap())
+        };
+        let first = everything(&reading(SUFFIX, None), ATTRIBUTES).await;
+        drop(detour);
+        server.delete(&generated().people[0].dn()).unwrap();
+        let people = format!("ou=people,{SUFFIX}");
+        for (base, filter) in [(SUFFIX, None), (SUFFIX, Some("(uid=*)")), (people.as_str(), None)] {
+            let directory = reading(base, filter);
+            for watermark in [first.watermark.clone(), None] {
+                let mut store = Store { watermark, ..first.clone() };
+                for _ in 0..2 {
+                    let report = store.import(&directory, ATTRIBUTES).await.unwrap();
+                    assert!(
+                        !report.absent_is_deleted && report.deleted == 0,
+                        "{changes:?} {base} {filter:?}: {report:?}"
+                    );
+                    assert_eq!(store.entries.len(), first.entries.len(), "{changes:?} {base} {filter:?}");
+                }
+            }
+        }
+    }
 }

@@ -75,6 +75,7 @@ syncprov-reloadhint TRUE
 /// A test's data need not survive a power cut: `nosync` makes its changes some thirty times as fast.
 fn main_database(folder: &Path, options: &SlapdOptions) -> String {
     let folder = folder.display();
+    let access: String = options.access.iter().map(|line| format!("{line}\n")).collect();
     let mut config = format!(
         r#"database mdb
 suffix "{SUFFIX}"
@@ -89,7 +90,7 @@ index uid,mail,employeeNumber eq
 index cn,sn eq,sub
 index member eq
 limits dn.exact="{SYNC_DN}" size=unlimited time=unlimited
-access to attrs=userPassword by dn.exact="{SYNC_DN}" write by self write by anonymous auth by * none
+{access}access to attrs=userPassword by dn.exact="{SYNC_DN}" write by self write by anonymous auth by * none
 access to * by dn.exact="{SYNC_DN}" write by users read by * none
 "#
     );

@@ -48,6 +48,8 @@ pub struct SlapdOptions {
     pub refint: bool,
     /// Maintain `memberOf` (the memberof overlay).
     pub member_of: bool,
+    /// Lines of access control that come before the usual ones, such as `access to attrs=mail by * none`.
+    pub access: Vec<String>,
     /// Further lines of slapd.conf for the database.
     pub directives: Vec<String>,
     /// Further lines of slapd.conf for the whole server.
@@ -66,6 +68,7 @@ impl Default for SlapdOptions {
             size_limit: "size.soft=500 size.hard=2000 size.prtotal=unlimited size.pr=1000".to_owned(),
             refint: false,
             member_of: false,
+            access: Vec::new(),
             directives: Vec::new(),
             global_directives: Vec::new(),
             server_id: 1,

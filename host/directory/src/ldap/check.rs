@@ -87,7 +87,7 @@ fn changes(server: &OpenLdap, way: &Way) -> CheckLine {
     let listed = "every cycle lists all entries, and reads those that were changed lately";
     let dialect = match way {
         Way::Compare(reason) if server.options.feed.kind == LdapKind::OpenLdap && !forced(server) => {
-            return CheckLine::warning("changes", format!("{reason}: {listed}. Load the overlay syncprov"));
+            return CheckLine::warning("changes", format!("{reason}: {listed}"));
         }
         Way::Compare(reason) => return CheckLine::ok("changes", format!("{reason}: {listed}")),
         Way::Sync(Dialect::OpenLdap(_)) => "OpenLDAP's",
