@@ -38,12 +38,7 @@ impl Space {
         connection.execute_batch("BEGIN")?;
         // Only with its first question does a transaction choose what it sees.
         connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-        Ok(Reader(Self {
-            connection,
-            by_value: self.by_value.clone(),
-            filling: None,
-            path: self.path().to_owned(),
-        }))
+        Ok(Reader(Self { connection, by_value: self.by_value.clone(), filling: None, path: self.path().to_owned() }))
     }
 
     /// The numbers of the entries that wait for their evaluation: in the order of numbers, in which they are stored, or

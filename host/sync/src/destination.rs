@@ -132,7 +132,7 @@ fn target_facts(target: &ScimTarget, active: &TargetPath) -> TargetFacts {
             };
             let unique = target.unique_paths(kind);
             let case_ignored = unique.iter().filter(|path| !target.case_exact(kind, path)).cloned().collect();
-            (kind.clone(), KindFacts { unique, case_ignored, can_be_disabled })
+            (kind.clone(), KindFacts { unique, case_ignored, can_be_disabled, announced })
         })
         .collect();
     TargetFacts { kinds }

@@ -213,6 +213,9 @@ pub(crate) struct KindFacts {
     pub case_ignored: Vec<TargetPath>,
     /// Whether it has `active`, so that it can be disabled.
     pub can_be_disabled: bool,
+    /// Whether the target says so itself.
+    #[serde(default)]
+    pub announced: bool,
 }
 
 /// What planning must know of the target's resource kinds.
@@ -225,7 +228,7 @@ impl TargetFacts {
     /// Before the target was ever asked: users have names of their own and can be disabled, as RFC 7643 has it.
     pub fn unknown() -> Self {
         let unique = "userName".parse().into_iter().collect();
-        let user = KindFacts { unique, case_ignored: Vec::new(), can_be_disabled: true };
+        let user = KindFacts { unique, case_ignored: Vec::new(), can_be_disabled: true, announced: false };
         Self { kinds: BTreeMap::from([("User".to_owned(), user)]) }
     }
 
@@ -255,12 +258,13 @@ impl TargetFacts {
     }
 
     fn can_be_disabled(&self, body: &PlannedBody, active: &TargetPath) -> bool {
-        body.baseline.contains_key(active) || self.kind_can_be_disabled(&body.kind)
+        self.kind_can_be_disabled(&body.kind).unwrap_or_else(|| body.baseline.contains_key(active))
     }
 
-    /// Whether all resources of this kind can be disabled.
-    pub fn kind_can_be_disabled(&self, kind: &str) -> bool {
-        self.kinds.get(kind).is_some_and(|facts| facts.can_be_disabled)
+    /// Whether resources of this kind can be disabled; none where only those can whose `active` was exported. What was
+    /// exported once may have been dropped in silence, so what the target says itself counts for more.
+    pub fn kind_can_be_disabled(&self, kind: &str) -> Option<bool> {
+        self.kinds.get(kind).filter(|facts| facts.announced || facts.can_be_disabled).map(|facts| facts.can_be_disabled)
     }
 }
 
@@ -365,4 +369,28 @@ fn freeing_order(conflicts: &[(EntryKey, EntryKey)]) -> (BTreeMap<EntryKey, u32>
         }
     }
     (waves, circles)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_target_says_of_active_counts_for_more_than_what_was_exported_once() {
+        let active: TargetPath = "active".parse().unwrap();
+        let exported = |kind: &str| PlannedBody {
+            kind: kind.to_owned(),
+            baseline: [(active.clone(), TargetValue::Plain(Plain::Boolean(true)))].into(),
+            ..PlannedBody::default()
+        };
+        let device = |announced, can_be_disabled| {
+            let facts = KindFacts { unique: Vec::new(), case_ignored: Vec::new(), can_be_disabled, announced };
+            TargetFacts { kinds: [("Device".to_owned(), facts)].into() }
+        };
+        assert!(!device(true, false).can_be_disabled(&exported("Device"), &active), "its schema has no such attribute");
+        assert!(device(true, true).can_be_disabled(&exported("Device"), &active));
+        assert!(device(false, false).can_be_disabled(&exported("Device"), &active), "it took the attribute before");
+        assert!(!device(false, false).can_be_disabled(&PlannedBody::default(), &active));
+        assert!(TargetFacts::unknown().can_be_disabled(&exported("User"), &active));
+    }
 }

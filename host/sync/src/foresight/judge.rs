@@ -147,9 +147,12 @@ impl Judge<'_> {
             action => leaving_operation(action),
         };
         let active = &self.context.paths.active;
-        if operation == OperationKind::Disable && !self.facts.kind_can_be_disabled(link.kind) {
-            let exported = link.exported().map_err(SyncError::from)?;
-            if !exported.contains_key(active) {
+        if operation == OperationKind::Disable {
+            let can_be = match self.facts.kind_can_be_disabled(link.kind) {
+                Some(can_be) => can_be,
+                None => link.exported().map_err(SyncError::from)?.contains_key(active),
+            };
+            if !can_be {
                 let reason = cannot_be_disabled(link.kind, reason.as_ref(), class, gone);
                 self.hold(stored, Some(link), reason, harvest);
                 return Ok(());
