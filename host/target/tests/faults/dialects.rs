@@ -177,6 +177,34 @@ async fn members_that_were_dropped_in_silence_are_added_afterwards() {
     assert_eq!(group.members(), ["a", "b", "c"]);
 }
 
+/// A service that never shows who is in a group: what was dropped cannot be told from what is hidden.
+#[tokio::test]
+async fn a_group_that_shows_no_members_is_never_written_whole_for_that() {
+    let server = ScriptedServer::scim(|seen, _| match seen.method.as_str() {
+        "POST" => Answer::scim(201, r#"{"id": "1", "displayName": "G", "externalId": "g"}"#),
+        "PATCH" if seen.body.contains(r#""members""#) => Answer::scim(204, ""),
+        "PATCH" => Answer::scim(501, "{}"),
+        "PUT" => Answer::scim(200, seen.body.clone()),
+        _ => Answer::scim(200, r#"{"id": "1", "displayName": "G", "externalId": "g"}"#),
+    })
+    .await;
+    let target = target(&server).await;
+    for _ in 0..2 {
+        let attributes = [
+            (path("displayName"), TargetValue::Plain(Plain::Text("G".into()))),
+            (path("members"), TargetValue::References(ids(&["a", "b"]))),
+        ];
+        let new = provisor_target::NewResource { kind: "Group", external_id: "g", attributes: &attributes.into() };
+        assert_eq!(target.create(&new).await.unwrap().unfinished, None);
+    }
+    let methods: Vec<String> = server.seen().into_iter().map(|seen| seen.method).collect();
+    assert_eq!(methods, ["POST", "GET", "PATCH", "GET", "POST"], "that nothing is shown is found out once");
+
+    let error = update(&target, "Group", &[set("displayName", None, Plain::Text("H".into()))]).await.unwrap_err();
+    assert!(matches!(error, TargetError::Unsupported(_)), "{error}");
+    assert!(server.seen().iter().all(|seen| seen.method != "PUT"), "its members would have been lost");
+}
+
 /// A service with versions whose resource is changed by others as often as said, whenever it is read.
 async fn contended(changes: usize) -> ScriptedServer {
     let reads = Mutex::new(0);
