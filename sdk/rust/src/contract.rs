@@ -62,6 +62,27 @@ pub struct Built<H>(pub(crate) H);
 pub struct CycleTime(pub(crate) ());
 
 /// What a configured mapping reads and writes. It is sent nothing else and may set nothing else.
+///
+/// ```
+/// use provisor_sdk::prelude::*;
+///
+/// struct Photos {
+///     photo: Unsent,
+///     photos: Target,
+///     password_hint: Target,
+/// }
+///
+/// fn configure(contract: &mut MappingContract) -> Photos {
+///     contract.object_class("user").resource_kind("User");
+///     Photos {
+///         // Large, and only passed on: it need not cross.
+///         photo: contract.unsent("jpegPhoto"),
+///         photos: contract.write("photos"),
+///         password_hint: contract.write_on_create("nickName"),
+///     }
+/// }
+/// # configure(&mut MappingContract::default());
+/// ```
 #[derive(Debug, Default)]
 pub struct MappingContract {
     pub(crate) unused: bool,
@@ -74,6 +95,16 @@ pub struct MappingContract {
 }
 
 /// What a configured filter reads. It is sent nothing else.
+///
+/// ```
+/// use provisor_sdk::prelude::*;
+///
+/// fn configure(contract: &mut FilterContract) -> (Integer, CycleTime) {
+///     contract.object_class("user");
+///     (contract.integer("contractEnd"), contract.cycle_time())
+/// }
+/// # configure(&mut FilterContract::default());
+/// ```
 #[derive(Debug, Default)]
 pub struct FilterContract {
     pub(crate) unused: bool,

@@ -160,6 +160,21 @@ impl<'a> Entry<'a> {
     }
 
     /// Says that the answer may change at this time (seconds since 1970) though the entry does not; the earliest counts.
+    ///
+    /// ```
+    /// use provisor_sdk::prelude::*;
+    ///
+    /// fn employed(entry: &Entry, end: Integer, now: CycleTime) -> Verdict {
+    ///     match entry.integer(end) {
+    ///         Some(end) if end <= entry.now(now) => Verdict::drop("left", format!("the contract ended at {end}")),
+    ///         Some(end) => {
+    ///             entry.valid_until(end);
+    ///             Verdict::Keep
+    ///         }
+    ///         None => Verdict::Keep,
+    ///     }
+    /// }
+    /// ```
     pub fn valid_until(&self, time: i64) {
         self.valid_until.set(Some(self.valid_until.get().map_or(time, |earlier| earlier.min(time))));
     }

@@ -35,7 +35,7 @@ macro_rules! export_filter {
 }
 
 /// Exports a [`crate::Filter`] and a [`crate::Mapping`] as one plugin. Both are given the whole configuration; its schema
-/// is made from the mapping's settings.
+/// is made from the mapping's settings. A half that the settings have no use for says so by `unused` of its contract.
 #[macro_export]
 macro_rules! export_filter_and_mapping {
     ($filter:ty, $mapping:ty) => {

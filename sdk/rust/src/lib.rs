@@ -39,6 +39,40 @@
 //! provisor_sdk::export_mapping!(UserName);
 //! # fn main() {}
 //! ```
+//!
+//! # The contract
+//!
+//! What `configure` asks for is the whole contract: the host imports no attribute that no rule reads, sends a rule nothing
+//! that it did not ask for, and takes nothing else from it. An operator who binds the plugin grants just that. A handle has
+//! the type that the attribute is read in: what is declared by [`MappingContract::text`] can only be read by
+//! [`Entry::text`]. Read in the narrowest shape: [`MappingContract::unsent`] tells that there is a value, and
+//! [`Resource::copy`] or [`Resource::references_of`] pass the values on without their crossing into the plugin.
+//!
+//! Settings may decide about the contract: a rule asks only for the attributes that its settings name, and says
+//! [`MappingContract::unused`] where they have no use for it.
+//!
+//! # Saying no
+//!
+//! A mapping that returns [`exclude`] takes an entry out of scope, [`fail`] holds it as it is until it or the rule changes;
+//! so do [`Verdict::drop`] and [`Verdict::fail`] of a filter. The code is counted, the words are read by a person. A panic
+//! is a fault: the entry is held, and after several the plugin is called no more in the cycle.
+//!
+//! # Questions that the host answers
+//!
+//! A rule has no network and no directory to ask. It answers with the question: [`Resource::reference`],
+//! [`Resource::reference_by`] and [`Resource::references_of`] mean other objects, and [`Resource::first_unique`] the first
+//! name that nobody has. The time comes with the cycle, for those who ask ([`MappingContract::cycle_time`]) and say until
+//! when their answer holds ([`Entry::valid_until`]).
+//!
+//! # Purity
+//!
+//! The answer depends on the entry and the settings alone, because previews, retries and several threads all ask again.
+//! Keep nothing else in the rule, and iterate over sorted collections: a `HashMap` has another order in each instance.
+//!
+//! # Tests
+//!
+//! [`testing`] runs a rule natively. The crate `provisor-harness` asks the component the same questions, through the gate
+//! that a host has and within its limits.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -69,6 +103,10 @@ pub use resource::{IntoValue, Resource, Row};
 pub use rule::{Filter, Mapping, NoConfig, Refusal, Settings, Verdict, exclude, fail};
 
 /// All that a rule needs, for one `use`.
+///
+/// ```
+/// use provisor_sdk::prelude::*;
+/// ```
 pub mod prelude {
     pub use crate::{
         Binaries, Binary, Boolean, Built, CycleTime, Decimal, Entry, Filter, FilterContract, Handle, Integer, Integers,

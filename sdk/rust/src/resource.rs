@@ -52,6 +52,13 @@ impl<'a> Resource<'a> {
     }
 
     /// Sets the values of a multi-valued attribute; none takes it away.
+    ///
+    /// ```
+    /// # use provisor_sdk::prelude::*;
+    /// fn numbers(entry: &Entry, source: Texts, user: &mut Resource, target: Target) {
+    ///     user.set_all(target, entry.texts(source).map(str::trim));
+    /// }
+    /// ```
     pub fn set_all<V: IntoValue>(&mut self, target: Target, values: impl IntoIterator<Item = V>) {
         self.put(target, TargetValue::Values(values.into_iter().map(IntoValue::into_value).collect()));
     }
@@ -73,6 +80,16 @@ impl<'a> Resource<'a> {
     }
 
     /// Refers to the source object whose attribute has this value.
+    ///
+    /// ```
+    /// # use provisor_sdk::prelude::*;
+    /// fn manager(entry: &Entry, number: Text, user: &mut Resource, manager: Target) {
+    ///     match entry.text(number) {
+    ///         Some(number) => user.reference_by(manager, "employeeNumber", number),
+    ///         None => user.remove(manager),
+    ///     }
+    /// }
+    /// ```
     pub fn reference_by(&mut self, target: Target, attribute: &str, value: &str) {
         let named = Named { attribute: attribute.to_owned(), value: value.to_owned() };
         self.put(target, TargetValue::ReferenceBy(named));
@@ -84,6 +101,14 @@ impl<'a> Resource<'a> {
     }
 
     /// Sets the first of these texts that no other resource has.
+    ///
+    /// ```
+    /// # use provisor_sdk::prelude::*;
+    /// fn user_name(user: &mut Resource, user_name: Target, wanted: &str) {
+    ///     let numbered = (2..100).map(|number| format!("{wanted}{number}"));
+    ///     user.first_unique(user_name, std::iter::once(wanted.to_owned()).chain(numbered));
+    /// }
+    /// ```
     pub fn first_unique<S: Into<String>>(&mut self, target: Target, candidates: impl IntoIterator<Item = S>) {
         self.put(target, TargetValue::FirstUnique(candidates.into_iter().map(Into::into).collect()));
     }
@@ -129,6 +154,13 @@ impl<'a> Resource<'a> {
 }
 
 /// A row of a complex multi-valued attribute, such as one of `emails`.
+///
+/// ```
+/// # use provisor_sdk::prelude::*;
+/// fn emails(user: &mut Resource, emails: Target, address: &str) {
+///     user.set_rows(emails, [Row::new().with("value", address).with("type", "work").with("primary", true)]);
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Row(Vec<Cell>);
 

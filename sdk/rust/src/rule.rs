@@ -177,6 +177,13 @@ pub enum Refusal {
 }
 
 /// The entry is not to be provisioned: a stable code to count, and words for a person.
+///
+/// ```
+/// # use provisor_sdk::prelude::*;
+/// fn uid<'e>(entry: &Entry<'e>, uid: Text) -> Result<&'e str, Refusal> {
+///     entry.text(uid).ok_or_else(|| exclude("no-uid", "the entry has no uid, which names the account"))
+/// }
+/// ```
 pub fn exclude(code: &str, detail: impl Into<String>) -> Refusal {
     Refusal::Exclude(Reason { code: code.to_owned(), detail: detail.into() })
 }
