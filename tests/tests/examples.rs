@@ -38,7 +38,10 @@ fn run(command: &mut Command) -> Output {
 
 #[test]
 fn the_tutorial_quotes_the_rule_word_for_word() {
-    assert_eq!(blocks(&tutorial(), "rust").join("\n"), read(&format!("{EXAMPLE}/src/lib.rs")));
+    let (of_component, of_rule): (Vec<String>, Vec<String>) =
+        blocks(&tutorial(), "rust").into_iter().partition(|block| block.starts_with("//! The component"));
+    assert_eq!(of_rule.join("\n"), read(&format!("{EXAMPLE}/src/lib.rs")));
+    assert_eq!(of_component.join("\n"), read(&format!("{EXAMPLE}/tests/component.rs")));
 }
 
 #[test]
@@ -67,6 +70,22 @@ fn the_rule_of_the_tutorial_passes_the_load_gate() {
     let mapping = &told["contracts"]["mapping"];
     assert_eq!(mapping["object_classes"], serde_json::json!(["user"]), "{told}");
     assert_eq!(mapping["reads"][0]["name"], "departmentNumber", "{told}");
+}
+
+#[test]
+fn a_new_plugin_from_the_template_passes_the_load_gate() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plugin, into) = (folder.path().join("greeting"), folder.path().join("plugins"));
+    let root = installed::workspace_root();
+    run(Command::new(env!("CARGO")).current_dir(root).args(["xtask", "new-plugin"]).arg(&plugin));
+    // The versions of this workspace, so that nothing is asked of the network.
+    fs::copy(root.join("Cargo.lock"), plugin.join("Cargo.lock")).unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.current_dir(root).env("CARGO_NET_OFFLINE", "true").args(["xtask", "plugins", "--path"]);
+    run(build.arg(&plugin).arg("--into").arg(&into));
+    let told = told(&[into.join("greeting.wasm").as_os_str()]);
+    assert_eq!(told["contracts"]["mapping"]["writes"][0]["path"], "nickName", "{told}");
+    assert!(told["summary"].as_str().is_some_and(|summary| summary.contains("12 letters")), "{told}");
 }
 
 #[test]

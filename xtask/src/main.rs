@@ -4,6 +4,7 @@ mod bench;
 mod c;
 mod ci;
 mod demo;
+mod new_plugin;
 mod plugins;
 mod progress;
 mod setup;
@@ -45,6 +46,11 @@ enum Command {
         /// The world of the interface that a folder of C sources is of, such as mapping-plugin.
         #[arg(long, value_name = "NAME", requires = "paths")]
         world: Option<String>,
+    },
+    /// Begin a plugin of one's own: a crate that builds, with its tests, in a new folder.
+    NewPlugin {
+        /// The folder to make, such as ../cost-center; the plugin is named like it.
+        folder: PathBuf,
     },
     /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers from PyPI and npm below target.
     Setup,
@@ -99,6 +105,7 @@ fn main() -> ExitCode {
         Command::Plugins { paths, into, world, .. } => {
             plugins::build_paths(&mut progress, &paths, into.as_deref(), world.as_deref())
         }
+        Command::NewPlugin { folder } => new_plugin::run(&folder),
         Command::Setup => setup::run(&mut progress),
         Command::Test { args } => test::run(&mut progress, &args),
         Command::Demo { once, args } => demo::run(&mut progress, once, &args),
