@@ -89,6 +89,46 @@ fn a_new_plugin_from_the_template_passes_the_load_gate() {
 }
 
 #[test]
+fn a_plugin_without_an_sdk_is_built_and_checked_as_its_page_says() {
+    let page = read("docs/plugins/without-an-sdk.md");
+    let commands = blocks(&page, "sh").into_iter().find(|block| block.starts_with("cargo xtask")).unwrap();
+    let mut commands = commands.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let (build, check) = (commands.next().unwrap(), commands.next().unwrap());
+    let ["cargo", build @ .., "plugins"] = build.as_slice() else { panic!("{build:?}") };
+    let ["provisor", "plugin", "check", component] = check.as_slice() else { panic!("{check:?}") };
+    let folder = tempfile::tempdir().unwrap();
+    run(Command::new(env!("CARGO"))
+        .current_dir(installed::workspace_root())
+        .args(build)
+        .arg(folder.path().join("plugins")));
+    let told = told(&[folder.path().join(component).as_os_str()]);
+    assert_eq!(told["contracts"]["mapping"]["writes"][0]["path"], "displayName", "{told}");
+}
+
+#[test]
+fn the_scope_of_the_reference_passes_the_plugins_schema_and_contract() {
+    let page = read("docs/plugins/scoping.md");
+    let document = blocks(&page, "toml").into_iter().find(|block| block.starts_with("[[rules]]")).unwrap();
+    let document: toml::Table = document.parse().unwrap();
+    let rule = &document["rules"][0];
+    assert_eq!(rule["plugin"].as_str(), Some("scoping"));
+    let folder = tempfile::tempdir().unwrap();
+    let settings = folder.path().join("settings.toml");
+    fs::write(&settings, toml::to_string(&rule["config"]).unwrap()).unwrap();
+    let plugin = installed::plugin("scoping").unwrap();
+    let told = told(&[plugin.as_os_str(), OsStr::new("--plugin-config"), settings.as_os_str()]);
+    let filter = &told["contracts"]["filter"];
+    assert_eq!(filter["object_classes"], serde_json::json!(["user"]), "{told}");
+    let read: Vec<_> = filter["reads"].as_array().unwrap().iter().map(|read| read["name"].as_str().unwrap()).collect();
+    assert_eq!(read, ["employeeType", "c", "extensionAttribute1"], "{told}");
+    let summary = told["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("employeeType is \"staff\" in any letter case and c is one of \"DE\", \"FR\""),
+        "{summary}"
+    );
+}
+
+#[test]
 fn the_first_party_reference_has_every_setting_with_its_default() {
     let reference = read("docs/plugins/people-and-groups.md");
     for plugin in ["people", "groups"] {
