@@ -1,5 +1,7 @@
 //! Edits of a plugin as values of a draft, checked against its contract.
 
+use std::collections::btree_map::Entry;
+
 use provisor_model::{AttributeName, DraftValue, EntryView, Plain, Reason, Row, ValueView};
 
 use crate::bindings::types;
@@ -95,10 +97,10 @@ fn row(cells: Vec<types::Cell>) -> Result<Row, String> {
         if cell.sub_attribute.is_empty() {
             return Err("it sets a row with a part that has no name".to_owned());
         }
-        let name = cell.sub_attribute;
-        if row.insert(name.clone(), plain(cell.value)?).is_some() {
-            return Err(format!("it sets {name} twice in one row"));
-        }
+        match row.entry(cell.sub_attribute) {
+            Entry::Vacant(place) => place.insert(plain(cell.value)?),
+            Entry::Occupied(place) => return Err(format!("it sets {} twice in one row", place.key())),
+        };
     }
     Ok(row)
 }
@@ -116,7 +118,7 @@ pub(crate) fn reason(reason: types::Reason) -> Reason {
 
 #[cfg(test)]
 mod tests {
-    use provisor_model::{AttributeLanes, Attributes, Entry, IdSyntax, SourceId, Value};
+    use provisor_model::{AttributeLanes, Attributes, IdSyntax, SourceId, Value};
 
     use super::*;
     use crate::contract::ContractRead;
@@ -127,7 +129,7 @@ mod tests {
         let text = |value: &str| Value::Text(value.to_owned());
         let attributes: Attributes =
             [("mail", vec![text("b"), text("a")]), ("age", vec![text("36")])].into_iter().collect();
-        let entry = Entry {
+        let entry = provisor_model::Entry {
             anchor: source_id.clone().into(),
             source_id,
             dn: "uid=ada".parse().unwrap(),

@@ -32,11 +32,15 @@ pub struct Evaluator {
     cycle_time: i64,
     trace: bool,
     running: Vec<Running>,
+    /// The chain's places once more: every value counts who shares its path, and counters that threads have in common
+    /// are slow.
+    places: Vec<TargetPath>,
 }
 
 /// A plugin at work.
-#[derive(Default)]
 struct Running {
+    /// Its name, of this thread alone as the places are.
+    name: Arc<str>,
     instance: Option<Instance>,
     calls: u32,
     faults: u32,
@@ -64,8 +68,10 @@ pub(crate) struct Built {
 
 impl Evaluator {
     pub(crate) fn new(chain: Arc<Chain>, cycle_time: i64, trace: bool) -> Self {
-        let running = chain.links.iter().map(|_| Running::default()).collect();
-        Self { chain, cycle_time, trace, running }
+        let running = chain.links.iter().map(|link| Running::new(&link.name)).collect();
+        let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
+        let places = chain.places.iter().map(own).collect();
+        Self { chain, cycle_time, trace, running, places }
     }
 
     /// Evaluates entries, one answer for each, in order.
@@ -100,7 +106,7 @@ impl Evaluator {
                     }
                 }
             }
-            evaluations.extend(works.into_iter().map(|work| work.finish(&chain)));
+            evaluations.extend(works.into_iter().map(|work| work.finish(&chain, &self.places)));
         }
         Ok(evaluations)
     }
@@ -265,8 +271,8 @@ impl Evaluator {
             }
             Answer::Edits(edits) => {
                 let told = if self.trace { link.told(&self.chain.places, &edits) } else { Vec::new() };
-                if let Some(plan) = &link.mapping {
-                    work.apply(link, plan, edits);
+                if let (Some(plan), Some(running)) = (&link.mapping, self.running.get(place)) {
+                    work.apply(&running.name, plan, edits);
                 }
                 Decision::Edited(told)
             }
@@ -329,6 +335,10 @@ impl fmt::Debug for Evaluator {
 }
 
 impl Running {
+    fn new(name: &str) -> Self {
+        Self { name: name.into(), instance: None, calls: 0, faults: 0, wasted: Duration::ZERO, given_up: None }
+    }
+
     fn give_up(&mut self, link: &Link, fault: &Fault) {
         if self.given_up.is_none() {
             tracing::warn!(plugin = %link.name, version = %link.version, faults = self.faults, "the plugin is called no more in this cycle");
@@ -390,7 +400,7 @@ impl<'e> Work<'e> {
     }
 
     /// Sets what a mapping edits; the last edit of an attribute wins.
-    fn apply(&mut self, link: &Link, plan: &MappingPlan, edits: Vec<(usize, Option<DraftValue>)>) {
+    fn apply(&mut self, by: &Arc<str>, plan: &MappingPlan, edits: Vec<(usize, Option<DraftValue>)>) {
         for (write, value) in edits {
             let Some((place, on_create)) = plan.writes.get(write) else { continue };
             let Some(built) = self.built.get_mut(*place) else { continue };
@@ -399,11 +409,11 @@ impl<'e> Work<'e> {
                 overridden.push(earlier.by);
                 overridden
             });
-            *built = value.map(|value| Built { value, on_create: *on_create, by: Arc::clone(&link.name), overridden });
+            *built = value.map(|value| Built { value, on_create: *on_create, by: Arc::clone(by), overridden });
         }
     }
 
-    fn finish(self, chain: &Chain) -> Evaluation {
+    fn finish(self, chain: &Chain, places: &[TargetPath]) -> Evaluation {
         let (valid_until, steps) = (self.valid_until, self.steps);
         let outcome = self.decided.unwrap_or_else(|| {
             let attribute = |built: Built| DraftAttribute {
@@ -411,8 +421,7 @@ impl<'e> Work<'e> {
                 on_create: built.on_create,
                 contribution: Contribution { winner: built.by, overridden: built.overridden },
             };
-            let set =
-                chain.places.iter().zip(self.built).filter_map(|(path, built)| Some((path.clone(), attribute(built?))));
+            let set = places.iter().zip(self.built).filter_map(|(path, built)| Some((path.clone(), attribute(built?))));
             let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
             Outcome::Provision(Draft { kind, attributes: set.collect() })
         });
