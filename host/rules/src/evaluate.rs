@@ -17,12 +17,12 @@ use crate::options::OnFault;
 use crate::request::{Request, report_lines};
 use crate::surface::PluginKind;
 
-/// The most entries of one call.
-const BATCH: usize = 256;
+/// The most entries of one call: so few that what they come to still is in the processor's cache when it is looked at.
+const BATCH: usize = 64;
 /// A batch of so many octets is sent though it has fewer entries.
 const BATCH_OCTETS: usize = 4 << 20;
 /// Calls that a store serves before it is thrown away.
-const CALLS_PER_STORE: u32 = 64;
+const CALLS_PER_STORE: u32 = 256;
 /// A plugin that lost so many times its call time in failing is called no more in the cycle.
 const WASTE: u32 = 16;
 

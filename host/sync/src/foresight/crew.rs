@@ -19,6 +19,9 @@ use crate::{SyncError, scope};
 /// How many entries a thread judges at once.
 const PORTION: usize = 1_024;
 
+/// How many entries go through the rules before they are judged: what they come to is dropped at once.
+const BATCH: usize = 64;
+
 /// Fewer entries than this are not worth a second thread.
 const WORTH_A_THREAD: usize = 256;
 
@@ -105,22 +108,24 @@ impl Worker {
             let passed = self.reader.read_entries(keys, &mut self.page).map_err(SyncError::from)?;
             keys = keys.get(passed..).unwrap_or_default();
             let stored: Vec<StoredView<'_>> = self.page.entries().collect();
-            judge_page(&self.reader, &mut self.evaluator, judge, &stored, &mut harvest)?;
+            for batch in stored.chunks(BATCH) {
+                judge_batch(&self.reader, &mut self.evaluator, judge, batch, &mut harvest)?;
+            }
         }
         Ok(harvest)
     }
 }
 
-fn judge_page(
+fn judge_batch(
     reader: &Reader,
     evaluator: &mut Evaluator,
     judge: &Judge<'_>,
-    page: &[StoredView<'_>],
+    batch: &[StoredView<'_>],
     harvest: &mut Harvest,
 ) -> Result<(), Halt> {
     let mut lanes = AttributeLanes::new();
-    let mut asked = Vec::with_capacity(page.len());
-    for stored in page {
+    let mut asked = Vec::with_capacity(batch.len());
+    for stored in batch {
         let within = stored.gone() || stored.excluded() || is_within(reader, judge.context, stored)?;
         let asks = within && !stored.gone() && !stored.excluded();
         if asks {
@@ -128,13 +133,13 @@ fn judge_page(
         }
         asked.push(asks);
     }
-    let views = page.iter().zip(&asked).filter(|(_, asks)| **asks).enumerate();
+    let views = batch.iter().zip(&asked).filter(|(_, asks)| **asks).enumerate();
     let views: Vec<EntryView<'_>> = views
         .map(|(place, (stored, _))| stored.view(lanes.get(place)))
         .collect::<Result<_, SpaceError>>()
         .map_err(SyncError::from)?;
     let mut evaluations = evaluator.evaluate_views(&views).map_err(SyncError::from)?.into_iter();
-    for (stored, asks) in page.iter().zip(asked) {
+    for (stored, asks) in batch.iter().zip(asked) {
         let verdict = match asks {
             false if stored.gone() => Verdict::Gone,
             false if stored.excluded() => Verdict::Excluded,
