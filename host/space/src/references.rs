@@ -97,18 +97,18 @@ impl Space {
             let id = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
             Ok((SourceId::from_storage(id)?, EntryKey(row.get(1)?)))
         };
-        let mut held = false;
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.source_id, e.id FROM reference r LEFT JOIN entry e ON e.id = r.target AND e.gone = 0 \
-             WHERE r.referrer = ?1 AND r.dn_key = ?2 ORDER BY e.source_id IS NULL LIMIT 1",
+            "SELECT e.source_id, e.id FROM reference r CROSS JOIN entry e ON e.id = r.target AND e.gone = 0 \
+             WHERE r.referrer = ?1 AND r.dn_key = ?2 LIMIT 1",
         )?;
         let mut rows = statement.query(params![key.0, dn.octets()])?;
         if let Some(row) = rows.next()? {
-            held = true;
-            if row.get::<_, Option<i64>>(1)?.is_some() {
-                return Ok((Some(numbered(row)?), held));
-            }
+            return Ok((Some(numbered(row)?), true));
         }
+        let held = self
+            .connection
+            .prepare_cached("SELECT 1 FROM reference WHERE referrer = ?1 AND dn_key = ?2")?
+            .exists(params![key.0, dn.octets()])?;
         let mut statement =
             self.connection.prepare_cached("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?;
         let mut rows = statement.query([dn.octets()])?;
