@@ -144,6 +144,14 @@ pub struct LinkView<'a> {
 }
 
 impl LinkView<'_> {
+    /// Whether this is what was last exported, octet by octet: false may still mean the same in another form.
+    ///
+    /// # Errors
+    /// When the state has no stored form.
+    pub fn is_exported(&self, state: &crate::Sent) -> Result<bool, SpaceError> {
+        Ok(postcard::to_extend(state, Vec::with_capacity(self.exported.len()))? == self.exported)
+    }
+
     /// What was last exported, by path.
     ///
     /// # Errors

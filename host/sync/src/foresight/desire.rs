@@ -167,7 +167,6 @@ impl Judge<'_> {
         harvest: &mut Harvest,
     ) -> Result<(), Halt> {
         let key = stored.key();
-        let exported = link.exported().map_err(SyncError::from)?;
         let mut desired = BTreeMap::new();
         let mut unknown = None;
         // What a joined or created resource got once is not looked at again.
@@ -195,6 +194,12 @@ impl Judge<'_> {
             };
             desired.extend(value.map(|value| (path, value)));
         }
+        // Mostly nothing changes, which shows without what was exported being taken apart.
+        let unforced = !link.disabled && !stored.uncertain();
+        if unknown.is_none() && unforced && link.is_exported(&desired).map_err(SyncError::from)? {
+            return Ok(());
+        }
+        let exported = link.exported().map_err(SyncError::from)?;
         if link.disabled {
             let on = TargetValue::Plain(Plain::Boolean(true));
             desired.entry(self.context.paths.active.clone()).or_insert(on);
@@ -207,9 +212,8 @@ impl Judge<'_> {
             let (if_there, if_not) = (old != Some(&TargetValue::Reference(id)), old.is_some());
             changes.retain(|change| change.path != path);
             let certain = changes.iter().any(|change| !matches!(change.change, Change::References { .. }));
-            let forced = link.disabled || stored.uncertain();
             // How many requests it takes depends on more than this one change.
-            if !(certain || (changes.is_empty() && !forced)) {
+            if !(certain || (changes.is_empty() && unforced)) {
                 harvest.again.push(key);
                 return Ok(());
             }
@@ -221,7 +225,7 @@ impl Judge<'_> {
         };
         let alone = pending.as_ref().is_some_and(|pending| pending.alone);
         harvest.pending.extend(pending);
-        if alone || (changes.is_empty() && !link.disabled && !stored.uncertain()) {
+        if alone || (changes.is_empty() && unforced) {
             return Ok(());
         }
         harvest.tally.references_removed += removed;
