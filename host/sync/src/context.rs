@@ -1,14 +1,14 @@
 //! What all steps of one cycle share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use provisor_model::{DnKey, OperationKind, Reason, TargetPath};
+use provisor_model::{Anchor, DnKey, OperationKind, Reason, TargetPath};
 use provisor_rules::Chain;
-use provisor_space::CycleNumber;
+use provisor_space::{CycleNumber, Space};
 
 use crate::report::ObjectFailure;
-use crate::{Configuration, CycleWatch};
+use crate::{Configuration, CycleWatch, SyncError};
 
 /// What a cycle decides by.
 #[derive(Clone)]
@@ -22,10 +22,33 @@ pub(crate) struct Context {
     pub now: i64,
     pub watch: CycleWatch,
     pub paths: Paths,
+    /// Anchors that several entries have, as they are stored; none where they are to be asked for one by one.
+    pub shared_anchors: Option<Arc<HashSet<Vec<u8>>>>,
     /// Whether the target is asked what it has; else what has no link is taken for new.
     pub asks_target: bool,
     /// Whether the plan is only looked at: then it is counted, and not put in order.
     pub preview: bool,
+}
+
+impl Context {
+    /// Whether several entries may have this anchor: then it is to be asked who.
+    pub fn may_be_shared(&self, anchor: &Anchor) -> bool {
+        self.shared_anchors.as_ref().is_none_or(|shared| shared.contains(&anchor.to_storage()))
+    }
+}
+
+/// More shared anchors than this are asked for one by one.
+const SHARED_ANCHORS: usize = 10_000;
+
+/// Fewer entries than this are asked for one by one who shares their anchor.
+const WORTH_A_SCAN: u64 = 1_000;
+
+/// The anchors that several entries have, where many entries are to be evaluated.
+pub(crate) fn shared_anchors(space: &Space) -> Result<Option<Arc<HashSet<Vec<u8>>>>, SyncError> {
+    if space.dirty_count()? < WORTH_A_SCAN {
+        return Ok(None);
+    }
+    Ok(space.shared_anchors(SHARED_ANCHORS)?.map(|shared| Arc::new(shared.into_iter().collect())))
 }
 
 /// Paths that the pipeline itself knows.

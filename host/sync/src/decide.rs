@@ -50,7 +50,7 @@ pub(crate) fn decide(
             hold(space, context, stored, &held_by(&plugin, &version, reason), Retry::NextCycle, tally)?
         }
         Verdict::Decided(Outcome::Provision(draft)) => {
-            if let Some(reason) = shared_anchor(space, stored)? {
+            if let Some(reason) = shared_anchor(space, context, stored)? {
                 hold(space, context, stored, &reason, Retry::NextCycle, tally)?
             } else {
                 let kind = draft.kind.clone();
@@ -117,8 +117,11 @@ pub(crate) fn hold(
 }
 
 /// Whether another entry of the source has the same anchor.
-fn shared_anchor(space: &Space, stored: &StoredEntry) -> Result<Option<Reason>, SyncError> {
+fn shared_anchor(space: &Space, context: &Context, stored: &StoredEntry) -> Result<Option<Reason>, SyncError> {
     let entry = &stored.entry;
+    if !context.may_be_shared(&entry.anchor) {
+        return Ok(None);
+    }
     Ok(space.anchor_rival(stored.key, &entry.anchor)?.map(|rival| anchor_is_shared(&entry.anchor, &rival)))
 }
 

@@ -11,7 +11,7 @@ use provisor_space::{CycleNumber, MetaKey, Space};
 use provisor_target::RequestCounts;
 use sha2::{Digest as _, Sha256};
 
-use crate::context::{Context, Paths, Tally};
+use crate::context::{Context, Paths, Tally, shared_anchors};
 use crate::destination::Connected;
 use crate::evaluate::evaluate_dirty;
 use crate::finalise::{TargetFacts, finalise, order};
@@ -240,6 +240,8 @@ impl Pipeline {
         watch: &CycleWatch,
     ) -> Result<Planning, SyncError> {
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
+        let context = Context { shared_anchors, ..context };
         let timer = StepTimer::new(&self.configuration.name);
         let mut tally = {
             let context = context.clone();
@@ -294,6 +296,7 @@ impl Pipeline {
                         now,
                         watch,
                         paths,
+                        shared_anchors: None,
                         asks_target: true,
                         preview: false,
                     })

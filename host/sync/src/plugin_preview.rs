@@ -54,6 +54,7 @@ impl Pipeline {
                     now: clock::milliseconds(),
                     watch: watch.clone(),
                     paths: paths.clone(),
+                    shared_anchors: None,
                     asks_target: false,
                     preview: true,
                 };

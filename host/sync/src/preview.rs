@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provisor_model::{AttributeChange, Change, OperationKind, Plain, SourceId, TargetValue, attribute_changes};
 use provisor_space::{PlanState, Planned, Space, StoredEntry};
 
-use crate::context::{Context, Tally};
+use crate::context::{Context, Tally, shared_anchors};
 use crate::effective::{Reach, effective};
 use crate::finalise::TargetFacts;
 use crate::foresight::Foresight;
@@ -44,7 +44,8 @@ impl Pipeline {
         }
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
-        let context = Context { asks_target: !request.stored, preview: true, ..context };
+        let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
+        let context = Context { shared_anchors, asks_target: !request.stored, preview: true, ..context };
         let Foreseen { tally, objection, first } = self.foresee(context, request).await?;
         if objection.is_some() && !request.stored {
             self.read_everything_next().await?;

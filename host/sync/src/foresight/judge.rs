@@ -1,6 +1,6 @@
 //! What a cycle would do for one entry, found out without writing anything.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use provisor_model::{
     AttributeChange, Change, Draft, DraftValue, LeavingAction, OperationKind, Plain, Reason, TargetValue,
@@ -26,8 +26,6 @@ pub(super) struct Judge<'a> {
     pub prospects: &'a Prospects,
     /// Kinds of which the target has no resource, so that whoever has no link is new.
     pub new_kinds: &'a BTreeSet<String>,
-    /// Anchors that several entries have; none where they are to be asked for one by one.
-    pub shared_anchors: Option<&'a HashSet<Vec<u8>>>,
     /// Who is being judged, by number: what is not known of others is as it was.
     pub judged: &'a [EntryKey],
     /// Whether all that can be known is known by now.
@@ -213,7 +211,7 @@ impl Judge<'_> {
     /// Whether another entry of the source has the same anchor.
     fn shared_anchor(&self, space: &Space, stored: &StoredView<'_>) -> Result<Option<Reason>, SyncError> {
         let anchor = stored.anchor();
-        if self.shared_anchors.is_some_and(|shared| !shared.contains(&anchor.to_storage())) {
+        if !self.context.may_be_shared(anchor) {
             return Ok(None);
         }
         Ok(space.anchor_rival(stored.key(), anchor)?.map(|rival| anchor_is_shared(anchor, &rival)))

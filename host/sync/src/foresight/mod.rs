@@ -7,7 +7,7 @@ mod harvest;
 mod judge;
 mod prospects;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use provisor_model::{DraftValue, OperationKind, Plain};
 use provisor_space::{EntryKey, EntryPage, NotIndexed, Retry, Space};
@@ -28,12 +28,6 @@ use crate::report::PlannedOperation;
 use crate::resolve::{choose, no_unique_value};
 use crate::watch::Step;
 use crate::{SyncError, record};
-
-/// More shared anchors than this are asked for one by one.
-const SHARED_ANCHORS: usize = 10_000;
-
-/// Fewer entries than this are asked for one by one who shares their anchor.
-const WORTH_A_SCAN: usize = 1_000;
 
 /// How many operations that are shown are in memory at once.
 const SHOWN_AT_ONCE: usize = 256;
@@ -60,7 +54,6 @@ pub(crate) struct Foresight {
     facts: TargetFacts,
     costs: RequestCosts,
     new_kinds: BTreeSet<String>,
-    shared_anchors: Option<HashSet<Vec<u8>>>,
     /// Whose turn it was, by number.
     judged: Vec<EntryKey>,
     in_order: bool,
@@ -83,13 +76,11 @@ impl Foresight {
         first: usize,
     ) -> Result<Self, SyncError> {
         let judged = space.dirty_keys(false)?;
-        let shared_anchors = if judged.len() < WORTH_A_SCAN { None } else { space.shared_anchors(SHARED_ANCHORS)? };
         let mut foresight = Self {
             context: context.clone(),
             facts,
             costs: context.configuration.request_costs(),
             new_kinds,
-            shared_anchors: shared_anchors.map(|shared| shared.into_iter().collect()),
             judged,
             in_order: false,
             prospects: Prospects::new(space)?,
@@ -205,7 +196,6 @@ impl Foresight {
             costs: &self.costs,
             prospects: &self.prospects,
             new_kinds: &self.new_kinds,
-            shared_anchors: self.shared_anchors.as_ref(),
             judged: &self.judged,
             complete,
             in_order: self.in_order,
