@@ -50,6 +50,28 @@ fn the_agent_follows_its_source_and_answers_the_other_commands() {
 }
 
 #[test]
+fn what_a_rule_says_that_it_does_is_shown_and_logged_once() {
+    let world = World::new();
+    world.people(1..=3);
+    let clause = "{ attribute = \"sn\", operator = \"equals\", value = \"Person\" }";
+    world.configure("hr", SOON, &format!("[[rules]]\nplugin = \"scoping\"\nconfig.any = [{{ all = [{clause}] }}]\n"));
+    let host = world.start();
+    wait_for_users(&world, &host, 3);
+    // Another cycle under the same rules.
+    world.people(1..=4);
+    wait_for_users(&world, &host, 4);
+    let words = "An entry is in scope if sn is \"Person\".";
+    for command in ["status", "plugin list"] {
+        let told = world.run(&command.split(' ').collect::<Vec<_>>()).out;
+        assert!(told.contains(&format!("scoping in hr: {words}")), "{command}: {told}");
+    }
+    let plugins = world.json(&["plugin", "list"]).1["plugins"].as_array().unwrap().clone();
+    let scoping = plugins.iter().find(|plugin| plugin["name"] == "scoping").unwrap();
+    assert_eq!(scoping["summaries"], serde_json::json!([{ "configuration": "hr", "summary": words }]));
+    assert_eq!(host.log().matches(words).count(), 1, "{}", host.log());
+}
+
+#[test]
 fn a_second_agent_on_the_folder_refuses_to_start() {
     let world = World::new();
     world.people(1..=1);
