@@ -1,7 +1,7 @@
 //! Faults: how a call into a plugin fails, in words that an operator and the plugin's author can use.
 
 use provisor_model::Reason;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 
 /// The most frames of a backtrace that are told.
 const FRAMES: usize = 6;
@@ -89,14 +89,34 @@ impl Fault {
     }
 }
 
-/// The innermost functions of the plugin, where the engine knows them; how its language panics is no news.
+/// The innermost functions of the plugin, where the engine knows them, with file and line where the component carries
+/// them; how its language panics is no news.
 fn frames(error: &wasmtime::Error) -> String {
-    const MACHINERY: [&str; 4] = ["core::", "std::", "alloc::", "__rust"];
+    const MACHINERY: [&str; 5] = ["core::", "std::", "alloc::", "__rust", "rust_panic"];
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let names = backtrace.frames().iter().filter_map(|frame| frame.func_name().map(demangled));
-    let own = names.skip_while(|name| MACHINERY.iter().any(|prefix| name.starts_with(prefix)));
-    let names: Vec<String> = own.take(FRAMES).collect();
+    let is_machinery = |name: &str| MACHINERY.iter().any(|prefix| name.starts_with(prefix));
+    let named = |frame: &FrameInfo| {
+        let function = frame.func_name().map(demangled);
+        // Several are functions that were compiled into this one, the innermost first.
+        let written = |symbol: &FrameSymbol| {
+            let name = symbol.name().map(demangled).or_else(|| function.clone())?;
+            Some((name, place(symbol)))
+        };
+        let own = frame.symbols().iter().filter_map(written).find(|(name, _)| !is_machinery(name));
+        own.or_else(|| function.clone().map(|name| (name, String::new())))
+    };
+    let own = backtrace.frames().iter().filter_map(named).skip_while(|(name, _)| is_machinery(name));
+    let names: Vec<String> = own.take(FRAMES).map(|(name, place)| name + &place).collect();
     if names.is_empty() { String::new() } else { format!(", in {}", names.join(" < ")) }
+}
+
+/// Where it was written: the end of the path, which is enough for its author and says little of their machine.
+fn place(symbol: &FrameSymbol) -> String {
+    let Some((file, line)) = symbol.file().zip(symbol.line()) else { return String::new() };
+    let mut parts: Vec<&str> = file.rsplit(['/', '\\']).take(2).collect();
+    parts.reverse();
+    let file: String = parts.join("/").chars().take(80).collect();
+    format!(" ({file}:{line})")
 }
 
 /// A function's name for a person; a name in another language stays as it is.

@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use provisor_rules::{Limits, PluginLimits, RulesHost};
-use support::made::{mapping, written};
+use support::made::{mapping, mapping_with_lines, written};
 use support::{Lab, binding, evaluate, guest, held, no_config, options, user, user_name};
 
 const LOOP: &str = "(loop $again (br $again))";
@@ -183,7 +183,7 @@ fn in_its_making() -> Vec<Case> {
             &[("transform", giant_line)],
             Held("plugin-output", "more octets than one answer may have"),
         ),
-        case("too many functions", &[("module", &many_functions)], Refused("100006 functions, and 100000 are allowed")),
+        case("too many functions", &[("module", &many_functions)], Refused("100007 functions, and 100000 are allowed")),
         case(
             "a giant function",
             &[("module", &long_function)],
@@ -371,6 +371,21 @@ fn a_component_that_is_slow_to_compile_is_given_up_and_the_others_are_not() {
     judge(&lab, &host, "slow", &slow, &Refused("it takes longer than 0.05 s to compile")).unwrap();
     let chain = host.bind("lab", &[guest(no_config())]).unwrap();
     assert_eq!(user_name(&evaluate(&chain, &[user("ada")])[0]).as_deref(), Some("ada"));
+}
+
+#[test]
+fn a_fault_names_file_and_line_where_the_component_carries_them() {
+    let lab = Lab::new(&[]);
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/mapping.wat")).unwrap();
+    let line = text.lines().position(|line| line.contains("@@transform")).unwrap() + 1;
+    lab.put("hostile", &mapping_with_lines("transform", TRAP));
+    lab.host.scan();
+    let chain = lab.bind(&[binding("hostile", no_config())]);
+    let evaluation = evaluate(&chain, &[user("ada")]).remove(0);
+    let (_, detail) = held(&evaluation).unwrap();
+    // The text format's own tool gives an instruction the line after it.
+    let places = [line, line + 1].map(|line| format!("(rules/mapping.wat:{line})"));
+    assert!(places.iter().any(|place| detail.contains(place)) && !detail.contains("eve"), "{detail}");
 }
 
 #[test]

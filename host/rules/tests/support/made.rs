@@ -29,7 +29,20 @@ pub fn mapping(changes: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn component(core: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(core).unwrap_or_else(|error| panic!("{error}"));
+    encode(wat::parse_str(core).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The mapping by hand, with its lines in the debugging information.
+pub fn mapping_with_lines(mark: &str, change: &str) -> Vec<u8> {
+    let text = fs::read_to_string(folder().join("mapping.wat")).unwrap();
+    let text = text.replace(&format!("(;@@{mark};)"), change);
+    let parsed = wat::Parser::new()
+        .generate_dwarf(wat::GenerateDwarf::Full)
+        .parse_str(Some("/home/eve/rules/mapping.wat".as_ref()), &text);
+    encode(parsed.unwrap())
+}
+
+fn encode(mut module: Vec<u8>) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/draft");
     let (package, _) = resolve.push_path(wit).unwrap();
