@@ -138,6 +138,14 @@ pub enum Plugin {
         #[arg(long, value_name = "FILE")]
         plugin_config: Option<PathBuf>,
     },
+    /// Grant what a plugin, as it is in the folder now, asks for, in the configurations that use it.
+    Approve {
+        /// The plugin's name.
+        plugin: String,
+        /// Only in this configuration.
+        #[arg(long, value_name = "NAME")]
+        configuration: Option<String>,
+    },
 }
 
 fn log_level(word: &str) -> Result<LogLevel, String> {

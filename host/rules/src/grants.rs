@@ -27,6 +27,18 @@ pub(crate) struct Grant {
     /// Whether it came from the plugins folder, rather than with the program.
     #[serde(default)]
     pub(crate) from_file: bool,
+    /// Who approved it, where somebody did rather than bind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) approved: Option<Approved>,
+}
+
+/// By whom something was approved, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Approved {
+    /// The user's name on this machine.
+    pub(crate) by: String,
+    /// In seconds since 1970.
+    pub(crate) at: u64,
 }
 
 /// The folders of grants and components.
@@ -129,7 +141,15 @@ mod tests {
 
     fn grant(component: Hash) -> Grant {
         let contracts = Contracts { filter: None, mapping: None };
-        Grant { plugin: "people".to_owned(), occurrence: 0, config: Json::Null, contracts, component, from_file: true }
+        Grant {
+            plugin: "people".to_owned(),
+            occurrence: 0,
+            config: Json::Null,
+            contracts,
+            component,
+            from_file: true,
+            approved: None,
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use crate::RulesError;
+use crate::approve::Approval;
 use crate::chain::Chain;
 use crate::compile::Compiler;
 use crate::compiled::Compiled;
@@ -17,7 +18,7 @@ use crate::gate::{Gate, Passing};
 use crate::grants::{Grant, Ledger};
 use crate::hash::Hash;
 use crate::load::{Configured, Loaded};
-use crate::options::{Binding, RulesOptions};
+use crate::options::{Binding, RulesOptions, Updates};
 use crate::state::{Bound, State};
 use crate::status::{Inspection, PluginStatus};
 use crate::watch::FolderWatch;
@@ -27,11 +28,11 @@ use crate::watch::FolderWatch;
 #[derive(Clone)]
 pub struct RulesHost(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     options: RulesOptions,
-    ticking: Arc<Ticking>,
-    gate: Gate,
-    ledger: Ledger,
+    pub(crate) ticking: Arc<Ticking>,
+    pub(crate) gate: Gate,
+    pub(crate) ledger: Ledger,
     /// Held while plugins are loaded or bound: one at a time.
     work: Mutex<()>,
     /// Held only to look.
@@ -127,6 +128,9 @@ impl RulesHost {
                 contracts: kept.map_or_else(|| met.configured.contracts.clone(), |grant| grant.contracts.clone()),
                 component: met.configured.loaded.hash,
                 from_file: met.from_file,
+                approved: kept
+                    .filter(|kept| kept.component == met.configured.loaded.hash)
+                    .and_then(|kept| kept.approved.clone()),
             });
             let active = Arc::clone(&met.configured.loaded);
             let summary = met.configured.summary.clone();
@@ -155,6 +159,24 @@ impl RulesHost {
         };
         self.0.state().note_states(&self.0.gate);
         Ok(chain)
+    }
+
+    /// Grants to the rules of a configuration that use this plugin what it asks for as it is now; it is taken at the next
+    /// [`Self::bind`]. `by` is who approved it, for the record. Gives nothing where no rule uses it.
+    ///
+    /// # Errors
+    /// When the plugin is not there or does not pass the gate, or the grant cannot be kept.
+    pub fn approve(
+        &self,
+        configuration: &str,
+        bindings: &[Binding],
+        plugin: &str,
+        by: &str,
+    ) -> Result<Vec<Approval>, RulesError> {
+        if !bindings.iter().any(|binding| binding.plugin == plugin) {
+            return Ok(Vec::new());
+        }
+        self.0.approve(configuration, bindings, plugin, by)
     }
 
     /// Forgets that a configuration uses plugins; what was granted to it stays granted.
@@ -269,7 +291,7 @@ impl std::fmt::Debug for RulesHost {
 }
 
 impl Inner {
-    fn working(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn working(&self) -> MutexGuard<'_, ()> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -298,7 +320,7 @@ impl Inner {
     }
 
     /// Sends the plugin of this name, as it is in the folder, to the gate; none where there is no such file.
-    fn enter_present(&self, name: &str) -> Option<Result<Arc<Passing>, String>> {
+    pub(crate) fn enter_present(&self, name: &str) -> Option<Result<Arc<Passing>, String>> {
         let content = self.state().files.get(name)?.content.clone();
         Some(match content {
             Content::Bytes(hash, bytes) => Ok(self.gate.enter(name, hash, &bytes)),
@@ -319,6 +341,11 @@ impl Inner {
                 state.late.push(passing);
             }
         }
+    }
+
+    /// Whether the plugin of this name comes from the folder, rather than with the program.
+    pub(crate) fn is_from_file(&self, name: &str) -> bool {
+        self.state().files.get(name).is_some_and(|found| found.path.is_some())
     }
 
     /// Finds the component for a binding: the file as it is, or else the one that ran well before.
@@ -352,10 +379,14 @@ impl Inner {
                 Ok(configured) => {
                     let kept = grant.filter(|grant| grant.config == binding.config);
                     let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
-                    if more.is_empty() {
+                    let by_hand = self.options.updates == Updates::Approved;
+                    if !more.is_empty() {
+                        Some(format!("{}; {}", asks_for_more(&more), how_to_approve(name)))
+                    } else if by_hand && kept.is_some_and(|grant| Some(grant.component) != hash) {
+                        Some(format!("it is another file than was approved; {}", how_to_approve(name)))
+                    } else {
                         return Ok(Met { configured, rejected: None, from_file });
                     }
-                    Some(asks_for_more(&more))
                 }
             },
         };
@@ -395,7 +426,7 @@ impl Inner {
         fs::read(path).map_err(failed)
     }
 
-    fn no_such_plugin(&self, name: &str) -> RulesError {
+    pub(crate) fn no_such_plugin(&self, name: &str) -> RulesError {
         let known: Vec<String> = self.state().files.keys().cloned().collect();
         RulesError::NoSuchPlugin {
             plugin: name.to_owned(),
@@ -418,14 +449,15 @@ fn report_summaries(configuration: &str, rules: &[Bound]) {
     }
 }
 
-fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {
+pub(crate) fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {
     let version = hash.map_or_else(|| "(unread)".to_owned(), |hash| format!("({})", hash.short()));
     RulesError::Plugin { plugin: plugin.to_owned(), version, reason }
 }
 
 fn asks_for_more(more: &[String]) -> String {
-    format!(
-        "asks for more than was granted: it {}; bind it anew by changing its configuration, or put the earlier file back",
-        more.join(", ")
-    )
+    format!("asks for more than was granted: it {}", more.join(", "))
+}
+
+fn how_to_approve(plugin: &str) -> String {
+    format!("run `provisor plugin approve {plugin}`, or put the earlier file back")
 }

@@ -4,6 +4,7 @@
 //! [`Evaluator`], and [`Evaluator::evaluate`] says what becomes of entries.
 
 mod answer;
+mod approve;
 mod artefact;
 mod bindings;
 mod chain;
@@ -35,13 +36,14 @@ mod surface;
 mod wasi;
 mod watch;
 
+pub use approve::Approval;
 pub use chain::{Chain, PluginRef};
 pub use contract::{ContractRead, ContractWrite, Contracts, FilterContract, MappingContract, Shape};
 pub use error::RulesError;
 pub use evaluate::Evaluator;
 pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 pub use host::RulesHost;
-pub use options::{Binding, Limits, OnFault, PluginLimits, RulesOptions};
+pub use options::{Binding, Limits, OnFault, PluginLimits, RulesOptions, Updates};
 pub use status::{Inspection, PluginState, PluginStatus, PluginSummary};
 pub use surface::PluginKind;
 pub use watch::FolderWatch;

@@ -16,8 +16,20 @@ pub struct RulesOptions {
     pub data_folder: PathBuf,
     /// How far plugins may go.
     pub limits: PluginLimits,
+    /// When another version of a bound plugin is taken.
+    pub updates: Updates,
     /// Plugins that the binary carries, by name; a file of the same name in the folder wins.
     pub embedded: &'static [(&'static str, &'static [u8])],
+}
+
+/// When another version of a bound plugin is taken into use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Updates {
+    /// By itself, where it asks for no more than was granted.
+    #[default]
+    Granted,
+    /// Once somebody has approved the very file.
+    Approved,
 }
 
 /// How far each plugin may go.

@@ -44,6 +44,9 @@ pub async fn run(cli: Cli, output: Output) -> Result<Status, Failure> {
                 Command::Provision { name, object } => provision::run(context, name, object).await,
                 Command::Log(log) => log::run(context, log).await,
                 Command::Status => status::run(context).await,
+                Command::Plugin(Plugin::Approve { plugin, configuration }) => {
+                    plugin::approve(context, plugin, configuration).await
+                }
                 Command::Plugin(_) => plugin::list(context).await,
                 Command::Demo(_) => Ok(Status::Done),
             }

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use provisor_rules::{Inspection, Limits, PluginLimits};
+use provisor_rules::{Inspection, Limits, PluginLimits, Updates};
 use serde_json::Value as Json;
 
 use super::{Context, mismatch, settings, start_logging};
 use crate::cli::Global;
 use crate::failure::{Failure, Status};
 use crate::first_party;
-use crate::operation::{Answer, PluginLine, PluginReport, Request, open_rules};
+use crate::operation::{Answer, ApprovalLine, ApprovalReport, PluginLine, PluginReport, Request, open_rules};
 use crate::output::{Output, table};
 
 /// `provisor plugin list`.
@@ -17,6 +17,32 @@ pub async fn list(context: Context) -> Result<Status, Failure> {
     let Answer::Plugins(report) = context.perform(Request::Plugins).await? else { return Err(mismatch()) };
     context.output.print(&report, |report: &PluginReport| plugins_table(&report.plugins))?;
     Ok(Status::Done)
+}
+
+/// `provisor plugin approve`.
+pub async fn approve(context: Context, plugin: String, configuration: Option<String>) -> Result<Status, Failure> {
+    let user = nix::unistd::getuid();
+    let by = match nix::unistd::User::from_uid(user) {
+        Ok(Some(known)) => known.name,
+        _ => format!("user {user}"),
+    };
+    let request = Request::Approve { plugin, configuration, by };
+    let Answer::Approved(report) = context.perform(request).await? else { return Err(mismatch()) };
+    context.output.print(&report, approvals)?;
+    Ok(Status::Done)
+}
+
+fn approvals(report: &ApprovalReport) -> String {
+    let line = |approval: &ApprovalLine| {
+        let ApprovalLine { configuration, plugin, version, hash, more } = approval;
+        let hash: String = hash.chars().take(12).collect();
+        let more = match more.as_slice() {
+            [] => "it asks for no more than before".to_owned(),
+            more => format!("it {}", more.join(", ")),
+        };
+        format!("{configuration}: {plugin} {version} ({hash}) is approved: {more}\n")
+    };
+    report.approvals.iter().map(line).collect()
 }
 
 /// The plugins, a row each, and beneath why some are rejected and what they say that they do.
@@ -113,7 +139,7 @@ pub async fn check(plugin: &str, config: Option<&Path>, global: &Global, output:
     let what = what.map_or_else(|| plugin.to_owned(), |file| file.display().to_string());
     let empty = scratch.path().join("plugins");
     std::fs::create_dir(&empty)?;
-    let rules = open_rules(&empty, scratch.path(), limits).await?;
+    let rules = open_rules(&empty, scratch.path(), limits, Updates::default()).await?;
     let inspected = tokio::task::spawn_blocking(move || match config {
         Some(config) => rules.inspect(&what, Some(&config)),
         // Many plugins do without settings; for the others the contract stays open.

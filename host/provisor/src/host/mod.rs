@@ -20,7 +20,8 @@ pub use event::Event;
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::operation::{
-    Answer, CheckReport, HostState, PluginReport, Request, StatusReport, host_section, open_rules, plugin_lines,
+    Answer, CheckReport, HostState, PluginReport, Request, StatusReport, approve, host_section, open_rules,
+    plugin_lines,
 };
 use registry::Registry;
 
@@ -59,7 +60,13 @@ impl Host {
     ) -> Result<Arc<Self>, Failure> {
         // A folder that is wrong from the start is a mistake to be told at once, not one to wait out.
         crate::configurations::documents(&settings.configurations_folder)?;
-        let rules = open_rules(&settings.plugins_folder, data_folder.path(), settings.plugin_limits.clone()).await?;
+        let rules = open_rules(
+            &settings.plugins_folder,
+            data_folder.path(),
+            settings.plugin_limits.clone(),
+            settings.plugin_updates,
+        )
+        .await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             settings,
@@ -92,6 +99,13 @@ impl Host {
                 plugins: plugin_lines(&self.shared.rules),
             })),
             Request::Plugins => Ok(Answer::Plugins(PluginReport { plugins: plugin_lines(&self.shared.rules) })),
+            Request::Approve { plugin, configuration, by } => {
+                let runners = self.registry.runners();
+                let uses = runners.iter().map(|runner| runner.bindings()).collect();
+                let report = approve(&self.shared.rules, uses, plugin, configuration, by).await?;
+                runners.iter().for_each(|runner| runner.rules_changed());
+                Ok(Answer::Approved(report))
+            }
             Request::Check { name: None } => {
                 let mut sections = vec![host_section(&self.shared.settings, &self.shared.rules)];
                 for name in self.registry.names() {

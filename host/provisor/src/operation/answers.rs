@@ -23,6 +23,7 @@ pub enum Answer {
     Check(CheckReport),
     Status(StatusReport),
     Plugins(PluginReport),
+    Approved(ApprovalReport),
 }
 
 /// Records of the provisioning log, the newest first.
@@ -102,6 +103,23 @@ pub struct ConfigurationState {
     pub status: Option<ConfigurationStatus>,
     /// In staging, the operations that the last cycle would have carried out.
     pub would_do: Option<BTreeMap<String, u64>>,
+}
+
+/// What was approved.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ApprovalReport {
+    pub approvals: Vec<ApprovalLine>,
+}
+
+/// What was granted to a plugin in one rule.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    pub configuration: String,
+    pub plugin: String,
+    pub version: String,
+    pub hash: String,
+    /// What it may do that it could not before, as words.
+    pub more: Vec<String>,
 }
 
 /// The plugins.

@@ -1,6 +1,7 @@
 //! What the commands ask for and get, the same from a running host by its socket as from a store that they open.
 
 mod answers;
+mod approve;
 mod own;
 mod perform;
 mod session;
@@ -9,9 +10,10 @@ use provisor_sync::LogFilter;
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
-    Activity, Answer, CheckReport, CheckSection, ConfigurationState, HostState, LogReport, PluginLine, PluginReport,
-    StatusReport, plugin_lines, wrong_document,
+    Activity, Answer, ApprovalLine, ApprovalReport, CheckReport, CheckSection, ConfigurationState, HostState,
+    LogReport, PluginLine, PluginReport, StatusReport, plugin_lines, wrong_document,
 };
+pub use approve::approve;
 pub use own::{Own, host_section};
 pub use perform::{check, on_pipeline, open, open_rules};
 pub use session::{Reached, perform as perform_anywhere, reach};
@@ -36,6 +38,8 @@ pub enum Request {
     Status,
     /// The plugins.
     Plugins,
+    /// What a plugin asks for as it is now is to be granted, in one configuration that uses it or in all; `by` whom.
+    Approve { plugin: String, configuration: Option<String>, by: String },
 }
 
 impl Request {
@@ -48,6 +52,7 @@ impl Request {
             | Self::Provision { name, .. }
             | Self::Log { name, .. } => Some(name),
             Self::Check { name } => name.as_deref(),
+            Self::Approve { configuration, .. } => configuration.as_deref(),
             Self::Status | Self::Plugins => None,
         }
     }

@@ -11,6 +11,7 @@ use super::answers::{
     Activity, Answer, CheckReport, CheckSection, ConfigurationState, PluginReport, StatusReport, plugin_lines,
     wrong_document,
 };
+use super::approve::approve;
 use super::perform::{check, on_pipeline, open, open_rules};
 use crate::configurations;
 use crate::data_folder::DataFolder;
@@ -26,7 +27,13 @@ pub struct Own {
 impl Own {
     /// Takes the folder's plugins into use.
     pub async fn open(settings: HostSettings, data_folder: DataFolder) -> Result<Self, Failure> {
-        let rules = open_rules(&settings.plugins_folder, data_folder.path(), settings.plugin_limits.clone()).await?;
+        let rules = open_rules(
+            &settings.plugins_folder,
+            data_folder.path(),
+            settings.plugin_limits.clone(),
+            settings.plugin_updates,
+        )
+        .await?;
         Ok(Self { settings, rules, data_folder })
     }
 
@@ -39,6 +46,15 @@ impl Own {
                 // A plugin counts as in use once a configuration has bound it, which opening its pipeline does.
                 self.status().await?;
                 Ok(Answer::Plugins(PluginReport { plugins: plugin_lines(&self.rules) }))
+            }
+            Request::Approve { plugin, configuration, by } => {
+                let mut uses = Vec::new();
+                for file in configurations::documents(folder)? {
+                    // One whose document is wrong binds nothing now; what it is granted can wait until it is right.
+                    let Ok(document) = Configuration::read(&file) else { continue };
+                    uses.push((document.name, document.rules));
+                }
+                Ok(Answer::Approved(approve(&self.rules, uses, plugin, configuration, by).await?))
             }
             Request::Check { name } => Ok(Answer::Check(self.check(name.as_deref()).await?)),
             request => {

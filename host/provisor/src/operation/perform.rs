@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_model::CheckLine;
-use provisor_rules::{PluginLimits, RulesHost, RulesOptions};
+use provisor_rules::{PluginLimits, RulesHost, RulesOptions, Updates};
 use provisor_sync::{Configuration, CycleRequest, CycleWatch, Pipeline, PipelineOptions, PreviewRequest};
 
 use super::{Answer, CheckSection, LogReport, Request};
@@ -18,11 +18,13 @@ pub async fn open_rules(
     plugins_folder: &Path,
     data_folder: &Path,
     limits: PluginLimits,
+    updates: Updates,
 ) -> Result<Arc<RulesHost>, Failure> {
     let options = RulesOptions {
         plugins_folder: plugins_folder.to_owned(),
         data_folder: data_folder.to_owned(),
         limits,
+        updates,
         embedded: first_party::FIRST_PARTY,
     };
     let opened = tokio::task::spawn_blocking(move || RulesHost::open(options)).await;
@@ -50,7 +52,7 @@ pub async fn on_pipeline(pipeline: &mut Pipeline, request: Request, watch: &Cycl
         Request::Log { name, filter } => {
             Answer::Log(LogReport { configuration: name, records: pipeline.log(filter).await? })
         }
-        Request::Check { .. } | Request::Status | Request::Plugins => {
+        Request::Check { .. } | Request::Status | Request::Plugins | Request::Approve { .. } => {
             return Err(Failure::failed(
                 "a request about the host reached a configuration. This is a mistake in provisor; please report it",
             ));

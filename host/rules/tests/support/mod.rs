@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provisor_model::{Attributes, Entry, IdSyntax, SourceId, Value};
-use provisor_rules::{Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, RulesHost, RulesOptions};
+use provisor_rules::{
+    Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, RulesHost, RulesOptions, Updates,
+};
 use serde_json::{Value as Json, json};
 
 /// A plugins folder, a data folder, and the host over them.
@@ -87,6 +89,7 @@ pub fn options(folder: &Path, embedded: &'static [(&'static str, &'static [u8])]
         plugins_folder: folder.join("plugins"),
         data_folder: folder.join("data"),
         limits: limits.into(),
+        updates: Updates::default(),
         embedded,
     }
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use provisor_rules::PluginLimits;
+use provisor_rules::{PluginLimits, Updates};
 
 use super::document::{Document, Item};
 use super::error::ConfigurationError;
 use super::plugin_limits;
 
 pub(super) const KEYS: &[&str] =
-    &["data-folder", "plugins-folder", "configurations-folder", "logging", "plugin-limits"];
+    &["data-folder", "plugins-folder", "configurations-folder", "logging", "plugin-limits", "plugin-updates"];
 pub(super) const LOGGING_KEYS: &[&str] = &["format", "level"];
 
 /// What the host needs to know before any configuration. Relative paths are taken from the document's folder.
@@ -25,6 +25,8 @@ pub struct HostSettings {
     pub logging: Logging,
     /// How far plugins may go.
     pub plugin_limits: PluginLimits,
+    /// When another version of a bound plugin is taken.
+    pub plugin_updates: Updates,
 }
 
 /// What is logged, and how.
@@ -85,6 +87,7 @@ impl HostSettings {
         let here = file.parent().unwrap_or(Path::new(""));
         let folder =
             |key: &str, usual: &str| root.get(key).map_or_else(|| Ok(here.join(usual)), |item: Item<'_>| item.path());
+        let updates = [("granted", Updates::Granted), ("approved", Updates::Approved)];
         let logging = root.section("logging", LOGGING_KEYS)?;
         let get = |key: &str| logging.as_ref().and_then(|section| section.get(key));
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
@@ -93,6 +96,7 @@ impl HostSettings {
             plugins_folder: folder("plugins-folder", "plugins")?,
             configurations_folder: folder("configurations-folder", "configurations")?,
             plugin_limits: plugin_limits::read(&root)?,
+            plugin_updates: root.get("plugin-updates").map_or(Ok(Updates::default()), |item| item.word(&updates))?,
             logging: Logging {
                 format: get("format").map_or(Ok(LogFormat::default()), |item| item.word(&formats))?,
                 level: get("level").map_or(Ok(LogLevel::default()), |item| item.word(&LogLevel::WORDS))?,

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use provisor_rules::{PluginLimits, RulesHost, RulesOptions};
+use provisor_rules::{PluginLimits, RulesHost, RulesOptions, Updates};
 use provisor_sync::{
     Configuration, CycleReport, CycleRequest, CycleWatch, Pipeline, PipelineOptions, PreviewReport, PreviewRequest,
     SyncError,
@@ -346,6 +346,7 @@ async fn open(folder: &Path, document: &str) -> Pipeline {
         plugins_folder: folder.join("plugins"),
         data_folder: data_folder.clone(),
         limits: PluginLimits::default(),
+        updates: Updates::default(),
         embedded: &[],
     };
     let rules = Arc::new(RulesHost::open(options).unwrap());

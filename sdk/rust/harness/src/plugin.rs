@@ -92,6 +92,7 @@ impl Plugin {
             plugins_folder: folder.path().join("plugins"),
             data_folder: folder.path().join("data"),
             limits: Default::default(),
+            updates: Default::default(),
             embedded: &[],
         };
         write(&options.plugins_folder, name, component)?;

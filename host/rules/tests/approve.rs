@@ -1,0 +1,66 @@
+//! Approval: what a person grants is taken, is kept with who and when, and nothing else is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs;
+
+use provisor_rules::{PluginState, RulesHost, Updates};
+use support::{Lab, binding, component, no_config, options};
+
+#[test]
+fn an_update_that_asks_for_more_is_taken_once_it_is_approved() {
+    let lab = Lab::new(&["people", "groups"]);
+    let rules = [binding("groups", no_config())];
+    let before = lab.bind(&rules);
+    lab.put("groups", &component("people"));
+    lab.host.scan();
+    assert_eq!(before.hash(), lab.bind(&rules).hash());
+    let PluginState::Rejected { reason, .. } = lab.state("groups") else { panic!() };
+    assert!(reason.contains("run `provisor plugin approve groups`"), "{reason}");
+    let approved = lab.host.approve("lab", &rules, "groups", "ada").unwrap();
+    assert!(approved[0].more.iter().any(|more| more.contains("userName")), "{approved:?}");
+    let after = lab.bind(&rules);
+    assert_ne!(before.hash(), after.hash());
+    assert_eq!(lab.state("groups"), PluginState::Active);
+    let grants = fs::read_to_string(lab.data().join("grants/lab.json")).unwrap();
+    assert!(grants.contains("\"by\": \"ada\""), "{grants}");
+    let lab = lab.restarted();
+    assert_eq!(lab.bind(&rules).hash(), after.hash());
+    assert!(fs::read_to_string(lab.data().join("grants/lab.json")).unwrap().contains("\"by\": \"ada\""));
+}
+
+#[test]
+fn where_changes_are_only_by_hand_every_other_file_waits() {
+    let lab = Lab::new(&["guest"]);
+    let mut options = options(lab.data().parent().unwrap(), &[]);
+    options.updates = Updates::Approved;
+    let host = RulesHost::open(options).unwrap();
+    let rules = [support::guest(no_config())];
+    let before = host.bind("lab", &rules).unwrap();
+    let mut marked = component("guest");
+    marked.extend([0, 2, 1, b'x']);
+    lab.put("guest", &marked);
+    assert!(host.scan());
+    assert_eq!(host.bind("lab", &rules).unwrap().hash(), before.hash());
+    let state = host.status().remove(0).state;
+    assert!(
+        matches!(&state, PluginState::Rejected { reason, .. } if reason.contains("another file than was approved"))
+    );
+    let approved = host.approve("lab", &rules, "guest", "ada").unwrap();
+    assert!(approved[0].more.is_empty());
+    assert_ne!(host.bind("lab", &rules).unwrap().hash(), before.hash());
+    assert_eq!(host.status().remove(0).state, PluginState::Active);
+}
+
+#[test]
+fn what_does_not_pass_the_gate_cannot_be_approved() {
+    let lab = Lab::new(&["guest"]);
+    let rules = [support::guest(no_config())];
+    lab.bind(&rules);
+    lab.put("guest", b"not wasm");
+    lab.host.scan();
+    let error = lab.host.approve("lab", &rules, "guest", "ada").unwrap_err().to_string();
+    assert!(error.contains("not a WebAssembly component"), "{error}");
+    assert_eq!(lab.host.approve("lab", &rules, "people", "ada").unwrap(), []);
+}
