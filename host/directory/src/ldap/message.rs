@@ -91,6 +91,11 @@ fn intermediate(content: &[u8]) -> Result<Message, MessageError> {
 }
 
 impl WireEntry {
+    /// How long the message is.
+    pub fn octets(&self) -> usize {
+        self.0.len()
+    }
+
     /// The name, and the list of the attributes.
     fn parts(&self) -> Option<(&str, Ber<'_>)> {
         let mut envelope = Ber::whole(&self.0, SEQUENCE).ok()?;

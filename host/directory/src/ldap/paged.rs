@@ -104,7 +104,7 @@ impl Paged {
             let Some(message) = results.next().await? else { return Ok((page, true)) };
             match message::read(message).map_err(|error| malformed(url, &error))? {
                 Message::Entry(raw, _) => {
-                    octets += page_octets(raw.attributes().flat_map(|(_, values)| values).map(<[u8]>::len));
+                    octets += cost(&raw);
                     page.push(raw);
                 }
                 Message::Reference => return Err(reference(url)),
@@ -133,6 +133,11 @@ impl Paged {
     }
 }
 
+/// What an entry counts for towards [`PAGE_OCTETS`]: it is kept as it came, and each of its values becomes one of ours.
+fn cost(entry: &WireEntry) -> usize {
+    entry.octets() + page_octets(entry.attributes().flat_map(|(_, values)| values).map(|_| 0))
+}
+
 /// The control by which referral objects come as the entries they are (RFC 3296), so that none ends a search.
 pub(crate) fn manage_dsa_it() -> RawControl {
     RawControl { ctype: "2.16.840.1.113730.3.4.2".into(), crit: false, val: None }
@@ -151,4 +156,30 @@ pub(crate) fn reference(url: &str) -> DirectoryError {
 /// What the protocol does not allow.
 pub(crate) fn protocol(url: &str, reason: &str) -> DirectoryError {
     DirectoryError::Protocol { url: url.to_owned(), reason: reason.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x84][..], &length, content].concat()
+    }
+
+    /// What an entry costs that has one attribute of this name and so many empty values.
+    fn cost_of(name: &[u8], values: usize) -> usize {
+        let attribute = part(0x30, &[part(4, name), part(0x31, &part(4, b"").repeat(values))].concat());
+        let entry = part(0x64, &[part(4, b"cn=x"), part(0x30, &attribute)].concat());
+        let message = part(0x30, &[part(2, &[2]), entry].concat());
+        let Ok(Message::Entry(entry, _)) = message::read(message.into()) else { panic!("no entry") };
+        cost(&entry)
+    }
+
+    #[test]
+    fn an_entry_counts_for_all_that_is_kept_of_it_also_without_any_octets_of_values() {
+        assert!(cost_of(&[b'a'; 1 << 20], 0) >= 1 << 20);
+        assert!(cost_of(b"cn", 100_000) >= 100_000 * 64);
+        assert!(cost_of(b"cn", 1) < 200);
+    }
 }
