@@ -6,7 +6,6 @@ use std::sync::Arc;
 use provisor_model::{AttributeName, Dn, DnKey, Entry, ImportItem, Schema, SourceId};
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::filling::is_by_value;
 use crate::page::{EntryRow, Item, Page};
 use crate::rows::Standing;
 use crate::{EntryKey, MetaKey, Space, SpaceError};
@@ -410,83 +409,6 @@ impl Space {
         self.mark_referrers_dirty(key)?;
         self.rescope_group(key)?;
         self.unindex_entry(key)
-    }
-
-    pub(crate) fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO unsettled_name (dn_key) VALUES (?1)")?
-            .execute([dn_key])?;
-        Ok(())
-    }
-
-    /// Keeps which names an entry refers to; names that it referred to before keep what they were resolved to.
-    fn store_references(
-        &mut self,
-        key: EntryKey,
-        references: &[(Arc<str>, Vec<u8>)],
-        existing: bool,
-    ) -> Result<(), SpaceError> {
-        let wanted: BTreeSet<(String, Vec<u8>)> =
-            references.iter().map(|(attribute, name)| (attribute.to_string(), name.clone())).collect();
-        let by_value = references.iter().filter(|(_, name)| is_by_value(name)).map(|(attribute, _)| attribute);
-        for attribute in by_value.collect::<BTreeSet<_>>() {
-            self.index_value_names(attribute)?;
-        }
-        let mut present: BTreeSet<(String, Vec<u8>)> = BTreeSet::new();
-        if existing {
-            let mut statement =
-                self.connection.prepare_cached("SELECT attribute, dn_key FROM reference WHERE referrer = ?1")?;
-            let mut rows = statement.query([key.0])?;
-            while let Some(row) = rows.next()? {
-                present.insert((row.get(0)?, row.get(1)?));
-            }
-        }
-        if existing && present != wanted {
-            self.rescope_references(key, &present, &wanted)?;
-        }
-        for (attribute, dn_key) in present.difference(&wanted) {
-            self.connection
-                .prepare_cached("DELETE FROM reference WHERE referrer = ?1 AND attribute = ?2 AND dn_key = ?3")?
-                .execute(params![key.0, attribute, dn_key])?;
-        }
-        for (attribute, dn_key) in wanted.difference(&present) {
-            self.add_reference(key, attribute, dn_key)?;
-        }
-        Ok(())
-    }
-
-    /// Notes a reference; whom it means is found out when the import completes.
-    pub(crate) fn add_reference(&self, key: EntryKey, attribute: &str, name: &[u8]) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO reference (referrer, attribute, dn_key) VALUES (?1, ?2, ?3)")?
-            .execute(params![key.0, attribute, name])?;
-        self.unsettle(name)
-    }
-
-    /// Resolves the references whose name, or whose object, came with this import.
-    pub(crate) fn settle_names(&mut self) -> Result<(), SpaceError> {
-        // A name means who has it now, also where it meant somebody else before. Which references change is noted first,
-        // so that who is to be evaluated again is known.
-        self.connection.execute_batch(
-            "DELETE FROM temp.retargeted;
-             INSERT INTO temp.retargeted (referrer, attribute, dn_key, old, new)
-                 SELECT r.referrer, r.attribute, r.dn_key, r.target, e.id FROM unsettled_name u
-                 JOIN entry e ON e.id = (SELECT min(n.id) FROM entry n WHERE n.dn_key = u.dn_key AND n.gone = 0)
-                 JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id;",
-        )?;
-        if self.refers_by_value() {
-            self.settle_value_names()?;
-        }
-        self.rescope_retargeted()?;
-        self.mark_dirty_among("SELECT referrer FROM temp.retargeted", [])?;
-        self.mark_dirty_among("SELECT l.referrer FROM unsettled_name u JOIN name_lookup l ON l.dn_key = u.dn_key", [])?;
-        self.connection.execute_batch(
-            "UPDATE reference SET target = t.new FROM temp.retargeted t WHERE reference.referrer = t.referrer
-                 AND reference.attribute = t.attribute AND reference.dn_key = t.dn_key;
-             DELETE FROM temp.retargeted;
-             DELETE FROM unsettled_name;",
-        )?;
-        Ok(())
     }
 }
 

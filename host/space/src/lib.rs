@@ -22,6 +22,7 @@ mod remote;
 mod rows;
 mod scope_groups;
 mod scope_units;
+mod settling;
 mod space;
 mod unique;
 mod value_names;
