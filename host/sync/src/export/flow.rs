@@ -22,13 +22,14 @@ use crate::watch::Step;
 use crate::{SyncError, clock};
 
 /// How many operations are taken in hand at least. After a crash each of them is looked for at the target.
-const LEAST: usize = 64;
+const LEAST: usize = 128;
 
 /// How many operations are in hand and wait at most, however quick the target is; and how many results.
 const MOST: usize = 512;
 
-/// How long a result may wait for others to be stored with.
-const GATHERING: Duration = Duration::from_millis(20);
+/// How long a result may wait for others to be stored with: a service that takes some milliseconds for each is not worth a
+/// sync of the disk for every few. After a crash, what waited is looked for at the target.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// What the store and those who send have in common.
 struct Shared {
