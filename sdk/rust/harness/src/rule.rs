@@ -143,6 +143,9 @@ impl Rule {
     }
 
     fn not_called(&self, kind: PluginKind, evaluation: &Evaluation, filtered: Option<&Decision>) -> HarnessError {
+        if let Some(decision @ (Decision::Fault(_) | Decision::Unfit(_))) = filtered {
+            return failed(decision);
+        }
         let contracts = self.contracts();
         let used = match kind {
             PluginKind::Filter => contracts.is_some_and(|contracts| contracts.filter.is_some()),
@@ -153,7 +156,7 @@ impl Rule {
             (true, Some(Decision::Dropped(reason))) => {
                 format!("its own filter drops the entry ({}): {}", reason.code, reason.detail)
             }
-            (true, Some(Decision::Failed(reason) | Decision::Fault(reason) | Decision::Unfit(reason))) => {
+            (true, Some(Decision::Failed(reason))) => {
                 format!("its own filter could not decide ({}): {}", reason.code, reason.detail)
             }
             (true, _) => match &evaluation.outcome {

@@ -71,6 +71,31 @@ fn a_filter_decides_and_says_why() {
 }
 
 #[test]
+fn a_plugin_of_both_kinds_says_when_its_own_filter_keeps_an_entry_from_its_mapping() {
+    let rule = guest().configure(&json!({ "drops": "ada" })).unwrap();
+    assert!(matches!(rule.decide(&ada()), Verdict::Drop(reason) if reason.code == "unwanted"));
+    let error = rule.try_map(&ada()).unwrap_err();
+    assert!(error.to_string().contains("its own filter drops the entry (unwanted)"), "{error}");
+    let bob = Entry::new("user").with("uid", "bob");
+    assert_eq!(rule.decide(&bob), Verdict::Keep);
+    assert_eq!(rule.map(&bob).set("userName"), Some(&json!("bob")));
+}
+
+#[test]
+fn a_rule_is_told_the_time_and_until_when_it_holds_is_told() {
+    let rule = guest().configure(&json!({ "holds": 60 })).unwrap().at(1000);
+    assert_eq!(rule.map(&ada()).valid_until, Some(1060));
+    assert_eq!(guest().configure(&json!({})).unwrap().map(&ada()).valid_until, None);
+}
+
+#[test]
+fn an_entry_that_the_host_would_not_send_is_told_from_a_fault() {
+    let too_large = Entry::new("user").with("uid", vec![b'x'; 17 << 20]);
+    let error = guest().configure(&json!({})).unwrap().try_map(&too_large).unwrap_err();
+    assert!(matches!(&error, HarnessError::NotCalled(why) if why.contains("too-large")), "{error}");
+}
+
+#[test]
 fn a_plugin_without_an_sdk_is_asked_alike() {
     let rule = built("plugins-test/sort-name.wasm").configure(&json!({})).unwrap();
     assert_eq!(rule.map(&ada().with("givenName", "Ada")).set("displayName"), Some(&json!("Lovelace, Ada")));

@@ -29,6 +29,8 @@ pub struct Config {
     boolean: Option<String>,
     /// What it says that it does.
     summary: Option<String>,
+    /// For how long its answers hold, in seconds from the cycle's time.
+    holds: Option<i64>,
 }
 
 /// What can go wrong.
@@ -102,6 +104,7 @@ pub struct Misbehave {
     flag: Option<(Boolean, Target)>,
     extra: Option<Target>,
     foreign: Target,
+    now: Option<CycleTime>,
 }
 
 impl Mapping for Misbehave {
@@ -134,6 +137,7 @@ impl Mapping for Misbehave {
             flag: config.boolean.as_ref().map(|name| (contract.boolean(name), contract.write("active"))),
             extra: config.writes.as_ref().map(|path| contract.write(path)),
             foreign: foreign.ok_or("no place")?,
+            now: config.holds.map(|_| contract.cycle_time()),
             config,
         })
     }
@@ -147,6 +151,9 @@ impl Mapping for Misbehave {
             resource.set(extra, "x");
         }
         resource.set(self.user_name, format!("{uid}{}", self.config.suffix));
+        if let (Some(now), Some(holds)) = (self.now, self.config.holds) {
+            entry.valid_until(entry.now(now) + holds);
+        }
         let last = LAST.replace(uid.to_owned());
         if self.config.only.as_deref().is_none_or(|only| only == uid) {
             self.misbehave(uid, &last, resource);
