@@ -23,21 +23,27 @@ impl Deref for Reader {
 }
 
 impl Space {
-    /// Opens another connection, that sees what is committed now and nothing that comes later.
+    /// Opens another connection, that sees what is committed now and nothing that comes later. All that are open at a time
+    /// share the memory for pages, so each is told of how many it is one.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn reader(&self) -> Result<Reader, SpaceError> {
+    pub fn reader(&self, of: usize) -> Result<Reader, SpaceError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(self.path(), flags)?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.busy_timeout(BUSY)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // 16 MiB of pages for each thread.
-        connection.pragma_update(None, "cache_size", -16_384)?;
-        connection.execute_batch("BEGIN")?;
-        // Only with its first question does a transaction choose what it sees.
-        connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        // 32 MiB of pages for all of them.
+        let pages = i64::try_from(32_768 / of.max(1)).unwrap_or_default().max(1_024);
+        connection.pragma_update(None, "cache_size", -pages)?;
+        let journal: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        // Where the file system has no room for a write-ahead log, whoever reads for long keeps the others from writing.
+        if journal.eq_ignore_ascii_case("wal") {
+            connection.execute_batch("BEGIN")?;
+            // Only with its first question does a transaction choose what it sees.
+            connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        }
         Ok(Reader(Self { connection, by_value: self.by_value.clone(), filling: None, path: self.path().to_owned() }))
     }
 
@@ -89,7 +95,7 @@ impl Space {
             let mut rows = statement.query(params![first.0, first.0 + run as i64 - 1])?;
             while let Some(row) = rows.next()? {
                 page.push(row)?;
-                if page.octets.len() > rows::PAGE_OCTETS {
+                if page.octets.len() > page.most {
                     let last = page.rows.last().map_or(first.0, |row| row.key.0);
                     return Ok(passed + usize::try_from(last - first.0).unwrap_or_default() + 1);
                 }
@@ -101,8 +107,9 @@ impl Space {
 }
 
 /// Stored entries, one behind the other in one piece of memory that serves many pages.
-#[derive(Default)]
 pub struct EntryPage {
+    /// How many octets are enough.
+    most: usize,
     octets: Vec<u8>,
     rows: Vec<PageRow>,
 }
@@ -169,9 +176,9 @@ pub struct StoredView<'a> {
 }
 
 impl EntryPage {
-    /// A page without entries.
-    pub fn new() -> Self {
-        Self::default()
+    /// A page without entries, one of so many that share the memory for them.
+    pub fn new(of: usize) -> Self {
+        Self { most: rows::PAGE_OCTETS / of.max(1), octets: Vec::new(), rows: Vec::new() }
     }
 
     /// The entries of the page.

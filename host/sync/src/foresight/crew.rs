@@ -41,11 +41,14 @@ pub(super) struct Crew(Vec<Worker>);
 impl Crew {
     /// Tools for judging so many entries of the space as it stands now.
     pub fn new(space: &Space, context: &Context, entries: usize) -> Result<Self, SyncError> {
-        let most = if entries < WORTH_A_THREAD { 1 } else { usize::MAX };
-        let workers = evaluators(context)
+        let mut evaluators = evaluators(context);
+        if entries < WORTH_A_THREAD {
+            evaluators.truncate(1);
+        }
+        let crew = evaluators.len();
+        let workers = evaluators
             .into_iter()
-            .take(most)
-            .map(|evaluator| Ok(Worker { reader: space.reader()?, evaluator, page: EntryPage::new() }));
+            .map(|evaluator| Ok(Worker { reader: space.reader(crew)?, evaluator, page: EntryPage::new(crew) }));
         Ok(Self(workers.collect::<Result<_, SyncError>>()?))
     }
 

@@ -265,7 +265,7 @@ fn carry_out(
             harvest.tally.merge(Tally { evaluated: 0, out_of_scope: Default::default(), ..tally });
         }
         Deed::Choose(mut draft) => {
-            let mut page = EntryPage::new();
+            let mut page = EntryPage::new(1);
             space.read_entries(&[key], &mut page).map_err(SyncError::from)?;
             let Some(stored) = page.entries().next() else { return Ok(()) };
             let link = stored.link().map_err(SyncError::from)?;
