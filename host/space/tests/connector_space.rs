@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use provisor_model::{
-    Anchor, AttributeName, AttributeSyntax, Attributes, Dn, Entry, IdSyntax, ImportItem, OperationKind, Schema,
-    SourceId, TargetPath, Value,
+    Anchor, AttributeLanes, AttributeName, AttributeSyntax, Attributes, Dn, Entry, IdSyntax, ImportItem, OperationKind,
+    Schema, SourceId, TargetPath, Value,
 };
 use provisor_space::{
-    CycleNumber, EntryKey, ImportEnd, LogFilter, LogRow, MetaKey, PlanState, Planned, PlannedBody, Retention, Sent,
-    Space, SpaceError,
+    CycleNumber, EntryKey, EntryPage, ImportEnd, LogFilter, LogRow, MetaKey, PlanState, Planned, PlannedBody,
+    Retention, Sent, Space, SpaceError,
 };
 use tempfile::TempDir;
 
@@ -450,4 +450,39 @@ fn who_is_excluded_is_neither_there_nor_gone_until_it_comes_back_or_goes() {
     end(&mut store);
     listed(&mut store, &[ImportItem::Upsert(entry(2, "uid=b,dc=lab"))]);
     assert_eq!((end(&mut store), standing(&store)), (1, (false, true)), "the directory does not have it any more");
+}
+
+#[test]
+fn a_reader_sees_entries_as_they_stood_when_it_was_opened() {
+    let mut store = Store::new();
+    let entries: Vec<Entry> = (1..=5).map(|number| entry(number, &format!("uid=u{number},dc=lab"))).collect();
+    store.import(&entries, true);
+    let keys: Vec<EntryKey> = [1, 2, 4].map(|number| store.key(number)).into();
+    let reader = store.space.reader(2).unwrap();
+    store.import(&[entry(2, "uid=other,dc=lab")], true);
+    assert_eq!(store.dn(2), "uid=other,dc=lab");
+    assert_eq!(reader.dirty_keys(false).unwrap().len(), 5);
+    let mut page = EntryPage::new(2);
+    assert_eq!(reader.read_entries(&keys, &mut page).unwrap(), keys.len());
+    let names: Vec<&str> = page.entries().map(|stored| stored.dn().unwrap()).collect();
+    assert_eq!(names, ["uid=u1,dc=lab", "uid=u2,dc=lab", "uid=u4,dc=lab"]);
+    for stored in page.entries() {
+        let mut lanes = AttributeLanes::new();
+        stored.push_attributes(&mut lanes).unwrap();
+        let whole = store.space.entry(stored.key()).unwrap().unwrap().entry;
+        let seen: Vec<String> = lanes.get(0).iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(seen, whole.attributes.iter().map(|(name, _)| name.to_string()).collect::<Vec<_>>());
+        assert!(!stored.gone() && stored.link().unwrap().is_none());
+    }
+}
+
+#[test]
+fn of_what_is_done_tentatively_nothing_is_kept() {
+    let mut store = Store::new();
+    let seen: Result<_, SpaceError> = store.space.tentatively(|space| {
+        space.set_fact(MetaKey::LastError, Some(b"words"))?;
+        space.fact(MetaKey::LastError)
+    });
+    assert_eq!(seen.unwrap().as_deref(), Some(&b"words"[..]));
+    assert_eq!(store.space.fact(MetaKey::LastError).unwrap(), None);
 }
