@@ -115,7 +115,6 @@ async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, bod
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a service that takes its time is what is shown")]
 async fn think(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
