@@ -8,6 +8,7 @@ mod new_plugin;
 mod plugins;
 mod progress;
 mod setup;
+mod std_guest;
 mod test;
 mod workspace;
 

@@ -8,7 +8,7 @@ use provisor_plugin_build::{Output, Place, PluginCrate, Toolchain, componentize,
 
 use crate::c::CSources;
 use crate::progress::{Progress, say};
-use crate::workspace;
+use crate::{std_guest, workspace};
 
 /// What only tests load: the plugin that misbehaves on demand, and an example.
 const FOR_TESTS: [&str; 2] = ["host/rules/tests/guest", "examples/unique-user-names"];
@@ -35,6 +35,7 @@ pub fn build_all(progress: &mut Progress) -> Result<()> {
     progress.step("plugins for tests", || {
         let (toolchain, into) = (toolchain()?, workspace::target("plugins-test"));
         FOR_TESTS.iter().try_for_each(|folder| build(&toolchain, &workspace::root().join(folder), &into))?;
+        std_guest::build(&into)?;
         IN_C.iter().try_for_each(|(folder, world)| {
             let folder = workspace::root().join(folder);
             let sources = CSources::find(&folder)?.with_context(|| format!("no C sources in {}", folder.display()))?;

@@ -157,7 +157,7 @@ fn rebuilt_people() -> Vec<u8> {
 #[test]
 fn a_rule_replaced_in_mid_cycle_decides_from_the_next_cycle_on() {
     const PEOPLE: usize = 60;
-    let latency = Latency { fixed: Duration::from_millis(60), jitter: Duration::ZERO };
+    let latency = Latency { fixed: Duration::from_millis(400), jitter: Duration::ZERO };
     let slow = Misbehaviour { applies_to: Victims::Creates, latency: Some(latency), ..Misbehaviour::default() };
     let world = World::with_tenant(TenantOptions { misbehaviour: Some(slow), ..TenantOptions::default() });
     let mut ldif = "version: 1\n".to_owned();
@@ -170,9 +170,10 @@ fn a_rule_replaced_in_mid_cycle_decides_from_the_next_cycle_on() {
     world.write("people.ldif", ldif);
     world.write("plugins/people.wasm", built_plugin("people"));
     world.configure("hr", LATER, "");
+    let rebuilt = rebuilt_people();
     let host = world.start();
     wait_until("the cycle writes", || !world.user_names().is_empty(), || host.log());
-    world.write("plugins/people.wasm", rebuilt_people());
+    world.write("plugins/people.wasm", &rebuilt);
     assert!(world.user_names().len() < PEOPLE, "the first cycle is still running");
     let types = || {
         let users = world.tenant.resources(provisor_tenant::Kind::User).unwrap();

@@ -94,13 +94,13 @@ pub fn options(folder: &Path, embedded: &'static [(&'static str, &'static [u8])]
     }
 }
 
-/// The bytes of a plugin that `cargo xtask plugins --tests` built (such as `people` or `guest`), or of `std-guest`.
+/// The bytes of a plugin that `cargo xtask plugins --tests` built, such as `people` or `guest`.
 pub fn component(name: &str) -> Vec<u8> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let path = match name {
         "guest" => target.join("plugins-test/provisor-test-guest.wasm"),
         "sort-name" => target.join("plugins-test/sort-name.wasm"),
-        "std-guest" => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/std-guest.wasm"),
+        "std-guest" => target.join("plugins-test/std-guest.wasm"),
         _ => target.join(format!("plugins/{name}.wasm")),
     };
     fs::read(&path)

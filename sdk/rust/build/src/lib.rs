@@ -13,6 +13,7 @@ mod toolchain;
 pub use anyhow::Error;
 pub use component::{componentize, replace_if_changed};
 pub use crates::PluginCrate;
+pub use rustup::ensure_target;
 pub use toolchain::{Place, Toolchain};
 
 use std::ffi::OsString;

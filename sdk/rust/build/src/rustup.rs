@@ -12,6 +12,9 @@ use crate::process;
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(120);
 
 /// Makes sure that the active toolchain has the standard library for the target.
+///
+/// # Errors
+/// When rustup does not have it, or cannot fetch it.
 pub fn ensure_target(target: &str) -> Result<()> {
     if has_target(target)? {
         return Ok(());

@@ -1,7 +1,6 @@
 //! A rules plugin that uses the standard library as if it ran on a system, for the tests of the plugin host.
 //!
-//! `../std-guest.wasm` is made of it, because not every machine has the target: `cargo rustc --lib --crate-type cdylib
-//! --profile guest --target wasm32-wasip2 --config "profile.guest.strip='debuginfo'" --package provisor-test-std-guest`.
+//! `cargo xtask plugins --tests` builds it where the target wasm32-wasip2 can be had.
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
