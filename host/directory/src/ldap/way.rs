@@ -121,7 +121,9 @@ impl OpenLdap {
             match Refresh::begin(connection, asked).await?.drain(connection.url()).await {
                 Ok(()) => {}
                 Err(DirectoryError::WatermarkLost { reason, .. }) => {
-                    return Ok(Some(format!("the database of \"{base}\" does not synchronise ({reason})")));
+                    return Ok(Some(format!(
+                        "the database of \"{base}\" does not synchronise; with the overlay syncprov it would ({reason})"
+                    )));
                 }
                 Err(error) => return Err(error),
             }
