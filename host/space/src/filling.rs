@@ -161,6 +161,12 @@ impl Space {
         let filling = Filling::new(past_the_log.is_ok());
         self.begin().inspect_err(|_| self.log_ahead(&filling))?;
         self.filling = Some(filling);
+        // Of entries that were here before the space became empty.
+        let forgotten = "UPDATE reference_by SET indexed = 0 WHERE indexed <> 0";
+        if let Err(error) = self.connection.execute_batch(forgotten) {
+            self.abandon_import();
+            return Err(error.into());
+        }
         for (name, _) in INDEXES.iter().chain(&REFERENCE_INDEXES) {
             if let Err(error) = self.connection.execute_batch(&format!("DROP INDEX {name}")) {
                 self.abandon_import();

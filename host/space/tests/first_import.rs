@@ -239,3 +239,30 @@ fn what_is_written_after_a_first_import_was_given_up_is_kept() {
     assert_eq!(space.counts().unwrap().entries, 0);
     assert_eq!(space.previous_start(CycleNumber(cycle.0 + 1)).unwrap(), Some(17));
 }
+
+#[test]
+fn a_space_that_became_empty_is_filled_as_a_new_one_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("lab.space");
+    let mut space = open(&file);
+    let feed: Vec<ImportItem> =
+        (0..20).map(|number| ImportItem::Upsert(Numbers(7 + number).entry(number, 20))).collect();
+    let names = |file: &Path| -> Vec<String> {
+        let of_names = |row: &String| row.starts_with("value_name: ") || row.starts_with("reference: ");
+        held(file).into_iter().filter(of_names).collect()
+    };
+    let mut fill = |space: &mut Space| {
+        space.begin_import().unwrap();
+        space.import_page(&feed, &schema()).unwrap();
+        complete(space);
+        names(&file)
+    };
+    let first = fill(&mut space);
+    assert!(first.iter().any(|row| row.starts_with("value_name: ")), "{first:?}");
+    space.begin_import().unwrap();
+    complete(&mut space);
+    for stored in space.dirty_entries(None, 100).unwrap() {
+        space.forget_entry(stored.key).unwrap();
+    }
+    assert_eq!(fill(&mut space), first);
+}
