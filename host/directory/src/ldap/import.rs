@@ -142,7 +142,7 @@ impl OpenLdapImport {
             first: None,
             leavers: (!trusted).then(Leavers::default),
             leavers_sought: false,
-            stamps: Stamps::default(),
+            stamps: Stamps::beginning(began.clone()),
             began,
             ids: unchecked.then(HashSet::new),
             shown: BTreeMap::new(),
@@ -285,7 +285,7 @@ impl OpenLdapImport {
         }
         // Once and for all: what follows from absence must not change on the way.
         if !std::mem::replace(&mut self.settled, true) {
-            self.doubt.settle(self.stamps.newest(&self.began).as_ref(), self.time, &self.url);
+            self.doubt.settle(self.stamps.shown(), self.time, &self.url);
         }
         // What one base does not name is gone only where the others name all that they have.
         if self.absent_is_deleted()
@@ -337,7 +337,7 @@ impl OpenLdapImport {
             bases,
         });
         let earlier = self.known.as_ref();
-        let newest = earlier.and_then(|known| known.newest.clone()).max(self.stamps.newest(&self.began));
+        let newest = earlier.and_then(|known| known.newest.clone()).max(self.stamps.shown().cloned());
         let pending = self.doubt.pending();
         let bases = match (&self.doubt, earlier) {
             (Doubt::FellBack, Some(known)) => known.bases_with(bases),

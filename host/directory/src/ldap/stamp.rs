@@ -78,6 +78,10 @@ impl std::fmt::Display for Stamp {
 #[derive(Debug, Default)]
 pub(crate) struct Stamps {
     newest: Option<Stamp>,
+    /// The newest that is not still to come.
+    shown: Option<Stamp>,
+    /// When it was begun to look; later times are still to come.
+    began: Option<Stamp>,
     missing: bool,
     /// Whether any entry was seen.
     any: bool,
@@ -87,11 +91,19 @@ pub(crate) struct Stamps {
 }
 
 impl Stamps {
+    /// None yet, at this time.
+    pub fn beginning(began: Stamp) -> Self {
+        Self { began: Some(began), ..Self::default() }
+    }
+
     /// Takes the stamps of an entry in.
     pub fn note(&mut self, raw: &impl Raw) {
         self.any = true;
         self.modified |= texts(raw, MODIFIED).any(|text| Stamp::parse(text).is_some());
-        let own = STAMPS.iter().flat_map(|attribute| texts(raw, attribute)).filter_map(Stamp::parse).max();
+        let all = || STAMPS.iter().flat_map(|attribute| texts(raw, attribute)).filter_map(Stamp::parse);
+        let past = all().filter(|stamp| self.began.as_ref().is_none_or(|began| stamp <= began)).max();
+        self.shown = self.shown.take().max(past);
+        let own = all().max();
         match own {
             None => self.missing = true,
             own if own > self.newest => self.newest = own,
@@ -106,15 +118,20 @@ impl Stamps {
         }
     }
 
-    /// The newest that was seen, none that is still to come.
-    pub fn newest(&self, now: &Stamp) -> Option<Stamp> {
-        self.newest.clone().map(|newest| newest.min(now.clone()))
+    /// The newest change that entries showed. A time that is still to come, on an entry of a server whose clock was wrong,
+    /// shows nothing.
+    pub fn shown(&self) -> Option<&Stamp> {
+        self.shown.as_ref()
     }
 
     /// From when on changes are to be asked for; none where not every entry shows its times, or none its modification. A time that is still to
     /// come, on an entry of a server whose clock was wrong, does not hide what changes until then.
     pub fn from(&self, now: Stamp) -> Option<Stamp> {
-        if self.missing || (self.any && !self.modified) { None } else { self.newest(&now) }
+        if self.missing || (self.any && !self.modified) {
+            None
+        } else {
+            self.newest.clone().map(|newest| newest.min(now))
+        }
     }
 }
 
@@ -163,6 +180,20 @@ mod tests {
         assert_eq!(stamps.from(now.clone()), Some(now.clone()));
         stamps.note(&entry(&[("cn", "x")]));
         assert_eq!(stamps.from(now), None, "an entry that shows no time may change unseen");
+    }
+
+    #[test]
+    fn a_time_that_is_still_to_come_does_not_show_how_far_a_server_has_come() {
+        let mut stamps = Stamps::beginning(stamp("20260601000000Z"));
+        stamps.note(&entry(&[("modifyTimestamp", "20990101000000Z"), ("createTimestamp", "20250101000000Z")]));
+        assert_eq!(stamps.shown(), Some(&stamp("20250101000000Z")));
+        stamps.note(&entry(&[("modifyTimestamp", "20260102000000Z")]));
+        stamps.at_least(&stamp("20260501000000Z"));
+        assert_eq!(
+            stamps.shown(),
+            Some(&stamp("20260102000000Z")),
+            "what was told earlier is not shown by this server"
+        );
     }
 
     #[test]
