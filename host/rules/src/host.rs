@@ -118,7 +118,7 @@ impl RulesHost {
         let mut bound = Vec::with_capacity(bindings.len());
         for (place, binding) in bindings.iter().enumerate() {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
-            let grant = granted.iter().find(|grant| grant.plugin == binding.plugin && grant.occurrence == occurrence);
+            let grant = grant_of(&granted, &binding.plugin, occurrence);
             let met = self.0.meet(binding, grant)?;
             let kept = grant.filter(|grant| grant.config == binding.config);
             grants.push(Grant {
@@ -264,7 +264,7 @@ impl RulesHost {
         let (mut parts, mut warnings) = (Vec::with_capacity(bindings.len()), Vec::new());
         for (place, binding) in bindings.iter().enumerate() {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
-            let grant = granted.iter().find(|grant| grant.plugin == binding.plugin && grant.occurrence == occurrence);
+            let grant = grant_of(&granted, &binding.plugin, occurrence);
             let configured = if binding.plugin == name {
                 let configured = Configured::new(self.0.ticking.engine(), &replacement, &binding.config, limits);
                 let configured = configured.map_err(|reason| plugin_error(name, Some(hash), reason))?;
@@ -382,7 +382,7 @@ impl Inner {
                     let by_hand = self.options.updates == Updates::Approved;
                     if !more.is_empty() {
                         Some(format!("{}; {}", asks_for_more(&more), how_to_approve(name)))
-                    } else if by_hand && kept.is_some_and(|grant| Some(grant.component) != hash) {
+                    } else if by_hand && grant.is_some_and(|grant| Some(grant.component) != hash) {
                         Some(format!("it is another file than was approved; {}", how_to_approve(name)))
                     } else {
                         return Ok(Met { configured, rejected: None, from_file });
@@ -447,6 +447,13 @@ fn report_summaries(configuration: &str, rules: &[Bound]) {
             tracing::info!(configuration, plugin = rule.plugin, "{summary}");
         }
     }
+}
+
+/// What was granted to a plugin at this occurrence; where it is a new one, what was granted to the plugin at all, so that
+/// another place or setting is no way past an approval.
+fn grant_of<'a>(granted: &'a [Grant], plugin: &str, occurrence: usize) -> Option<&'a Grant> {
+    let of_plugin = || granted.iter().filter(|grant| grant.plugin == plugin);
+    of_plugin().find(|grant| grant.occurrence == occurrence).or_else(|| of_plugin().next())
 }
 
 pub(crate) fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {

@@ -47,6 +47,14 @@ fn where_changes_are_only_by_hand_every_other_file_waits() {
     assert!(
         matches!(&state, PluginState::Rejected { reason, .. } if reason.contains("another file than was approved"))
     );
+    // Other settings are no way past it, nor is a second rule of the plugin.
+    let other = support::guest(serde_json::json!({ "suffix": "@lab.test" }));
+    for rules in [vec![other.clone()], vec![other, support::guest(no_config())]] {
+        for plugin in host.bind("lab", &rules).unwrap().plugins() {
+            assert_eq!(plugin.hash, before.plugins()[0].hash);
+        }
+    }
+    host.bind("lab", &rules).unwrap();
     let approved = host.approve("lab", &rules, "guest", "ada").unwrap();
     assert!(approved[0].more.is_empty());
     assert_ne!(host.bind("lab", &rules).unwrap().hash(), before.hash());
