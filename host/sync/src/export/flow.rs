@@ -83,7 +83,7 @@ pub(super) async fn stage(
         senders.spawn(sender(Arc::clone(&shared), store.clone(), target.clone(), context.clone()));
     }
     let mut tally = Tally::default();
-    let mut feed = Feed { concurrency, came_back: 0, exhausted: false };
+    let mut feed = Feed { concurrency, came_back: 0, exhausted: false, large: false };
     let mut after: Option<SourceId> = None;
     loop {
         let (back, wanted) = match shared.turn(&mut feed, context.watch.stopping()) {
@@ -99,6 +99,7 @@ pub(super) async fn stage(
         let (kept, taken) = store_turn(store, context, (phase, wave), after.clone(), back, wanted).await?;
         tally.merge(kept);
         feed.exhausted |= wanted > 0 && taken.is_empty();
+        feed.large = wanted > 0 && taken.len() < wanted;
         after = taken.last().map(|prepared| prepared.head.source_id.clone()).or(after);
         context.watch.report(Step::Export, course.done, Some(course.total.max(course.done)));
         shared.state().ready.extend(taken);
@@ -174,6 +175,8 @@ struct Feed {
     came_back: usize,
     /// Whether the stage has nothing more.
     exhausted: bool,
+    /// Whether operations are so large that fewer than were wanted came at once.
+    large: bool,
 }
 
 impl Feed {
@@ -197,7 +200,8 @@ impl Shared {
             self.work.notify_waiters();
         }
         let (depth, ready) = (feed.depth(), state.ready.len());
-        state.low = depth / 2;
+        // So that many large ones are not in memory at once, the next come when the last have all gone out.
+        state.low = if feed.large { 0 } else { depth / 2 };
         let idle = state.under_way == 0 && (state.closed || ready == 0);
         let takes = !state.closed && !feed.exhausted && ready <= state.low;
         let gathered =
