@@ -192,6 +192,14 @@ impl Chain {
         Evaluator::new(Arc::clone(self), cycle_time, trace)
     }
 
+    /// The object classes that filters name, each with the filter's name.
+    pub fn filtered_classes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.links.iter().flat_map(|link| {
+            let filter = link.configured.contracts.filter.iter();
+            filter.flat_map(|filter| &filter.object_classes).map(|class| (&*link.name, class.as_str()))
+        })
+    }
+
     fn contract_reads(&self) -> impl Iterator<Item = &crate::contract::ContractRead> {
         self.links.iter().flat_map(|link| {
             let contracts = &link.configured.contracts;

@@ -128,6 +128,7 @@ async fn attempt(
     let shared = Arc::new(schema.clone());
     let preparation = store
         .with(move |space| {
+            space.abandon_import();
             space.adopt_references_by(&given.references_by)?;
             space.begin_import()?;
             Ok(space.preparation(shared))

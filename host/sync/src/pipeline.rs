@@ -108,6 +108,15 @@ impl Pipeline {
             outcome = self.cycle(request, watch) => outcome,
             () = watch.stopped_for(PAUSE) => Err(SyncError::Interrupted),
         };
+        if matches!(outcome, Err(SyncError::Interrupted)) {
+            // An import that was left where it was must not stay open until the next cycle.
+            self.store
+                .with(|space| {
+                    space.abandon_import();
+                    Ok(())
+                })
+                .await?;
+        }
         let words = outcome.as_ref().err().map(ToString::to_string);
         if outcome.as_ref().is_err_and(SyncError::distrusts_what_was_read) {
             self.read_everything_next().await?;
@@ -348,7 +357,21 @@ impl Pipeline {
             .map_err(|error| SyncError::Internal(error.to_string()))?;
         let chain = bound.map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })?;
         self.refuse_external_id(&chain)?;
+        self.refuse_unknown_classes(&chain)?;
         Ok(chain)
+    }
+
+    /// A filter of a class that does not exist would let everybody through.
+    fn refuse_unknown_classes(&self, chain: &Chain) -> Result<(), SyncError> {
+        let known = self.configuration.object_classes.words();
+        match chain.filtered_classes().find(|(_, class)| !known.iter().any(|word| word == class)) {
+            None => Ok(()),
+            Some((plugin, class)) => Err(SyncError::Settings(format!(
+                "{}: {plugin} is set to filter the object class \"{class}\", which entries here never are. They are: {}",
+                self.configuration.file.display(),
+                known.join(", ")
+            ))),
+        }
     }
 
     /// The anchor is the host's to send: rules that set it could give one person's resource to another.

@@ -181,7 +181,11 @@ fn kind(clause: &Clause) -> Result<(Kind, bool), String> {
             Ok((texts(clause, Relation::Equal, operands)?, clause.operator == O::NotIn))
         }
         O::RegexMatch | O::NotRegexMatch => {
-            let pattern = RegexBuilder::new(&one(clause)?.to_text())
+            let pattern = one(clause)?.to_text();
+            if pattern.is_empty() {
+                return Err("an empty pattern is found in everything: ask with is-null or is-not-null".to_owned());
+            }
+            let pattern = RegexBuilder::new(&pattern)
                 .case_insensitive(clause.ignore_case)
                 .size_limit(REGEX_SIZE)
                 .build()

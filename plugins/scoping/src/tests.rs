@@ -150,6 +150,7 @@ fn a_scope_that_makes_no_sense_is_refused_with_its_place() {
         (clause(json!({ "attribute": "a", "operator": "less-than", "value": "x" })), "whole number"),
         (clause(json!({ "attribute": "a", "operator": "has-bits", "value": 0 })), "no bits"),
         (clause(json!({ "attribute": "a", "operator": "regex-match", "value": "(" })), "regular expression"),
+        (clause(json!({ "attribute": "a", "operator": "not-regex-match", "value": "" })), "found in everything"),
         (
             clause(json!({ "attribute": "a", "operator": "regex-match", "value": "(\\w{100}){100}" })),
             "regular expression",
