@@ -251,7 +251,7 @@ fn a_space_that_became_empty_is_filled_as_a_new_one_is() {
         let of_names = |row: &String| row.starts_with("value_name: ") || row.starts_with("reference: ");
         held(file).into_iter().filter(of_names).collect()
     };
-    let mut fill = |space: &mut Space| {
+    let fill = |space: &mut Space| {
         space.begin_import().unwrap();
         space.import_page(&feed, &schema()).unwrap();
         complete(space);
