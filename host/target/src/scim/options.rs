@@ -50,7 +50,7 @@ pub struct ScimOptions {
     /// How many references (members) are added or removed by one request.
     pub member_chunk: usize,
     /// How many resources are asked for in one page of a listing, whatever the service announces; it may give fewer.
-    /// None: [`Self::PAGE_SIZE`], or fewer where it announces a smaller largest page.
+    /// None: 200, or fewer where it announces a smaller largest page.
     pub page_size: Option<usize>,
     /// How the service is spoken to, beyond what it announces.
     pub dialect: DialectOptions,
