@@ -62,8 +62,11 @@ impl Space {
         // Without it every new value bound to a statement may have it planned anew, for the sake of the partial
         // indexes; that was a quarter of the time of a cycle.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // Foreign files are found out before anything is set in them.
+        // Foreign files are found out before anything is set in them. What is refused is left as it is: not even its own
+        // write-ahead log, which a crash or a program that still runs may have left beside it, is taken into it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         migrations::migrate(&connection, path)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "temp_store", "FILE")?;

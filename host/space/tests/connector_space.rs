@@ -12,6 +12,8 @@ use provisor_space::{
     CycleNumber, EntryKey, EntryPage, ImportEnd, LogFilter, LogRow, MetaKey, PlanState, Planned, PlannedBody,
     Retention, Sent, Space, SpaceError,
 };
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tempfile::TempDir;
 
 struct Store {
@@ -485,4 +487,22 @@ fn of_what_is_done_tentatively_nothing_is_kept() {
     });
     assert_eq!(seen.unwrap().as_deref(), Some(&b"words"[..]));
     assert_eq!(store.space.fact(MetaKey::LastError).unwrap(), None);
+}
+
+#[test]
+fn a_space_of_a_newer_version_that_is_refused_keeps_its_write_ahead_log() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("lab.space");
+    drop(Space::open(&file).unwrap());
+    // As a newer program leaves it that crashed: its last change is only in the log.
+    let newer = Connection::open(&file).unwrap();
+    newer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    drop(newer);
+    let octets = || ["space", "space-wal"].map(|ending| std::fs::read(file.with_extension(ending)).unwrap());
+    let before = octets();
+    assert!(!before[1].is_empty());
+    let refused = Space::open(&file).err().unwrap();
+    assert!(matches!(refused, SpaceError::Newer { found: 99, .. }), "{refused}");
+    assert!(octets() == before, "a file was touched");
 }
