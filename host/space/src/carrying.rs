@@ -5,7 +5,7 @@ use provisor_model::{Anchor, OperationKind, SourceId};
 use rusqlite::{ErrorCode, ToSql, ffi, params};
 
 use crate::plan::{self, PLANNED_COLUMNS};
-use crate::{EntryKey, Link, LinkState, Planned, Sent, Space, SpaceError, StoredEntry, rows};
+use crate::{EntryKey, Link, Planned, Sent, Space, SpaceError, StoredEntry, rows};
 
 /// What an entry is called and where it stands, without what was read of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,21 +207,12 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn update_link(&mut self, key: EntryKey, link: &Link) -> Result<bool, SpaceError> {
-        let changed = self
-            .connection
-            .prepare_cached(
-                "UPDATE link SET anchor = ?4, disabled = ?5, exported = ?6, reference_count = ?7 \
-                 WHERE entry_id = ?1 AND kind = ?2 AND resource_id = ?3",
-            )?
-            .execute(params![
-                key.0,
-                link.kind,
-                link.resource_id.as_str(),
-                link.anchor.to_storage(),
-                link.state == LinkState::Disabled,
-                rows::encoded(&link.exported)?,
-                link.reference_count(),
-            ])?;
+        let changed = self.write_link(
+            "UPDATE link SET anchor = ?4, disabled = ?5, exported = ?6, reference_count = ?7 \
+             WHERE entry_id = ?1 AND kind = ?2 AND resource_id = ?3",
+            key,
+            link,
+        )?;
         Ok(changed > 0)
     }
 }

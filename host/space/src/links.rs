@@ -64,22 +64,27 @@ impl Space {
     /// # Errors
     /// When the database fails, or another entry has this resource.
     pub fn set_link(&mut self, key: EntryKey, link: &Link) -> Result<(), SpaceError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO link (entry_id, kind, resource_id, anchor, disabled, exported, reference_count) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (entry_id) DO UPDATE SET \
-                 kind = ?2, resource_id = ?3, anchor = ?4, disabled = ?5, exported = ?6, reference_count = ?7",
-            )?
-            .execute(params![
-                key.0,
-                link.kind,
-                link.resource_id.as_str(),
-                link.anchor.to_storage(),
-                link.state == LinkState::Disabled,
-                rows::encoded(&link.exported)?,
-                link.reference_count(),
-            ])?;
+        self.write_link(
+            "INSERT INTO link (entry_id, kind, resource_id, anchor, disabled, exported, reference_count) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (entry_id) DO UPDATE SET \
+             kind = ?2, resource_id = ?3, anchor = ?4, disabled = ?5, exported = ?6, reference_count = ?7",
+            key,
+            link,
+        )?;
         Ok(())
+    }
+
+    /// Writes a link by a statement with these seven parameters; how many rows that changed.
+    pub(crate) fn write_link(&self, sql: &str, key: EntryKey, link: &Link) -> Result<usize, SpaceError> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params![
+            key.0,
+            link.kind,
+            link.resource_id.as_str(),
+            link.anchor.to_storage(),
+            link.state == LinkState::Disabled,
+            rows::encoded(&link.exported)?,
+            link.reference_count(),
+        ])?)
     }
 
     /// Forgets the link of an entry, and the values that were allotted with it.

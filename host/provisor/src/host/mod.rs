@@ -20,7 +20,7 @@ pub use event::Event;
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::operation::{
-    Answer, CheckReport, HostState, PluginReport, Request, StatusReport, approve, host_section, open_rules,
+    Answer, CheckReport, HostState, PluginReport, Request, StatusReport, approve, host_section, open_own_rules,
     plugin_lines,
 };
 use registry::Registry;
@@ -60,13 +60,7 @@ impl Host {
     ) -> Result<Arc<Self>, Failure> {
         // A folder that is wrong from the start is a mistake to be told at once, not one to wait out.
         crate::configurations::documents(&settings.configurations_folder)?;
-        let rules = open_rules(
-            &settings.plugins_folder,
-            data_folder.path(),
-            settings.plugin_limits.clone(),
-            settings.plugin_updates,
-        )
-        .await?;
+        let rules = open_own_rules(&settings, data_folder.path()).await?;
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             settings,

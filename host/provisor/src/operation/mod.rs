@@ -15,7 +15,7 @@ pub use answers::{
 };
 pub use approve::approve;
 pub use own::{Own, host_section};
-pub use perform::{check, on_pipeline, open, open_rules};
+pub use perform::{check, on_pipeline, open, open_own_rules, open_rules};
 pub use session::{Reached, perform as perform_anywhere, reach};
 
 /// What a command asks for.

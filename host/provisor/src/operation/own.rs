@@ -12,7 +12,7 @@ use super::answers::{
     wrong_document,
 };
 use super::approve::approve;
-use super::perform::{check, on_pipeline, open, open_rules};
+use super::perform::{check, on_pipeline, open, open_own_rules};
 use crate::configurations;
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
@@ -27,13 +27,7 @@ pub struct Own {
 impl Own {
     /// Takes the folder's plugins into use.
     pub async fn open(settings: HostSettings, data_folder: DataFolder) -> Result<Self, Failure> {
-        let rules = open_rules(
-            &settings.plugins_folder,
-            data_folder.path(),
-            settings.plugin_limits.clone(),
-            settings.plugin_updates,
-        )
-        .await?;
+        let rules = open_own_rules(&settings, data_folder.path()).await?;
         Ok(Self { settings, rules, data_folder })
     }
 

@@ -7,11 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provisor_model::CheckLine;
 use provisor_rules::{PluginLimits, RulesHost, RulesOptions, Updates};
-use provisor_sync::{Configuration, CycleRequest, CycleWatch, Pipeline, PipelineOptions, PreviewRequest};
+use provisor_sync::{Configuration, CycleRequest, CycleWatch, HostSettings, Pipeline, PipelineOptions, PreviewRequest};
 
 use super::{Answer, CheckSection, LogReport, Request};
 use crate::failure::Failure;
 use crate::first_party;
+
+/// Opens the plugin host of a host with these settings.
+pub async fn open_own_rules(settings: &HostSettings, data_folder: &Path) -> Result<Arc<RulesHost>, Failure> {
+    open_rules(&settings.plugins_folder, data_folder, settings.plugin_limits.clone(), settings.plugin_updates).await
+}
 
 /// Opens the plugin host, on a thread that may wait: plugins are compiled.
 pub async fn open_rules(

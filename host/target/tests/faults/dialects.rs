@@ -1,9 +1,9 @@
 //! Services that speak SCIM in a way of their own: replies that show little, odd spellings, lists that go their own way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use provisor_model::{AttributeChange, Change, Plain, ResourceId, TargetValue};
+use provisor_model::{AttributeChange, Change, Plain, ResourceId, TargetPath, TargetValue};
 use provisor_target::{Quirk, ScimOptions, ScimTarget, TargetError, Update, Updated};
 use serde_json::{Value, json};
 
@@ -159,11 +159,8 @@ async fn members_that_were_dropped_in_silence_are_added_afterwards() {
     .await;
     let target = target(&server).await;
     for _ in 0..2 {
-        let attributes = [
-            (path("displayName"), TargetValue::Plain(Plain::Text("G".into()))),
-            (path("members"), TargetValue::References(ids(&["a", "b"]))),
-        ];
-        let new = provisor_target::NewResource { kind: "Group", external_id: "g", attributes: &attributes.into() };
+        let attributes = group_of_two();
+        let new = provisor_target::NewResource { kind: "Group", external_id: "g", attributes: &attributes };
         let created = target.create(&new).await.unwrap();
         assert_eq!((created.requests, created.unfinished), (2, None));
         assert_eq!(group.members(), ["a", "b"]);
@@ -175,6 +172,12 @@ async fn members_that_were_dropped_in_silence_are_added_afterwards() {
     let updated = update(&target, "Group", &[members(&["c"], &["a"])]).await.unwrap();
     assert!(updated.unfinished.unwrap().to_string().contains("remove-members-by-value"));
     assert_eq!(group.members(), ["a", "b", "c"]);
+}
+
+/// What a group is created with.
+fn group_of_two() -> BTreeMap<TargetPath, TargetValue<ResourceId>> {
+    let name = TargetValue::Plain(Plain::Text("G".into()));
+    [(path("displayName"), name), (path("members"), TargetValue::References(ids(&["a", "b"])))].into()
 }
 
 /// A service that never shows who is in a group: what was dropped cannot be told from what is hidden.
@@ -190,11 +193,8 @@ async fn a_group_that_shows_no_members_is_never_written_whole_for_that() {
     .await;
     let target = target(&server).await;
     for _ in 0..2 {
-        let attributes = [
-            (path("displayName"), TargetValue::Plain(Plain::Text("G".into()))),
-            (path("members"), TargetValue::References(ids(&["a", "b"]))),
-        ];
-        let new = provisor_target::NewResource { kind: "Group", external_id: "g", attributes: &attributes.into() };
+        let attributes = group_of_two();
+        let new = provisor_target::NewResource { kind: "Group", external_id: "g", attributes: &attributes };
         assert_eq!(target.create(&new).await.unwrap().unfinished, None);
     }
     let methods: Vec<String> = server.seen().into_iter().map(|seen| seen.method).collect();
