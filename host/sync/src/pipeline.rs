@@ -230,11 +230,7 @@ impl Pipeline {
             escrow,
             out_of_scope: tally.out_of_scope.values().sum(),
             waiting_references: waiting,
-            requests: RequestTally::new(
-                &self.configuration.request_costs(),
-                after.reads.saturating_sub(before.reads),
-                after.writes.saturating_sub(before.writes),
-            ),
+            requests: RequestTally::between(&self.configuration.request_costs(), before, after),
             failures: tally.failures,
         })
     }

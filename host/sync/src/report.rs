@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use provisor_model::Reason;
-use provisor_target::RequestCosts;
+use provisor_target::{RequestCosts, RequestCounts};
 use serde::{Deserialize, Serialize};
 
 /// Whether a cycle read everything or only what had changed.
@@ -50,6 +50,9 @@ pub struct RequestTally {
     pub reads: u64,
     /// Requests that write.
     pub writes: u64,
+    /// Those of both that were sent again: the service asked to slow down, or no answer came.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub repeated: u64,
     /// What they cost at most, in thousandths of a US dollar, where the target bills each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub milli_dollars: Option<u64>,
@@ -59,8 +62,19 @@ impl RequestTally {
     /// So many requests, and what they cost.
     pub(crate) fn new(costs: &RequestCosts, reads: u64, writes: u64) -> Self {
         let milli_dollars = costs.milli_dollars().map(|each| each.saturating_mul(reads.saturating_add(writes)));
-        Self { reads, writes, milli_dollars }
+        Self { reads, writes, repeated: 0, milli_dollars }
     }
+
+    /// Those that were sent between two counts.
+    pub(crate) fn between(costs: &RequestCosts, before: RequestCounts, after: RequestCounts) -> Self {
+        let (reads, writes) = (after.reads.saturating_sub(before.reads), after.writes.saturating_sub(before.writes));
+        Self { repeated: after.repeated.saturating_sub(before.repeated), ..Self::new(costs, reads, writes) }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// An object that failed or is held, and why.

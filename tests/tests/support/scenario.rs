@@ -43,7 +43,10 @@ pub async fn the_target_equals_the_oracle_and_only_what_changed_is_written<S: So
     let written: BTreeSet<&String> =
         anchors.filter(|anchor| before.resources.get(*anchor) != expected.get(*anchor)).collect();
     if target.changes_at_first_try() {
-        assert_eq!(report["requests"]["writes"], json!(written.len()), "{report}");
+        // What a busy service closed its connection on was sent again.
+        let requests = &report["requests"];
+        let answered = requests["writes"].as_u64().unwrap() - requests["repeated"].as_u64().unwrap_or(0);
+        assert_eq!(answered, u64::try_from(written.len()).unwrap(), "{report}");
     }
     let touched = after.changed.iter().filter(|(anchor, time)| before.changed.get(*anchor) != Some(*time));
     let touched: BTreeSet<&String> = touched.map(|(anchor, _)| anchor).collect();

@@ -61,7 +61,10 @@ pub fn show(report: &CycleReport) -> String {
 
 /// Requests in words, and what they cost where each is billed.
 pub fn requests(tally: &RequestTally) -> String {
-    let words = format!("{} that read, {} that write", tally.reads, tally.writes);
+    let mut words = format!("{} that read, {} that write", tally.reads, tally.writes);
+    if tally.repeated > 0 {
+        words += &format!(" ({} of them sent again)", tally.repeated);
+    }
     match tally.milli_dollars {
         Some(thousandths) => format!("{words}: USD {}.{:03} at most", thousandths / 1000, thousandths % 1000),
         None => words,

@@ -34,6 +34,8 @@ pub struct RequestCounts {
     pub reads: u64,
     /// Requests that write.
     pub writes: u64,
+    /// Those of both that were sent before: the service asked to slow down, or no answer came.
+    pub repeated: u64,
 }
 
 /// How one attempt ended that was not the last word.
@@ -74,6 +76,7 @@ pub(crate) struct Http {
     transport: Mutex<Option<Transport>>,
     reads: AtomicU64,
     writes: AtomicU64,
+    repeated: AtomicU64,
     /// Requests in succession that were given up because the service failed.
     given_up: AtomicU32,
     widespread: u32,
@@ -99,6 +102,7 @@ impl Http {
             transport: Mutex::new(None),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             given_up: AtomicU32::new(0),
             widespread: u32::try_from(options.concurrency).unwrap_or(u32::MAX).max(4),
             max_attempts: options.max_attempts,
@@ -116,7 +120,11 @@ impl Http {
 
     /// How many requests were sent so far.
     pub(crate) fn counts(&self) -> RequestCounts {
-        RequestCounts { reads: self.reads.load(Ordering::Relaxed), writes: self.writes.load(Ordering::Relaxed) }
+        RequestCounts {
+            reads: self.reads.load(Ordering::Relaxed),
+            writes: self.writes.load(Ordering::Relaxed),
+            repeated: self.repeated.load(Ordering::Relaxed),
+        }
     }
 
     /// What is shared with other configurations of the service.
@@ -179,6 +187,9 @@ impl Http {
                     return Err(trial.throttled(call));
                 };
                 trial.begin = Some(begin + waited);
+                if std::mem::replace(&mut trial.sent, true) {
+                    self.repeated.fetch_add(1, Ordering::Relaxed);
+                }
                 match self.attempt(call).await {
                     Ok(document) => return Ok(document),
                     Err(failure) => failure,
@@ -357,6 +368,8 @@ fn reason(error: &reqwest::Error, timeout: Duration) -> String {
 /// The attempts of one request.
 struct Trial {
     begin: Option<Instant>,
+    /// Whether an attempt was made.
+    sent: bool,
     attempts: u32,
     throttlings: u32,
     /// Whether it is tried with other credentials already.
@@ -370,6 +383,7 @@ impl Trial {
     fn new(first_wait: Duration) -> Self {
         Self {
             begin: None,
+            sent: false,
             attempts: 0,
             throttlings: 0,
             renewed: false,
