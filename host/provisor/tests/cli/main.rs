@@ -3,5 +3,6 @@
 
 mod commands;
 mod live;
+mod replacing;
 mod run;
 mod support;
