@@ -56,6 +56,8 @@ const FILE_GONE: &str = "its file is gone from the plugins folder. Put it back; 
 const STILL_LOADING: &str = "it is being compiled and tried, which takes long; it is taken as soon as it is ready";
 /// How long a component is waited for where something else can be done meanwhile.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the bytes of a component are kept that is granted to nobody: another process may be about to grant it.
+const KEPT_UNUSED: Duration = Duration::from_secs(3600);
 
 impl RulesHost {
     /// Opens a host and looks at the folder for the first time.
@@ -67,7 +69,7 @@ impl RulesHost {
         let compiled = Compiled::open(&options.data_folder, ticking.engine());
         let gate = Gate::new(Compiler::new(ticking.engine().clone(), compiled), options.limits.clone());
         let ledger = Ledger::new(&options.data_folder);
-        ledger.prune(Duration::from_secs(3600));
+        ledger.prune(KEPT_UNUSED);
         let host =
             Self(Arc::new(Inner { options, ticking, gate, ledger, work: Mutex::default(), state: Mutex::default() }));
         host.0.read_folder()?;
@@ -110,8 +112,7 @@ impl RulesHost {
     /// When a plugin cannot be used and none ran well before, or when the plugins do not go together.
     pub fn bind(&self, configuration: &str, bindings: &[Binding]) -> Result<Arc<Chain>, RulesError> {
         let plugins: Vec<String> = bindings.iter().map(|binding| binding.plugin.clone()).collect();
-        self.0.pass(&plugins);
-        let _work = self.0.working();
+        let _work = self.0.working_on_what_passed(&plugins);
         let granted = self.0.ledger.load(configuration)?;
         let mut grants = Vec::with_capacity(bindings.len());
         let mut parts = Vec::with_capacity(bindings.len());
@@ -144,6 +145,8 @@ impl RulesHost {
         }
         if grants != granted {
             self.0.ledger.save(configuration, &grants)?;
+            // Each replacement leaves one that is granted no more.
+            self.0.ledger.prune(KEPT_UNUSED);
         }
         let chain = {
             let mut state = self.0.state();
@@ -295,6 +298,23 @@ impl Inner {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The same once these plugins, as they are in the folder by then, have passed the gate or were waited for long enough:
+    /// those that were replaced together are bound together, not one of them while the other is still being compiled.
+    fn working_on_what_passed(&self, plugins: &[String]) -> MutexGuard<'_, ()> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.pass_until(plugins, until);
+            let work = self.working();
+            // Meanwhile a scan may have found others.
+            let is_at_the_gate = |name: &String| {
+                self.enter_present(name).and_then(Result::ok).is_some_and(|passing| passing.verdict().is_none())
+            };
+            if Instant::now() >= until || !plugins.iter().any(is_at_the_gate) {
+                return work;
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -331,7 +351,10 @@ impl Inner {
     /// Has these plugins pass the gate, side by side, and waits for them for a while. Nothing is locked meanwhile: who
     /// takes long holds nobody else up.
     fn pass(&self, names: &[String]) {
-        let until = Instant::now() + PATIENCE;
+        self.pass_until(names, Instant::now() + PATIENCE);
+    }
+
+    fn pass_until(&self, names: &[String], until: Instant) {
         let entered: Vec<Arc<Passing>> =
             names.iter().filter_map(|name| self.enter_present(name)).filter_map(Result::ok).collect();
         for passing in entered {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use provisor_rules::{Limits, PluginLimits, RulesHost};
 use support::made::{mapping, mapping_with_lines, written};
-use support::{Lab, binding, evaluate, guest, held, no_config, options, user, user_name};
+use support::{Lab, binding, evaluate, guest, held, no_config, options, resident, user, user_name};
 
 const LOOP: &str = "(loop $again (br $again))";
 const TRAP: &str = "(unreachable)";
@@ -239,12 +239,6 @@ fn judge(lab: &Lab, host: &RulesHost, name: &str, bytes: &[u8], comes: &Comes) -
     };
     host.release(name);
     told
-}
-
-/// The memory of this process that is in use, in octets.
-fn resident() -> usize {
-    let pages = fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
 #[test]

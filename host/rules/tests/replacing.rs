@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use provisor_model::DraftValue;
-use provisor_rules::{Binding, Chain, Evaluation, FolderWatch, Outcome, PluginState, RulesHost};
+use provisor_rules::{Binding, Chain, FolderWatch, PluginState, RulesHost};
 use support::made::Generations;
-use support::{binding, evaluate, no_config, options, user};
+use support::{binding, evaluate, generation, lay_as_kubernetes, no_config, options, user};
 
 /// How long an event is waited for.
 const LONG: Duration = Duration::from_secs(30);
@@ -65,7 +64,7 @@ impl Replaced {
 
     /// The generation that decides about an entry now.
     fn decides(&self) -> usize {
-        written(&evaluate(&self.bind(), &[user("ada")])[0], "title")
+        generation(&evaluate(&self.bind(), &[user("ada")])[0], "title")
     }
 
     fn state(&self) -> PluginState {
@@ -99,13 +98,6 @@ impl Replaced {
             "{state:?}"
         );
     }
-}
-
-/// The generation that wrote this attribute.
-fn written(evaluation: &Evaluation, attribute: &str) -> usize {
-    let Outcome::Provision(draft) = &evaluation.outcome else { panic!("{evaluation:?}") };
-    let DraftValue::Plain(text) = &draft.attributes[&attribute.parse().unwrap()].value else { panic!("{draft:?}") };
-    text.to_string().strip_prefix("generation-").unwrap().parse().unwrap()
 }
 
 fn append(file: &Path, bytes: &[u8]) {
@@ -189,20 +181,6 @@ fn a_touched_file_or_one_written_again_as_it_was_is_no_change() {
         assert!(replaced.watch.changed(LONG));
         assert!(!replaced.host.scan(), "no plugin is another one");
         assert!(Arc::ptr_eq(&chain, &replaced.bind()));
-    }
-}
-
-/// Lays a folder as Kubernetes lays a volume: files are links through `..data`, which is a link to a folder of the day.
-fn lay_as_kubernetes(volume: &Path, day: &str, files: &[(&str, Vec<u8>)]) {
-    fs::create_dir(volume.join(day)).unwrap();
-    for (name, bytes) in files {
-        fs::write(volume.join(day).join(name), bytes).unwrap();
-    }
-    symlink(day, volume.join("..data_tmp")).unwrap();
-    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
-    for (name, _) in files {
-        // Links that are there already stay.
-        let _ = symlink(Path::new("..data").join(name), volume.join(name));
     }
 }
 
@@ -329,8 +307,8 @@ fn files_swapped_together_are_taken_together() {
         host.scan();
         let chain = host.bind("lab", &bindings).unwrap();
         let evaluation = &evaluate(&chain, &[user("ada")])[0];
-        let decided = written(evaluation, "title");
-        assert_eq!(decided, written(evaluation, "displayName"), "rules of two days in one chain");
+        let decided = generation(evaluation, "title");
+        assert_eq!(decided, generation(evaluation, "displayName"), "rules of two days in one chain");
         seen.insert(decided);
         if last {
             break;

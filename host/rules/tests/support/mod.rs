@@ -11,11 +11,12 @@
 pub mod made;
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use provisor_model::{Attributes, Entry, IdSyntax, SourceId, Value};
+use provisor_model::{Attributes, DraftValue, Entry, IdSyntax, SourceId, Value};
 use provisor_rules::{
     Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, RulesHost, RulesOptions, Updates,
 };
@@ -142,7 +143,7 @@ pub fn user_name(evaluation: &Evaluation) -> Option<String> {
     let Outcome::Provision(draft) = &evaluation.outcome else { return None };
     let attribute = draft.attributes.get(&"userName".parse().unwrap())?;
     match &attribute.value {
-        provisor_model::DraftValue::Plain(plain) => Some(plain.to_string()),
+        DraftValue::Plain(plain) => Some(plain.to_string()),
         other => panic!("a user name is text, not {other:?}"),
     }
 }
@@ -157,4 +158,36 @@ pub fn held(evaluation: &Evaluation) -> Option<(&str, &str)> {
 
 pub fn no_config() -> Json {
     json!({})
+}
+
+/// Lays a folder as Kubernetes lays a volume: files are links through `..data`, which is a link to a folder of the day.
+pub fn lay_as_kubernetes(volume: &Path, day: &str, files: &[(&str, Vec<u8>)]) {
+    fs::create_dir(volume.join(day)).unwrap();
+    for (name, bytes) in files {
+        fs::write(volume.join(day).join(name), bytes).unwrap();
+    }
+    symlink(day, volume.join("..data_tmp")).unwrap();
+    fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    for (name, _) in files {
+        // Links that are there already stay.
+        let _ = symlink(Path::new("..data").join(name), volume.join(name));
+    }
+}
+
+/// The generation that wrote this attribute.
+pub fn generation(evaluation: &Evaluation, attribute: &str) -> usize {
+    let Outcome::Provision(draft) = &evaluation.outcome else { panic!("{evaluation:?}") };
+    let DraftValue::Plain(text) = &draft.attributes[&attribute.parse().unwrap()].value else { panic!("{draft:?}") };
+    text.to_string().strip_prefix("generation-").unwrap().parse().unwrap()
+}
+
+/// The memory of this process that is in use, in octets.
+pub fn resident() -> usize {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// The handles that this process holds.
+pub fn handles() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
 }
