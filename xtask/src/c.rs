@@ -50,6 +50,11 @@ impl CSources {
         Ok((!files.is_empty()).then_some(Self { folder, files }))
     }
 
+    /// Where they are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The plugin's name.
     pub fn name(&self) -> Result<&str> {
         let name = self.folder.file_name().and_then(|name| name.to_str());

@@ -53,6 +53,13 @@ enum Command {
         /// The folder to make, such as ../cost-center; the plugin is named like it.
         folder: PathBuf,
     },
+    /// Put test cases into a component that another tool made, so that every host asks them before it uses the plugin.
+    AddCases {
+        /// The component, which is replaced.
+        component: PathBuf,
+        /// The folder that has the cases in its folder `cases`.
+        folder: PathBuf,
+    },
     /// Install what the tests need: slapd, the LDAP programs, openssl, and SCIM servers from PyPI and npm below target.
     Setup,
     /// Set up, build the plugins and the binary, and run every test.
@@ -107,6 +114,7 @@ fn main() -> ExitCode {
             plugins::build_paths(&mut progress, &paths, into.as_deref(), world.as_deref())
         }
         Command::NewPlugin { folder } => new_plugin::run(&folder),
+        Command::AddCases { component, folder } => plugins::add_cases(&component, &folder),
         Command::Setup => setup::run(&mut progress),
         Command::Test { args } => test::run(&mut progress, &args),
         Command::Demo { once, args } => demo::run(&mut progress, once, &args),

@@ -9,10 +9,11 @@ use crate::progress::say;
 use crate::workspace;
 
 /// What the template is made of, and under which name it comes out: what git should not heed here has another one.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("Cargo.toml", "Cargo.toml"),
     ("README.md", "README.md"),
     ("clippy.toml", "clippy.toml"),
+    ("cases/nickname.json", "cases/nickname.json"),
     ("gitignore", ".gitignore"),
     ("src/lib.rs", "src/lib.rs"),
     ("tests/component.rs", "tests/component.rs"),

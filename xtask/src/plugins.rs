@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use provisor_plugin_build::{Output, Place, PluginCrate, Toolchain, componentize, replace_if_changed};
+use provisor_plugin_build::{
+    Output, Place, PluginCrate, Toolchain, cases, componentize, replace_if_changed, with_cases,
+};
 
 use crate::c::CSources;
 use crate::progress::{Progress, say};
@@ -63,6 +65,13 @@ pub fn build_paths(progress: &mut Progress, paths: &[PathBuf], into: Option<&Pat
     })
 }
 
+/// Puts the cases of a folder into a component.
+pub fn add_cases(component: &Path, folder: &Path) -> Result<()> {
+    let content = fs::read(component).with_context(|| format!("cannot read {}", component.display()))?;
+    let cases = cases(folder)?.with_context(|| format!("there are no cases/*.json in {}", folder.display()))?;
+    replace_if_changed(component, &with_cases(content, &cases)).map(drop)
+}
+
 fn crates_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut crates = Vec::new();
@@ -79,22 +88,27 @@ fn crates_below(folder: &Path) -> Result<Vec<PathBuf>> {
 /// Builds one crate and puts its component into a folder.
 fn build(toolchain: &Toolchain, folder: &Path, into: &Path) -> Result<()> {
     let plugin = PluginCrate::read(folder)?;
-    let core = plugin.compile(toolchain, Output::Shown).with_context(|| format!("plugin {}", plugin.name()))?;
-    put(&core, plugin.name(), into)
+    let component = plugin.component(toolchain, Output::Shown).with_context(|| format!("plugin {}", plugin.name()))?;
+    put(&component, plugin.name(), into)
 }
 
 /// The same of C sources.
 fn build_c(sources: &CSources, world: &str, into: &Path) -> Result<()> {
     let name = sources.name()?;
-    let core = sources.compile(world).with_context(|| format!("plugin {name}"))?;
-    put(&core, name, into)
+    let of_plugin = || format!("plugin {name}");
+    let core = sources.compile(world).with_context(of_plugin)?;
+    let component = componentize(&core).with_context(of_plugin)?;
+    let component = match cases(sources.folder()).with_context(of_plugin)? {
+        Some(cases) => with_cases(component, &cases),
+        None => component,
+    };
+    put(&component, name, into)
 }
 
-/// Makes a component of a core module and puts it into a folder, under this name.
-fn put(core: &[u8], name: &str, into: &Path) -> Result<()> {
-    let component = componentize(core).with_context(|| format!("plugin {name}"))?;
+/// Puts a component into a folder, under this name.
+fn put(component: &[u8], name: &str, into: &Path) -> Result<()> {
     let state =
-        if replace_if_changed(&into.join(format!("{name}.wasm")), &component)? { "written" } else { "unchanged" };
+        if replace_if_changed(&into.join(format!("{name}.wasm")), component)? { "written" } else { "unchanged" };
     say(format_args!("    {name}: {} KB, {state}", component.len().div_ceil(1024)));
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::toolchain::{Place, Toolchain};
-use crate::{Output, metadata, process};
+use crate::{Output, cases, componentize, metadata, process, with_cases};
 
 /// How long the quiet compilation of a plugin with all its dependencies may take.
 const COMPILE_LIMIT: Duration = Duration::from_secs(1200);
@@ -77,11 +77,21 @@ impl PluginCrate {
         &self.place
     }
 
-    /// Compiles the crate to a core module and returns its bytes.
+    /// Makes the component, with the test cases in the crate's folder `cases`.
     ///
     /// # Errors
-    /// When it does not compile.
-    pub fn compile(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
+    /// When the crate does not compile, is no plugin, or a case cannot be read.
+    pub fn component(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
+        let component = componentize(&self.compile(toolchain, output)?)?;
+        let cases = self.manifest.parent().map(cases).transpose()?.flatten();
+        Ok(match cases {
+            Some(cases) => with_cases(component, &cases),
+            None => component,
+        })
+    }
+
+    /// Compiles the crate to a core module and returns its bytes.
+    fn compile(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
         let mut cargo = toolchain.cargo();
         // The crate stays an rlib in its manifest, so that its tests run natively; only here is it a module.
         cargo.args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", "guest", "--manifest-path"]);

@@ -3,6 +3,7 @@
 //! `cargo xtask plugins` and the harness for plugin authors both build by this, so that what is tested is what is deployed.
 //! An error is a sentence for the person at the keyboard: what failed, what it said, what to do.
 
+mod cases;
 mod component;
 mod crates;
 mod debian;
@@ -11,6 +12,7 @@ mod rustup;
 mod toolchain;
 
 pub use anyhow::Error;
+pub use cases::{cases, with_cases};
 pub use component::{componentize, replace_if_changed};
 pub use crates::PluginCrate;
 pub use rustup::ensure_target;

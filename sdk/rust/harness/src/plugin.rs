@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use provisor_plugin_build::{Output, PluginCrate, Toolchain, componentize};
+use provisor_plugin_build::{Output, PluginCrate, Toolchain};
 use provisor_rules::{Inspection, RulesHost, RulesOptions};
 use serde_json::Value as Json;
 
@@ -67,7 +67,7 @@ impl Plugin {
             Some(known) => known.component,
             None => {
                 let toolchain = Toolchain::find(plugin.place(), &|_| {}).map_err(wrong)?;
-                plugin.compile(&toolchain, Output::Quiet).and_then(|core| componentize(&core)).map_err(wrong)?
+                plugin.component(&toolchain, Output::Quiet).map_err(wrong)?
             }
         };
         let opened = Self::open(plugin.name(), &component)?;
