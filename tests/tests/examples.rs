@@ -45,6 +45,12 @@ fn the_tutorial_quotes_the_rule_word_for_word() {
 }
 
 #[test]
+fn the_tutorial_quotes_the_cases_word_for_word() {
+    let cases = read(&format!("{EXAMPLE}/cases/cost-center.json"));
+    assert!(blocks(&tutorial(), "json").contains(&cases));
+}
+
+#[test]
 fn the_tutorial_quotes_the_manifest() {
     let quoted = blocks(&tutorial(), "toml").into_iter().find(|block| block.starts_with("[package]")).unwrap();
     let manifest = read(&format!("{EXAMPLE}/Cargo.toml"));
@@ -70,6 +76,7 @@ fn the_rule_of_the_tutorial_passes_the_load_gate() {
     let mapping = &told["contracts"]["mapping"];
     assert_eq!(mapping["object_classes"], serde_json::json!(["user"]), "{told}");
     assert_eq!(mapping["reads"][0]["name"], "departmentNumber", "{told}");
+    assert_eq!(told["cases"], 2, "{told}");
 }
 
 #[test]

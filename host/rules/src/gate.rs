@@ -99,9 +99,9 @@ impl Gate {
         let (gate, bytes, entered) = (self.clone(), Arc::clone(bytes), Arc::clone(&passing));
         let work = move || {
             // A panic here would be the host's own mistake; nobody is to wait for ever because of it.
-            let tried = std::panic::AssertUnwindSafe(|| Loaded::new(&gate.compiler, hash, bytes, &key.1));
+            let tried = std::panic::AssertUnwindSafe(|| Loaded::pass(&gate.compiler, hash, bytes, &key.1));
             entered.settle(match std::panic::catch_unwind(tried) {
-                Ok(Ok(loaded)) => Ok(Arc::new(loaded)),
+                Ok(Ok(loaded)) => Ok(loaded),
                 Ok(Err(NotCompiled::Refused(mut reason))) => {
                     shorten(&mut reason, MAX_REASON);
                     Err(legible(&reason))

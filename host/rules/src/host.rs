@@ -246,6 +246,7 @@ impl RulesHost {
     pub fn chain_with(
         &self,
         configuration: &str,
+            cases: loaded.cases,
         bindings: &[Binding],
         replace: (&str, Vec<u8>),
     ) -> Result<Arc<Chain>, RulesError> {

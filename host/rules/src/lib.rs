@@ -7,6 +7,7 @@ mod answer;
 mod approve;
 mod artefact;
 mod bindings;
+mod cases;
 mod chain;
 mod compile;
 mod compiled;
@@ -35,6 +36,7 @@ mod store;
 mod surface;
 mod wasi;
 mod watch;
+mod trial;
 
 pub use approve::Approval;
 pub use chain::{Chain, PluginRef};

@@ -19,7 +19,8 @@ use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
 use crate::probe::Probe;
 use crate::store::State;
-use crate::surface::{self, PluginKind};
+use crate::surface::{self, PluginKind, Surface};
+use crate::{cases, trial};
 
 /// The largest manifest, in octets of its schema.
 const MAX_SCHEMA: usize = 1 << 20;
@@ -39,6 +40,8 @@ pub(crate) struct Loaded {
     pub(crate) imports: Vec<String>,
     pub(crate) annotations: Vec<(String, String)>,
     pub(crate) schema: Json,
+    /// How many test cases of its own it passed.
+    pub(crate) cases: usize,
     validator: jsonschema::Validator,
     pre: InstancePre<State>,
     indices: Indices,
@@ -56,12 +59,32 @@ pub(crate) struct Configured {
 }
 
 impl Loaded {
-    /// Validates, compiles and describes a component.
+    /// Validates, compiles and describes a component, and asks it about the test cases that it carries.
     ///
     /// # Errors
     /// A sentence for the operator: what is wrong and what to do.
-    pub(crate) fn new(compiler: &Compiler, hash: Hash, bytes: Arc<[u8]>, limits: &Limits) -> Result<Self, NotCompiled> {
+    pub(crate) fn pass(
+        compiler: &Compiler,
+        hash: Hash,
+        bytes: Arc<[u8]>,
+        limits: &Limits,
+    ) -> Result<Arc<Self>, NotCompiled> {
         let surface = surface::read(&bytes, limits)?;
+        let cases = cases::read(&bytes)?;
+        let mut loaded = Self::new(compiler, hash, bytes, surface, limits)?;
+        loaded.cases = cases.len();
+        let loaded = Arc::new(loaded);
+        trial::run(compiler.engine(), &loaded, limits, &cases)?;
+        Ok(loaded)
+    }
+
+    fn new(
+        compiler: &Compiler,
+        hash: Hash,
+        bytes: Arc<[u8]>,
+        surface: Surface,
+        limits: &Limits,
+    ) -> Result<Self, NotCompiled> {
         let component = compiler.component(hash, &bytes, limits.compile_time)?;
         let engine = compiler.engine();
         check_resources(&component)?;
@@ -97,6 +120,7 @@ impl Loaded {
             imports: surface.imports,
             annotations: manifest.annotations,
             schema,
+            cases: 0,
             validator,
             pre,
             indices,

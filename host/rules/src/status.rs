@@ -96,6 +96,8 @@ pub struct Inspection {
     pub annotations: Vec<(String, String)>,
     /// The JSON Schema of its configuration.
     pub schema: serde_json::Value,
+    /// How many test cases of its own it carries; it passed them all.
+    pub cases: usize,
     /// What it asks for under the configuration that was given.
     pub contracts: Option<Contracts>,
     /// What it says that it does under that configuration, in plain words, where it says so.

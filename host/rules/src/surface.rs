@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::bindings::VERSION;
@@ -15,7 +15,7 @@ use crate::wasi;
 const NAMESPACE: &str = "provisor:rules/";
 
 /// What a plugin can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PluginKind {
     /// Says who is in scope.

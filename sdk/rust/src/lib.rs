@@ -72,7 +72,8 @@
 //! # Tests
 //!
 //! [`testing`] runs a rule natively. The crate `provisor-harness` asks the component the same questions, through the gate
-//! that a host has and within its limits.
+//! that a host has and within its limits. Files `cases/*.json` beside `src` go into the component: cases that every host
+//! asks before it uses the plugin.
 
 #[doc(hidden)]
 pub mod bindings;

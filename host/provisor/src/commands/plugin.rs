@@ -175,6 +175,9 @@ fn show(inspection: &Inspection) -> String {
     text += &format!("hash     {}\nimports  {}\n\n", inspection.hash, inspection.imports.join(", "));
     text += &settings_table(&inspection.schema);
     let Some(contracts) = &inspection.contracts else {
+    if inspection.cases > 0 {
+        text += &format!("It passed the {} test cases that it carries.\n\n", inspection.cases);
+    }
         return text + "Its contract depends on its settings: give them with --plugin-config to see it.\n";
     };
     if let Some(filter) = &contracts.filter {

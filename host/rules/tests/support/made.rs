@@ -89,3 +89,18 @@ impl Generations {
         component
     }
 }
+
+/// A component with a custom section at its end.
+pub fn with_section(component: &[u8], name: &str, data: &[u8]) -> Vec<u8> {
+    let number = |mut number: usize| {
+        let mut octets = Vec::new();
+        while number >= 0x80 {
+            octets.push(u8::try_from(number & 0x7f).unwrap() | 0x80);
+            number >>= 7;
+        }
+        octets.push(u8::try_from(number).unwrap());
+        octets
+    };
+    let content = [&number(name.len()), name.as_bytes(), data].concat();
+    [component, &[0], &number(content.len()), &content].concat()
+}
