@@ -187,7 +187,7 @@ impl Chain {
     }
 
     /// Begins to evaluate entries in a cycle of this time (seconds since 1970). Each worker thread has an evaluator of its
-    /// own; `trace` collects what every plugin did.
+    /// own ([`Evaluator::beside`]); `trace` collects what every plugin did.
     pub fn start_cycle(self: &Arc<Self>, cycle_time: i64, trace: bool) -> Evaluator {
         Evaluator::new(Arc::clone(self), cycle_time, trace)
     }

@@ -10,11 +10,12 @@ use provisor_model::{
 
 use crate::answer::{Answer, RawAnswer};
 use crate::chain::{Chain, Link, MappingPlan, handles};
+use crate::cycle_log::CycleLog;
 use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 use crate::fault::{Fault, FaultKind};
 use crate::instance::Instance;
 use crate::options::OnFault;
-use crate::request::{Request, report_lines};
+use crate::request::Request;
 use crate::surface::PluginKind;
 
 /// The most entries of one call: so few that what they come to still is in the processor's cache when it is looked at.
@@ -31,6 +32,8 @@ pub struct Evaluator {
     chain: Arc<Chain>,
     cycle_time: i64,
     trace: bool,
+    /// What plugins say in this cycle, on all threads.
+    log: Arc<CycleLog>,
     running: Vec<Running>,
     /// The chain's places once more: every value counts who shares its path, and counters that threads have in common
     /// are slow.
@@ -68,10 +71,27 @@ pub(crate) struct Built {
 
 impl Evaluator {
     pub(crate) fn new(chain: Arc<Chain>, cycle_time: i64, trace: bool) -> Self {
+        let log = CycleLog::new(&chain, false);
+        Self::with(chain, cycle_time, trace, log)
+    }
+
+    /// One that traces and of which the log tells nothing.
+    pub(crate) fn silent(chain: Arc<Chain>, cycle_time: i64) -> Self {
+        let log = CycleLog::new(&chain, true);
+        Self::with(chain, cycle_time, true, log)
+    }
+
+    /// Another evaluator of the same cycle, for another thread: what plugins may log, they have in common.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::with(Arc::clone(&self.chain), self.cycle_time, self.trace, Arc::clone(&self.log))
+    }
+
+    fn with(chain: Arc<Chain>, cycle_time: i64, trace: bool, log: Arc<CycleLog>) -> Self {
         let running = chain.links.iter().map(|link| Running::new(&link.name)).collect();
         let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
         let places = chain.places.iter().map(own).collect();
-        Self { chain, cycle_time, trace, running, places }
+        Self { chain, cycle_time, trace, log, running, places }
     }
 
     /// Evaluates entries, one answer for each, in order.
@@ -225,7 +245,7 @@ impl Evaluator {
                 .transform(time, &request.batch)
                 .map(|answers| answers.into_iter().map(RawAnswer::Mapping).collect()),
         };
-        report_lines(link, &mut instance, request);
+        self.log.report(link, place, &mut instance, request);
         let answers = answers?;
         // Only an instance that answered is used again.
         running.instance = Some(instance);
@@ -303,7 +323,9 @@ impl Evaluator {
     }
 
     fn count_fault(&mut self, link: &Link, place: usize, fault: &Fault) {
-        link.configured.loaded.count_fault();
+        if !self.log.is_silent() {
+            link.configured.loaded.count_fault();
+        }
         let most = link.configured.limits.faults_per_cycle;
         if let Some(running) = self.running.get_mut(place) {
             running.faults += 1;

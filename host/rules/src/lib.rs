@@ -12,6 +12,7 @@ mod chain;
 mod compile;
 mod compiled;
 mod contract;
+mod cycle_log;
 mod decode;
 mod encode;
 mod engine;

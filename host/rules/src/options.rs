@@ -95,6 +95,10 @@ pub struct Limits {
     pub log_lines: usize,
     /// The octets of these lines.
     pub log_octets: usize,
+    /// The log lines of a cycle, on all threads; those that come later are left out.
+    pub log_lines_per_cycle: usize,
+    /// The octets of these lines.
+    pub log_octets_per_cycle: usize,
     /// The size of a component's file, in octets.
     pub component_octets: u64,
     /// The functions of a component.
@@ -118,6 +122,8 @@ impl Default for Limits {
             output_octets: 16 << 20,
             log_lines: 32,
             log_octets: 16 << 10,
+            log_lines_per_cycle: 1000,
+            log_octets_per_cycle: 256 << 10,
             component_octets: 64 << 20,
             functions: 100_000,
             compile_time: Duration::from_secs(120),

@@ -1,14 +1,13 @@
-//! What one call into a plugin sends, and the log lines that come back with it.
+//! What one call into a plugin sends.
 
 use provisor_model::{DraftValue, EntryView, Plain, Reason, ValueView};
 
+use crate::bindings::mapping;
 use crate::bindings::types::Values;
-use crate::bindings::{log, mapping};
 use crate::chain::{Link, MappingPlan};
 use crate::contract::ContractRead;
 use crate::encode::{no_values, push_built};
 use crate::evaluate::Work;
-use crate::instance::Instance;
 use crate::surface::PluginKind;
 
 /// The most octets of one entry.
@@ -38,6 +37,11 @@ impl<'c, 'e> Request<'c, 'e> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// The name of an entry sent, by its place in the batch.
+    pub(crate) fn name(&self, item: u32) -> Option<String> {
+        self.entries.get(item as usize).map(|entry| entry.dn.to_string())
     }
 
     pub(crate) fn octets(&self) -> usize {
@@ -135,23 +139,5 @@ fn plain_values(read: &ContractRead, value: &DraftValue) -> Result<Vec<Plain>, R
             );
             Err(Reason::new("unfit-value", detail))
         }
-    }
-}
-
-/// Hands the log lines of a call to the operator, with the entry that each is about.
-pub(crate) fn report_lines(link: &Link, instance: &mut Instance, request: &Request<'_, '_>) {
-    let (lines, dropped) = instance.take_lines();
-    for line in lines {
-        let entry = line.item.and_then(|item| request.entries.get(item as usize)).map(|entry| entry.dn.to_string());
-        let (plugin, message) = (&*link.name, line.message);
-        match line.level {
-            log::Level::Debug => tracing::debug!(target: "provisor::plugin", plugin, entry, "{message}"),
-            log::Level::Info => tracing::info!(target: "provisor::plugin", plugin, entry, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "provisor::plugin", plugin, entry, "{message}"),
-            log::Level::Error => tracing::error!(target: "provisor::plugin", plugin, entry, "{message}"),
-        }
-    }
-    if dropped > 0 {
-        tracing::warn!(target: "provisor::plugin", plugin = &*link.name, dropped, "log lines were dropped");
     }
 }

@@ -20,7 +20,9 @@ const WORTH_A_THREAD: usize = 128;
 /// Evaluators for all cores.
 pub(crate) fn evaluators(context: &Context) -> Vec<Evaluator> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(16);
-    (0..cores).map(|_| context.chain.start_cycle(context.now / 1000, false)).collect()
+    let first = context.chain.start_cycle(context.now / 1000, false);
+    let others: Vec<Evaluator> = (1..cores).map(|_| first.beside()).collect();
+    std::iter::once(first).chain(others).collect()
 }
 
 /// Evaluates everything that is to be, and plans what follows.

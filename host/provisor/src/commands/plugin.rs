@@ -104,7 +104,7 @@ fn limits_in_words(limits: &Limits) -> String {
     let mib = |octets: u64| octets.div_ceil(1 << 20);
     format!(
         "memory {} MiB, {} table elements, {} instances, {} handles; {:?} a call and {:?} an entry; output {} MiB; log {} \
-         lines, {} octets a call; file {} MiB, {} functions, {:?} to compile; {} faults a cycle",
+         lines, {} octets a call and {} lines, {} octets a cycle; file {} MiB, {} functions, {:?} to compile; {} faults a cycle",
         mib(limits.memory as u64),
         limits.table_elements,
         limits.instances,
@@ -114,6 +114,8 @@ fn limits_in_words(limits: &Limits) -> String {
         mib(limits.output_octets as u64),
         limits.log_lines,
         limits.log_octets,
+        limits.log_lines_per_cycle,
+        limits.log_octets_per_cycle,
         mib(limits.component_octets),
         limits.functions,
         limits.compile_time,
@@ -173,11 +175,11 @@ fn show(inspection: &Inspection) -> String {
     let kinds: Vec<String> = inspection.kinds.iter().map(ToString::to_string).collect();
     let mut text = format!("{} {} ({})\n", inspection.name, inspection.version, kinds.join(", "));
     text += &format!("hash     {}\nimports  {}\n\n", inspection.hash, inspection.imports.join(", "));
-    text += &settings_table(&inspection.schema);
-    let Some(contracts) = &inspection.contracts else {
     if inspection.cases > 0 {
         text += &format!("It passed the {} test cases that it carries.\n\n", inspection.cases);
     }
+    text += &settings_table(&inspection.schema);
+    let Some(contracts) = &inspection.contracts else {
         return text + "Its contract depends on its settings: give them with --plugin-config to see it.\n";
     };
     if let Some(filter) = &contracts.filter {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use provisor_rules::{OnFault, PluginLimits};
+use provisor_rules::{Limits, OnFault, PluginLimits};
 use provisor_target::{ClientAuthentication, Credential, RequestRate, ScimOptions};
 
 use super::*;
@@ -523,6 +523,28 @@ fn the_host_document_has_defaults_beside_it() {
         folder.shown(&wrong),
         "provisor.toml:2:9: logging.level is \"verbose\". Known are: error, warn, info, debug, trace"
     );
+}
+
+#[test]
+fn every_limit_can_be_set_for_one_plugin() {
+    let folder = Folder::new();
+    let read = |text: &str| HostSettings::read(&folder.write("provisor.toml", text)).unwrap().plugin_limits;
+    for key in plugin_limits::KEYS {
+        let value = if key.ends_with("-time") { "\"7s\"" } else { "7" };
+        let limits = read(&format!("[plugin-limits.people]\n{key} = {value}\n"));
+        assert_ne!(limits.of("people"), &limits.usual, "{key}");
+        assert_eq!(limits.usual, Limits::default(), "{key}");
+        assert_eq!(read(&format!("[plugin-limits]\n{key} = {value}\n")).usual, *limits.of("people"), "{key}");
+    }
+    // Each key is another limit.
+    let all: String = plugin_limits::KEYS
+        .iter()
+        .map(|key| format!("{key} = {}\n", if key.ends_with("-time") { "\"7s\"" } else { "7" }))
+        .collect();
+    let all = serde_json::to_value(read(&format!("[plugin-limits]\n{all}")).usual).unwrap();
+    let usual = serde_json::to_value(Limits::default()).unwrap();
+    let unchanged: Vec<_> = usual.as_object().unwrap().iter().filter(|(name, value)| all[name] == **value).collect();
+    assert!(unchanged.is_empty(), "no key sets {unchanged:?}");
 }
 
 #[test]
