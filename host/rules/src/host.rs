@@ -19,6 +19,7 @@ use crate::grants::{Grant, Ledger};
 use crate::hash::Hash;
 use crate::load::{Configured, Loaded};
 use crate::options::{Binding, RulesOptions, Updates};
+use crate::proof::{Earlier, Proofs};
 use crate::state::{Bound, State};
 use crate::status::{Inspection, PluginStatus};
 use crate::watch::FolderWatch;
@@ -26,13 +27,14 @@ use crate::watch::FolderWatch;
 /// Loads plugins and binds them into chains. Its calls block (compiling takes a while): they are for worker threads.
 /// A clone is the same host.
 #[derive(Clone)]
-pub struct RulesHost(Arc<Inner>);
+pub struct RulesHost(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     options: RulesOptions,
     pub(crate) ticking: Arc<Ticking>,
     pub(crate) gate: Gate,
     pub(crate) ledger: Ledger,
+    pub(crate) proofs: Proofs,
     /// Held while plugins are loaded or bound: one at a time.
     work: Mutex<()>,
     /// Held only to look.
@@ -70,8 +72,15 @@ impl RulesHost {
         let gate = Gate::new(Compiler::new(ticking.engine().clone(), compiled), options.limits.clone());
         let ledger = Ledger::new(&options.data_folder);
         ledger.prune(KEPT_UNUSED);
-        let host =
-            Self(Arc::new(Inner { options, ticking, gate, ledger, work: Mutex::default(), state: Mutex::default() }));
+        let host = Self(Arc::new(Inner {
+            options,
+            ticking,
+            gate,
+            ledger,
+            proofs: Proofs::default(),
+            work: Mutex::default(),
+            state: Mutex::default(),
+        }));
         host.0.read_folder()?;
         Ok(host)
     }
@@ -120,7 +129,11 @@ impl RulesHost {
         for (place, binding) in bindings.iter().enumerate() {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
             let grant = grant_of(&granted, &binding.plugin, occurrence);
-            let met = self.0.meet(binding, grant)?;
+            let met = self.0.meet((configuration, occurrence), binding, grant)?;
+            if let Some(grant) = grant.filter(|grant| grant.component != met.configured.loaded.hash) {
+                let earlier = Earlier { component: grant.component, from_file: grant.from_file };
+                self.0.proofs.keep_earlier(configuration, &binding.plugin, occurrence, earlier);
+            }
             let kept = grant.filter(|grant| grant.config == binding.config);
             grants.push(Grant {
                 plugin: binding.plugin.clone(),
@@ -233,6 +246,7 @@ impl RulesHost {
             imports: loaded.imports.clone(),
             annotations: loaded.annotations.clone(),
             schema: loaded.schema.clone(),
+            cases: loaded.cases,
             contracts,
             summary: summary.flatten(),
         })
@@ -246,7 +260,6 @@ impl RulesHost {
     pub fn chain_with(
         &self,
         configuration: &str,
-            cases: loaded.cases,
         bindings: &[Binding],
         replace: (&str, Vec<u8>),
     ) -> Result<Arc<Chain>, RulesError> {
@@ -277,7 +290,7 @@ impl RulesHost {
                 warnings.extend((!more.is_empty()).then(|| asks_for_more(&more)).map(|more| format!("{name} {more}")));
                 configured
             } else {
-                self.0.meet(binding, grant)?.configured
+                self.0.meet((configuration, occurrence), binding, grant)?.configured
             };
             parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(configured)));
         }
@@ -372,8 +385,9 @@ impl Inner {
         self.state().files.get(name).is_some_and(|found| found.path.is_some())
     }
 
-    /// Finds the component for a binding: the file as it is, or else the one that ran well before.
-    fn meet(&self, binding: &Binding, grant: Option<&Grant>) -> Result<Met, RulesError> {
+    /// Finds the component for a binding: the file as it is, or else the one that ran well before. `of` is the
+    /// configuration, and which of its bindings of the plugin this is.
+    fn meet(&self, of: (&str, usize), binding: &Binding, grant: Option<&Grant>) -> Result<Met, RulesError> {
         let name = &binding.plugin;
         let (hash, from_file) = {
             let state = self.state();
@@ -381,15 +395,19 @@ impl Inner {
             (found.and_then(|found| found.content.hash()), found.is_some_and(|found| found.path.is_some()))
         };
         let configure = |loaded: &Arc<Loaded>| {
-            Configured::new(self.ticking.engine(), loaded, &binding.config, self.gate.limits(name))
+            let configured = Configured::new(self.ticking.engine(), loaded, &binding.config, self.gate.limits(name))?;
+            self.proofs.refusal(&configured).map_or(Ok(configured), Err)
         };
         // What the program carries does not slip into the place of a file that is gone.
         let file_gone = !from_file
             && grant.is_some_and(|grant| {
                 grant.from_file && grant.config == binding.config && Some(grant.component) != hash
             });
-        let last_good = grant.filter(|grant| Some(grant.component) != hash);
-        let stored = last_good.and_then(|grant| Some((grant, self.ledger.component(grant.component)?)));
+        let granted = grant.map(|grant| Earlier { component: grant.component, from_file: grant.from_file });
+        let other = |earlier: &Earlier| Some(earlier.component) != hash;
+        // Where the one in force is refused, the one before it.
+        let last_good = granted.filter(other).or_else(|| self.proofs.earlier(of.0, name, of.1).filter(other));
+        let stored = last_good.and_then(|good| Some((good, self.ledger.component(good.component)?)));
         let passed = |passing: Arc<Passing>| match passing.verdict() {
             // The one that ran well before serves until this one is ready.
             None if stored.is_some() => Err(STILL_LOADING.to_owned()),
@@ -414,14 +432,12 @@ impl Inner {
                 }
             },
         };
-        let last_good = stored.and_then(|(grant, bytes)| {
-            let loaded = self.gate.enter(name, grant.component, &bytes.into()).wait().ok()?;
-            configure(&loaded).ok()
+        let last_good = stored.and_then(|(good, bytes)| {
+            let loaded = self.gate.enter(name, good.component, &bytes.into()).wait().ok()?;
+            Some((configure(&loaded).ok()?, good.from_file))
         });
         match (last_good, refused) {
-            (Some(configured), rejected) => {
-                Ok(Met { configured, rejected, from_file: grant.is_some_and(|grant| grant.from_file) })
-            }
+            (Some((configured, from_file)), rejected) => Ok(Met { configured, rejected, from_file }),
             (None, Some(reason)) => Err(plugin_error(name, hash, reason)),
             (None, None) => Err(self.no_such_plugin(name)),
         }

@@ -30,14 +30,15 @@ mod instance;
 mod load;
 mod options;
 mod probe;
+mod proof;
 mod request;
 mod state;
 mod status;
 mod store;
 mod surface;
+mod trial;
 mod wasi;
 mod watch;
-mod trial;
 
 pub use approve::Approval;
 pub use chain::{Chain, PluginRef};

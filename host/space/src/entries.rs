@@ -115,6 +115,15 @@ impl Space {
         self.entries("e.source_id > ?1 AND e.gone = 0 ORDER BY e.source_id LIMIT ?2", params![after, limit])
     }
 
+    /// Some entries of an object class that are in the source, in no order that means anything.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn live_entries_of(&self, object_class: &str, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.entries("e.object_class = ?1 AND e.gone = 0 LIMIT ?2", params![object_class, limit])
+    }
+
     /// One entry by its number.
     ///
     /// # Errors

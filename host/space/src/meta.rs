@@ -17,6 +17,8 @@ pub enum MetaKey {
     Schema,
     /// Under which rules, scope and settings the entries were last evaluated.
     EvaluatedUnder,
+    /// Under which rules stored entries were asked about twice, and answered alike.
+    ProvedUnder,
     /// Which source the entries come from.
     Source,
     /// Which target the links lead to.
@@ -37,6 +39,7 @@ impl MetaKey {
             Self::Reads => "reads",
             Self::Schema => "schema",
             Self::EvaluatedUnder => "evaluated-under",
+            Self::ProvedUnder => "proved-under",
             Self::Source => "source",
             Self::Target => "target",
             Self::TargetFacts => "target-facts",

@@ -19,6 +19,7 @@ mod pipeline;
 mod plugin_preview;
 mod preview;
 mod provision;
+mod purity;
 mod reads;
 mod record;
 mod report;

@@ -167,6 +167,7 @@ impl Pipeline {
         let timer = StepTimer::new(&self.configuration.name);
         let imported = import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
         timer.ended("import");
+        self.prove(&chain).await?;
         let mut planning = self.plan(chain, cycle, started, &request, watch).await?;
         if let Some(words) = planning.objection.take() {
             return Err(SyncError::Safety(words));
@@ -345,16 +346,41 @@ impl Pipeline {
         self.store.with(|space| Ok(!space.plan_counts()?.is_empty() || !space.settleable(None, 1)?.is_empty())).await
     }
 
-    /// The rules in force, loaded off the asynchronous threads.
+    /// The rules in force, loaded off the asynchronous threads, and tried on what is stored where they are new.
     pub(crate) async fn bind(&self) -> Result<Arc<Chain>, SyncError> {
+        let mut chain = self.bound().await?;
+        // Each time another plugin is refused; where none is left to take its place, binding fails.
+        for _ in &self.configuration.rules {
+            if self.is_pure(&chain).await? {
+                break;
+            }
+            chain = self.bound().await?;
+        }
+        self.refuse_external_id(&chain)?;
+        self.refuse_unknown_classes(&chain)?;
+        Ok(chain)
+    }
+
+    async fn bound(&self) -> Result<Arc<Chain>, SyncError> {
         let (rules, configuration) = (Arc::clone(&self.rules), Arc::clone(&self.configuration));
         let bound = tokio::task::spawn_blocking(move || rules.bind(&configuration.name, &configuration.rules))
             .await
             .map_err(|error| SyncError::Internal(error.to_string()))?;
-        let chain = bound.map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })?;
-        self.refuse_external_id(&chain)?;
-        self.refuse_unknown_classes(&chain)?;
-        Ok(chain)
+        bound.map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })
+    }
+
+    /// The same rules, tried once there is something to try them on: after the first import.
+    ///
+    /// # Errors
+    /// When a plugin is not pure: nothing may be decided by it.
+    pub(crate) async fn prove(&self, chain: &Arc<Chain>) -> Result<(), SyncError> {
+        if self.is_pure(chain).await? {
+            return Ok(());
+        }
+        // Where one ran well before it, the next cycle takes that; this one has read what other rules ask for.
+        self.bound().await?;
+        let words = "a plugin answered differently when it was asked twice about the same entries, and is used no more";
+        Err(SyncError::Settings(format!("{}: {words}", self.configuration.file.display())))
     }
 
     /// A filter of a class that does not exist would let everybody through.

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::evaluate::{evaluate_parallel, evaluators};
 use crate::report::{EntryDifference, PluginPreview, ShownChange};
 use crate::watch::{CycleWatch, Step};
-use crate::{Pipeline, SyncError, clock, scope};
+use crate::{Pipeline, SyncError, clock, purity, scope};
 
 /// How many entries are in memory at once.
 const PAGE: usize = 2_048;
@@ -58,7 +58,12 @@ impl Pipeline {
                     asks_target: false,
                     preview: true,
                 };
-                compare(space, &context(&old), &context(&new), &plugin, first)
+                let impurity =
+                    new.impurity(&purity::sample(space, &configuration, &new)?, clock::milliseconds() / 1000);
+                let mut report = compare(space, &context(&old), &context(&new), &plugin, first)?;
+                // What stops the chain, comparing it has told already.
+                report.warnings.extend(impurity.ok().flatten());
+                Ok(report)
             })
             .await
     }

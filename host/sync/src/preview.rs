@@ -41,6 +41,7 @@ impl Pipeline {
         if !request.stored {
             self.adopt_target().await?;
             import(&self.store, &self.configuration, &chain, request.initial, watch).await?;
+            self.prove(&chain).await?;
         }
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;

@@ -10,5 +10,6 @@ mod disk;
 mod faults;
 mod intents;
 mod large;
+mod purity;
 mod retries;
 mod scope;

@@ -1,0 +1,99 @@
+//! The purity probe on stored entries: who answers differently when asked twice is not used.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use provisor_rules::PluginState;
+use serde_json::{Value as Json, json};
+use support::{Lab, binding, entry, guest, made, no_config, user};
+
+/// A mapping that excludes who is asked about in an even call, but for the batches of four that the gate makes up.
+fn counting() -> Vec<u8> {
+    made::mapping(&[
+        ("module", "(global $calls (mut i32) (i32.const 0))"),
+        (
+            "transform",
+            "(if (i32.ne (local.get $count) (i32.const 4)) (then
+               (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+               (i32.store8 (i32.const 4096) (i32.eqz (i32.and (global.get $calls) (i32.const 1))))
+               (i32.store (i32.const 4100) (i32.const 1024))
+               (i32.store (i32.const 4104) (select (i32.const 0) (i32.const 7)
+                 (i32.and (global.get $calls) (i32.const 1))))))",
+        ),
+    ])
+}
+
+fn active(lab: &Lab) -> String {
+    lab.bind(&[binding("rule", no_config())]).plugins().remove(0).hash
+}
+
+#[test]
+fn the_one_that_ran_well_before_takes_the_place_of_an_update_that_is_not_pure() {
+    let lab = Lab::new(&[]);
+    lab.put("rule", &made::mapping(&[]));
+    lab.host.scan();
+    let good = active(&lab);
+    lab.put("rule", &counting());
+    lab.host.scan();
+    let chain = lab.bind(&[binding("rule", no_config())]);
+    assert_ne!(chain.plugins()[0].hash, good, "what is made up does not show it");
+    assert!(!lab.host.prove("lab", &chain, &[user("ada"), user("bob")], 0));
+    assert_eq!(active(&lab), good);
+    let PluginState::Rejected { reason, active: in_force } = lab.state("rule") else {
+        panic!("{:?}", lab.state("rule"))
+    };
+    assert_eq!(in_force, Some(good.clone()));
+    let words = "asked twice about the same stored entries, it answered differently for uid=ada,dc=lab (it mapped it, and \
+                 then it excluded it as hostile)";
+    assert!(reason.contains(words), "{reason}");
+    lab.host.scan();
+    assert_eq!(active(&lab), good, "it is remembered");
+    lab.put("rule", &made::mapping(&[("module", "(global i32 (i32.const 1))")]));
+    lab.host.scan();
+    assert_ne!(active(&lab), good, "another file is another plugin");
+}
+
+#[test]
+fn a_first_plugin_that_is_not_pure_binds_no_more() {
+    let lab = Lab::new(&[]);
+    lab.put("rule", &counting());
+    lab.host.scan();
+    let rule = [binding("rule", no_config())];
+    assert!(!lab.host.prove("lab", &lab.bind(&rule), &[user("ada")], 0));
+    assert!(lab.bind_error(&rule).contains("about the same stored entries"), "{}", lab.bind_error(&rule));
+}
+
+/// What is found out about the test guest under these settings with ada and bob.
+fn impurity(config: Json) -> Option<String> {
+    let chain = Lab::new(&["guest"]).bind(&[guest(config)]);
+    let flagged = entry("user", "uid=eve,dc=lab", &[("uid", &["eve"]), ("flag", &["perhaps"])]);
+    chain.impurity(&[user("ada"), user("bob"), flagged], 0).unwrap()
+}
+
+#[test]
+fn the_attribute_and_the_entry_are_named_and_no_value() {
+    let told = impurity(json!({ "fault": "remembers", "only": "bob" })).unwrap();
+    assert!(told.starts_with("guest: asked twice"), "{told}");
+    assert!(told.contains("differently for uid=bob,dc=lab (in userName)"), "{told}");
+    let told = impurity(json!({ "fault": "compares", "only": "ada" })).unwrap();
+    assert!(told.contains("for uid=ada,dc=lab (in userName)"), "{told}");
+}
+
+#[test]
+fn who_answers_alike_or_fails_alike_is_no_suspect() {
+    assert_eq!(impurity(no_config()), None);
+    assert_eq!(impurity(json!({ "boolean": "flag" })), None, "a value that does not fit is no answer");
+    assert_eq!(impurity(json!({ "fault": "trap", "only": "bob" })), None);
+    let lab = Lab::new(&["people", "groups", "scoping"]);
+    let chain = lab.bind(&[binding("people", no_config()), binding("groups", no_config())]);
+    assert!(lab.host.prove("lab", &chain, &[user("ada"), entry("group", "cn=a,dc=lab", &[("cn", &["a"])])], 0));
+}
+
+#[test]
+fn of_several_plugins_the_one_at_fault_is_refused() {
+    let lab = Lab::new(&["people", "guest"]);
+    let adding = guest(json!({ "fault": "remembers", "only": "bob", "kind": "" }));
+    let all = [binding("people", no_config()), adding];
+    assert!(!lab.host.prove("lab", &lab.bind(&all), &[user("ada"), user("bob")], 0));
+    assert!(lab.bind_error(&all).contains("plugin \"guest\""), "{}", lab.bind_error(&all));
+}
