@@ -6,6 +6,7 @@ use crate::bindings::{filter, mapping, types};
 use crate::chain::{Link, MappingPlan};
 use crate::decode;
 use crate::fault::{Fault, FaultKind};
+use crate::surface::PluginKind;
 
 /// An answer of either kind, checked.
 pub(crate) enum Answer {
@@ -24,6 +25,24 @@ pub(crate) enum RawAnswer {
 }
 
 impl RawAnswer {
+    /// The answer in the form that it is kept in, behind what `room` holds; none where it has no such form.
+    pub(crate) fn to_kept(&self, room: Vec<u8>) -> Option<Vec<u8>> {
+        match self {
+            Self::Filter(answer) => postcard::to_extend(answer, room),
+            Self::Mapping(answer) => postcard::to_extend(answer, room),
+        }
+        .ok()
+    }
+
+    /// An answer that was kept; none where it is damaged.
+    pub(crate) fn from_kept(kind: PluginKind, kept: &[u8]) -> Option<Self> {
+        match kind {
+            PluginKind::Filter => postcard::from_bytes(kept).map(Self::Filter),
+            PluginKind::Mapping => postcard::from_bytes(kept).map(Self::Mapping),
+        }
+        .ok()
+    }
+
     /// Checks an answer against the contract, with when it may change by time alone.
     pub(crate) fn check(self, link: &Link, entry: &EntryView<'_>, found: &[&[ValueView<'_>]]) -> (Answer, Option<i64>) {
         match self {

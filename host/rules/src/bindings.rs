@@ -5,6 +5,8 @@
 wasmtime::component::bindgen!({
     world: "filter-and-mapping-plugin",
     path: "../../wit/draft",
+    // Answers are kept as they came.
+    additional_derives: [serde::Serialize, serde::Deserialize],
 });
 
 /// The version of the interface. A draft matches exactly.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use provisor_model::{AttributeName, TargetPath};
 use serde::Serialize;
 
+use crate::bindings::VERSION;
 use crate::contract::{Contracts, Shape, Virtual};
 use crate::encode::ReadPlan;
 use crate::engine::Ticking;
@@ -42,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) version: Arc<str>,
     pub(crate) on_fault: OnFault,
     pub(crate) configured: Arc<Configured>,
+    /// All that its answers depend on besides what it is sent.
+    pub(crate) generation: Hash,
     pub(crate) filter: Option<FilterPlan>,
     pub(crate) mapping: Option<MappingPlan>,
 }
@@ -119,7 +122,8 @@ impl Chain {
                 });
             }
             let version = configured.loaded.version.as_str().into();
-            links.push(Link { name: name.into(), version, on_fault, configured, filter, mapping });
+            let generation = generation(&configured, &links);
+            links.push(Link { name: name.into(), version, on_fault, configured, generation, filter, mapping });
         }
         Ok(Self { links, places, ticking, hash, warnings })
     }
@@ -297,6 +301,25 @@ fn check_writes(parts: &[Part]) -> Result<Vec<String>, String> {
 /// Whether there may be an entry that is of both lists of object classes; an empty list is all.
 fn meet(one: &[String], other: &[String]) -> bool {
     one.is_empty() || other.is_empty() || one.iter().any(|class| other.contains(class))
+}
+
+/// What a plugin's answers depend on besides what it is sent. A plugin that is several times in a chain with the same
+/// configuration is told apart, since each of them may be sent something else. Another version of the program may send
+/// and understand things in another way.
+fn generation(configured: &Configured, earlier: &[Link]) -> Hash {
+    let alike = |link: &&Link| {
+        link.configured.loaded.hash == configured.loaded.hash && link.configured.document == configured.document
+    };
+    let occurrence = earlier.iter().filter(alike).count().to_string();
+    Hash::of_parts([
+        configured.loaded.hash.octets().as_slice(),
+        configured.document.as_bytes(),
+        // Contracts are plain data: they always have a JSON form.
+        &serde_json::to_vec(&configured.contracts).unwrap_or_default(),
+        occurrence.as_bytes(),
+        VERSION.as_bytes(),
+        env!("CARGO_PKG_VERSION").as_bytes(),
+    ])
 }
 
 fn chain_hash(parts: &[Part]) -> Hash {

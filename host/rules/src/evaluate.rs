@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provisor_model::{
-    AttributeLanes, Contribution, Draft, DraftAttribute, DraftValue, Entry, EntryView, Reason, TargetPath, ValueView,
+    AttributeLanes, Contribution, Draft, DraftAttribute, DraftValue, Entry, EntryView, Reason, TargetPath,
 };
 
 use crate::answer::{Answer, RawAnswer};
@@ -15,6 +15,7 @@ use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 use crate::fault::{Fault, FaultKind};
 use crate::instance::Instance;
 use crate::options::OnFault;
+use crate::recall::{self, Memory, Recall};
 use crate::request::Request;
 use crate::surface::PluginKind;
 
@@ -34,6 +35,7 @@ pub struct Evaluator {
     trace: bool,
     /// What plugins say in this cycle, on all threads.
     log: Arc<CycleLog>,
+    memory: Option<Memory>,
     running: Vec<Running>,
     /// The chain's places once more: every value counts who shares its path, and counters that threads have in common
     /// are slow.
@@ -59,6 +61,10 @@ pub(crate) struct Work<'e> {
     decided: Option<Outcome>,
     valid_until: Option<i64>,
     steps: Vec<Step>,
+    /// What plugins answered about it before.
+    pub(crate) known: &'e [u8],
+    /// What they answered now.
+    pub(crate) fresh: Vec<u8>,
 }
 
 /// A value of the resource under construction, and who set it.
@@ -91,7 +97,15 @@ impl Evaluator {
         let running = chain.links.iter().map(|link| Running::new(&link.name)).collect();
         let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
         let places = chain.places.iter().map(own).collect();
-        Self { chain, cycle_time, trace, log, running, places }
+        Self { chain, cycle_time, trace, log, memory: None, running, places }
+    }
+
+    /// Has what plugins answer kept and used again: [`Evaluation::answers`] is to be handed back the next time. `key` is
+    /// a secret of where it is kept; with another one nothing is recognised.
+    #[must_use]
+    pub fn remembering(mut self, key: &[u8; 16]) -> Self {
+        self.memory = Some(Memory::new(key));
+        self
     }
 
     /// Evaluates entries, one answer for each, in order.
@@ -106,15 +120,42 @@ impl Evaluator {
         self.evaluate_views(&views)
     }
 
+    /// The same for entries of which is known what plugins answered about them before.
+    ///
+    /// # Errors
+    /// When a plugin with `on-fault = "stop"` fails.
+    pub fn evaluate_again(&mut self, entries: &[(&Entry, &[u8])]) -> Result<Vec<Evaluation>, ChainStopped> {
+        let mut lanes = AttributeLanes::new();
+        entries.iter().for_each(|(entry, _)| lanes.push(&entry.attributes));
+        let views: Vec<EntryView<'_>> =
+            entries.iter().enumerate().map(|(place, (entry, _))| EntryView::of(entry, lanes.get(place))).collect();
+        let known: Vec<&[u8]> = entries.iter().map(|(_, known)| *known).collect();
+        self.evaluate_known(&views, &known)
+    }
+
     /// The same for entries that are looked at where they lie.
     ///
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
     pub fn evaluate_views(&mut self, entries: &[EntryView<'_>]) -> Result<Vec<Evaluation>, ChainStopped> {
+        self.evaluate_known(entries, &[])
+    }
+
+    /// The same, where there is one for each, with what was kept of the plugins' answers about them.
+    ///
+    /// # Errors
+    /// When a plugin with `on-fault = "stop"` fails.
+    pub fn evaluate_known(
+        &mut self,
+        entries: &[EntryView<'_>],
+        known: &[&[u8]],
+    ) -> Result<Vec<Evaluation>, ChainStopped> {
         let chain = Arc::clone(&self.chain);
         let mut evaluations = Vec::with_capacity(entries.len());
+        let mut known = known.iter().copied().chain(std::iter::repeat(&[][..]));
         for entries in entries.chunks(BATCH) {
-            let mut works: Vec<Work<'_>> = entries.iter().map(|entry| Work::new(&chain, *entry)).collect();
+            let mut works: Vec<Work<'_>> =
+                entries.iter().zip(&mut known).map(|(entry, known)| Work::new(&chain, *entry, known)).collect();
             for kind in [PluginKind::Filter, PluginKind::Mapping] {
                 for (place, link) in chain.links.iter().enumerate() {
                     if let Some(object_classes) = link.object_classes(kind) {
@@ -146,9 +187,6 @@ impl Evaluator {
     ) -> Result<(), ChainStopped> {
         let mut rest = batch;
         while !rest.is_empty() {
-            if let Some(reason) = self.running.get(place).and_then(|running| running.given_up.clone()) {
-                return rest.iter_mut().try_for_each(|work| self.settle_fault(link, kind, work, reason.clone()));
-            }
             let taken = self.call_some(link, place, kind, rest)?;
             rest = rest.get_mut(taken..).unwrap_or_default();
         }
@@ -164,44 +202,71 @@ impl Evaluator {
         batch: &mut [&mut Work<'_>],
     ) -> Result<usize, ChainStopped> {
         let mut request = Request::new(link, kind);
-        let mut unfit = Vec::new();
+        let (mut sent, mut recalled) = (Vec::new(), 0);
         let mut taken = 0;
-        for work in batch.iter() {
+        for work in batch.iter_mut() {
             if request.octets() > BATCH_OCTETS {
                 break;
             }
             match request.push(work) {
-                Ok(()) => {}
-                Err(reason) => unfit.push((taken, reason)),
+                Ok(()) => match self.memory.as_mut().map(|memory| memory.recall(link, work, &request, self.cycle_time))
+                {
+                    Some(Recall::Known(answer, valid_until)) => {
+                        request.take_back();
+                        recalled += 1;
+                        self.settle(link, place, kind, work, (answer, valid_until))?;
+                    }
+                    Some(Recall::Unknown(digest)) => sent.push((taken, Some(digest))),
+                    None => sent.push((taken, None)),
+                },
+                Err(reason) => {
+                    work.hold(link, kind, reason.clone(), self.trace.then_some(Decision::Unfit(reason)));
+                }
             }
             taken += 1;
+        }
+        if recalled > 0 {
+            link.configured.loaded.usage.count_recalled(recalled);
+        }
+        if let Some(reason) = self.running.get(place).and_then(|running| running.given_up.clone()) {
+            for (sent, _) in sent {
+                if let Some(work) = batch.get_mut(sent) {
+                    self.settle_fault(link, kind, work, reason.clone())?;
+                }
+            }
+            return Ok(taken);
         }
         let started = Instant::now();
         let answers = self.call(link, place, &mut request);
         let found = request.found;
-        for (place, reason) in &unfit {
-            if let Some(work) = batch.get_mut(*place) {
-                work.hold(link, kind, reason.clone(), self.trace.then(|| Decision::Unfit(reason.clone())));
-            }
-        }
-        let is_unfit = |place: &usize| unfit.iter().any(|(unfit, _)| unfit == place);
-        let sent: Vec<usize> = (0..taken).filter(|place| !is_unfit(place)).collect();
         match answers {
             Ok(answers) => {
                 let reads = link.reads(kind);
-                for (number, (sent, answer)) in sent.into_iter().zip(answers).enumerate() {
+                let asked = request.cycle_time.then_some(self.cycle_time);
+                for (number, ((sent, digest), answer)) in sent.into_iter().zip(answers).enumerate() {
                     let Some(work) = batch.get_mut(sent) else { continue };
                     let found = found.get(number * reads..(number + 1) * reads).unwrap_or_default();
-                    self.settle(link, place, kind, work, answer, found)?;
+                    let mut memory = self.memory.as_mut().zip(digest);
+                    if let Some((memory, _)) = &mut memory {
+                        memory.note(&answer);
+                    }
+                    let (answer, valid_until) = answer.check(link, &work.entry, found);
+                    if let Some((memory, digest)) = memory
+                        && !matches!(answer, Answer::Fault(_))
+                    {
+                        memory.keep(link, kind, digest, asked, valid_until, work);
+                    }
+                    self.settle(link, place, kind, work, (answer, valid_until))?;
                 }
             }
             Err(fault) => {
                 self.waste(link, place, started.elapsed(), &fault);
+                let was_sent = |place: &usize| sent.binary_search_by_key(place, |(sent, _)| *sent).is_ok();
                 let mut sent: Vec<&mut Work<'_>> = batch
                     .iter_mut()
-                    .take(taken)
-                    .filter(|work| work.decided.is_none())
-                    .map(|work| &mut **work)
+                    .enumerate()
+                    .filter(|(place, _)| was_sent(place))
+                    .map(|(_, work)| &mut **work)
                     .collect();
                 if let [work] = sent.as_mut_slice() {
                     self.count_fault(link, place, &fault);
@@ -236,6 +301,7 @@ impl Evaluator {
             }
         };
         running.calls += 1;
+        let started = Instant::now();
         let time = request.cycle_time.then_some(self.cycle_time);
         let answers = match request.kind {
             PluginKind::Filter => instance
@@ -245,6 +311,7 @@ impl Evaluator {
                 .transform(time, &request.batch)
                 .map(|answers| answers.into_iter().map(RawAnswer::Mapping).collect()),
         };
+        link.configured.loaded.usage.count_call(request.batch.entries.count as usize, started.elapsed());
         self.log.report(link, place, &mut instance, request);
         let answers = answers?;
         // Only an instance that answered is used again.
@@ -259,10 +326,8 @@ impl Evaluator {
         place: usize,
         kind: PluginKind,
         work: &mut Work<'_>,
-        answer: RawAnswer,
-        found: &[&[ValueView<'_>]],
+        (answer, valid_until): (Answer, Option<i64>),
     ) -> Result<(), ChainStopped> {
-        let (answer, valid_until) = answer.check(link, &work.entry, found);
         if let Some(time) = valid_until {
             work.valid_until = Some(work.valid_until.map_or(time, |earlier| earlier.min(time)));
         }
@@ -404,14 +469,14 @@ impl Link {
 }
 
 impl<'e> Work<'e> {
-    fn new(chain: &Chain, entry: EntryView<'e>) -> Self {
+    fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8]) -> Self {
         let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
             let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
             let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
             Outcome::OutOfScope { plugin: None, reason }
         });
         let built = chain.places.iter().map(|_| None).collect();
-        Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new() }
+        Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new(), known, fresh: Vec::new() }
     }
 
     fn hold(&mut self, link: &Link, kind: PluginKind, reason: Reason, traced: Option<Decision>) {
@@ -437,6 +502,7 @@ impl<'e> Work<'e> {
 
     fn finish(self, chain: &Chain, places: &[TargetPath]) -> Evaluation {
         let (valid_until, steps) = (self.valid_until, self.steps);
+        let answers = recall::kept(chain, self.known, self.fresh);
         let outcome = self.decided.unwrap_or_else(|| {
             let attribute = |built: Built| DraftAttribute {
                 value: built.value,
@@ -447,6 +513,6 @@ impl<'e> Work<'e> {
             let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
             Outcome::Provision(Draft { kind, attributes: set.collect() })
         });
-        Evaluation { outcome, valid_until, steps }
+        Evaluation { outcome, valid_until, steps, answers }
     }
 }

@@ -13,6 +13,9 @@ pub struct Evaluation {
     pub valid_until: Option<i64>,
     /// What every plugin did, where the evaluator traces.
     pub steps: Vec<Step>,
+    /// What is to be kept of the plugins' answers, for the next time that the entry is evaluated; none where that is what
+    /// was known already.
+    pub answers: Option<Vec<u8>>,
 }
 
 /// The decision about an entry.

@@ -20,6 +20,7 @@ use crate::options::Limits;
 use crate::probe::Probe;
 use crate::store::State;
 use crate::surface::{self, PluginKind, Surface};
+use crate::usage::Usage;
 use crate::{cases, trial};
 
 /// The largest manifest, in octets of its schema.
@@ -46,6 +47,7 @@ pub(crate) struct Loaded {
     pre: InstancePre<State>,
     indices: Indices,
     faults: AtomicU64,
+    pub(crate) usage: Usage,
 }
 
 /// A component with a configuration, and what it asks for under it: a generation.
@@ -125,6 +127,7 @@ impl Loaded {
             pre,
             indices,
             faults: AtomicU64::new(0),
+            usage: Usage::default(),
         })
     }
 

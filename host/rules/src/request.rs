@@ -23,6 +23,16 @@ pub(crate) struct Request<'c, 'e> {
     entries: Vec<EntryView<'e>>,
     /// For each entry sent, where the values of each read are.
     pub(crate) found: Vec<&'e [ValueView<'e>]>,
+    /// How far it was filled before the entry that came last.
+    before: Filled,
+}
+
+/// How far a request was filled.
+#[derive(Clone, Copy, Default)]
+struct Filled {
+    entries: Extent,
+    built: Extent,
+    found: usize,
 }
 
 impl<'c, 'e> Request<'c, 'e> {
@@ -32,7 +42,7 @@ impl<'c, 'e> Request<'c, 'e> {
             PluginKind::Mapping => link.mapping.as_ref().is_some_and(|mapping| mapping.cycle_time),
         };
         let batch = mapping::Batch { entries: no_values(), built: no_values() };
-        Self { link, kind, cycle_time, batch, entries: Vec::new(), found: Vec::new() }
+        Self { link, kind, cycle_time, batch, entries: Vec::new(), found: Vec::new(), before: Filled::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -50,8 +60,8 @@ impl<'c, 'e> Request<'c, 'e> {
 
     /// Adds an entry; the reason why it cannot be sent leaves the request as it was.
     pub(crate) fn push(&mut self, work: &Work<'e>) -> Result<(), Reason> {
-        let before = (Extent::of(&self.batch.entries), Extent::of(&self.batch.built), self.found.len(), self.octets());
-        let pushed = self.push_values(work).and_then(|()| match self.octets() - before.3 {
+        let (octets, before) = (self.octets(), self.filled());
+        let pushed = self.push_values(work).and_then(|()| match self.octets() - octets {
             octets if octets > ENTRY_OCTETS => {
                 let detail = format!(
                     "what {} reads of the entry has {octets} octets, more than the {ENTRY_OCTETS} allowed",
@@ -62,14 +72,40 @@ impl<'c, 'e> Request<'c, 'e> {
             _ => Ok(()),
         });
         match pushed {
-            Ok(()) => self.entries.push(work.entry),
-            Err(_) => {
-                before.0.restore(&mut self.batch.entries);
-                before.1.restore(&mut self.batch.built);
-                self.found.truncate(before.2);
+            Ok(()) => {
+                self.entries.push(work.entry);
+                self.before = before;
             }
+            Err(_) => self.cut_back(before),
         }
         pushed
+    }
+
+    /// What is sent of the entry that came last: spans and octets of itself, and of the resource so far.
+    pub(crate) fn last_sent(&self) -> [(&[u32], &[u8]); 2] {
+        [self.before.entries.behind(&self.batch.entries), self.before.built.behind(&self.batch.built)]
+    }
+
+    /// Where the values of each read are, of the entry that came last.
+    pub(crate) fn last_found(&self) -> &[&'e [ValueView<'e>]] {
+        self.found.get(self.before.found..).unwrap_or_default()
+    }
+
+    /// Takes the entry that came last out again.
+    pub(crate) fn take_back(&mut self) {
+        self.entries.pop();
+        self.cut_back(self.before);
+    }
+
+    fn filled(&self) -> Filled {
+        let Self { batch, found, .. } = self;
+        Filled { entries: Extent::of(&batch.entries), built: Extent::of(&batch.built), found: found.len() }
+    }
+
+    fn cut_back(&mut self, to: Filled) {
+        to.entries.restore(&mut self.batch.entries);
+        to.built.restore(&mut self.batch.built);
+        self.found.truncate(to.found);
     }
 
     fn push_values(&mut self, work: &Work<'e>) -> Result<(), Reason> {
@@ -89,7 +125,8 @@ impl<'c, 'e> Request<'c, 'e> {
     }
 }
 
-/// How far a batch was filled.
+/// How far the values of a batch were filled.
+#[derive(Clone, Copy, Default)]
 struct Extent {
     count: u32,
     spans: usize,
@@ -99,6 +136,11 @@ struct Extent {
 impl Extent {
     fn of(values: &Values) -> Self {
         Self { count: values.count, spans: values.spans.len(), octets: values.octets.len() }
+    }
+
+    /// The spans and octets that came since.
+    fn behind(self, values: &Values) -> (&[u32], &[u8]) {
+        (values.spans.get(self.spans..).unwrap_or_default(), values.octets.get(self.octets..).unwrap_or_default())
     }
 
     fn restore(self, values: &mut Values) {

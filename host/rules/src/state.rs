@@ -10,6 +10,7 @@ use crate::gate::{Gate, Passing};
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::status::{PluginState, PluginStatus, PluginSummary};
+use crate::usage::PluginUsage;
 
 #[derive(Default)]
 pub(crate) struct State {
@@ -61,9 +62,10 @@ impl State {
             let uses = || self.uses(&name);
             let told = loaded.as_ref().or_else(|| uses().map(|(_, bound)| &bound.active).next());
             let (stands, since) = self.since.get(&name).cloned().unwrap_or_else(|| (self.stands(gate, &name), 0));
-            let mut faults: BTreeMap<Hash, u64> =
-                uses().map(|(_, bound)| (bound.active.hash, bound.active.faults())).collect();
-            faults.extend(loaded.iter().map(|loaded| (loaded.hash, loaded.faults())));
+            let components: BTreeMap<Hash, &Arc<Loaded>> =
+                uses().map(|(_, bound)| &bound.active).chain(&loaded).map(|loaded| (loaded.hash, loaded)).collect();
+            let mut usage = PluginUsage::default();
+            components.values().for_each(|loaded| usage += loaded.usage.told());
             let mut bound_by: Vec<String> = uses().map(|(configuration, _)| configuration.to_owned()).collect();
             bound_by.dedup();
             let summary = |(configuration, bound): (&str, &Bound)| {
@@ -78,7 +80,8 @@ impl State {
                 kinds: told.map(|loaded| loaded.kinds.clone()).unwrap_or_default(),
                 state: stands,
                 since,
-                faults: faults.values().sum(),
+                faults: components.values().map(|loaded| loaded.faults()).sum(),
+                usage,
                 bound_by,
                 summaries,
                 limits: *gate.limits(&name),

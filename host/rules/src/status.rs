@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::contract::Contracts;
 use crate::options::Limits;
 use crate::surface::PluginKind;
+use crate::usage::PluginUsage;
 
 /// The state of one plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +32,8 @@ pub struct PluginStatus {
     pub since: u64,
     /// The entries it failed at since the host started.
     pub faults: u64,
+    /// How much it was called since then.
+    pub usage: PluginUsage,
     /// The configurations that use it.
     pub bound_by: Vec<String>,
     /// What it says that it does in them, where it says so; several times where a configuration uses it so often.

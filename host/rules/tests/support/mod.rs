@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use provisor_model::{Attributes, DraftValue, Entry, IdSyntax, SourceId, Value};
 use provisor_rules::{
-    Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, RulesHost, RulesOptions, Updates,
+    Binding, Chain, Evaluation, Limits, OnFault, Outcome, PluginState, PluginStatus, RulesHost, RulesOptions, Updates,
 };
 use serde_json::{Value as Json, json};
 
@@ -73,8 +73,12 @@ impl Lab {
     }
 
     pub fn state(&self, plugin: &str) -> PluginState {
+        self.status(plugin).state
+    }
+
+    pub fn status(&self, plugin: &str) -> PluginStatus {
         let status = self.host.status().into_iter().find(|status| status.name == plugin);
-        status.unwrap_or_else(|| panic!("{plugin} has no status")).state
+        status.unwrap_or_else(|| panic!("{plugin} has no status"))
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     summary: Option<String>,
     /// For how long its answers hold, in seconds from the cycle's time.
     holds: Option<i64>,
+    /// Makes the user name of this attribute of the resource, where an earlier rule set it.
+    follows: Option<String>,
 }
 
 /// What can go wrong.
@@ -105,6 +107,7 @@ pub struct Misbehave {
     extra: Option<Target>,
     foreign: Target,
     now: Option<CycleTime>,
+    follows: Option<Built<Text>>,
 }
 
 impl Mapping for Misbehave {
@@ -138,6 +141,7 @@ impl Mapping for Misbehave {
             extra: config.writes.as_ref().map(|path| contract.write(path)),
             foreign: foreign.ok_or("no place")?,
             now: config.holds.map(|_| contract.cycle_time()),
+            follows: config.follows.as_ref().map(|path| contract.built_text(path)),
             config,
         })
     }
@@ -150,7 +154,8 @@ impl Mapping for Misbehave {
         if let Some(extra) = self.extra {
             resource.set(extra, "x");
         }
-        resource.set(self.user_name, format!("{uid}{}", self.config.suffix));
+        let name = self.follows.and_then(|built| resource.built_text(built)).unwrap_or(uid);
+        resource.set(self.user_name, format!("{name}{}", self.config.suffix));
         if let (Some(now), Some(holds)) = (self.now, self.config.holds) {
             entry.valid_until(entry.now(now) + holds);
         }
