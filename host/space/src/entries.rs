@@ -35,6 +35,8 @@ pub struct StoredEntry {
     pub decision: Option<String>,
     /// Its resource.
     pub link: Option<Link>,
+    /// What rules answered about it before, as it is kept; nothing where it was not read to be evaluated.
+    pub answers: Vec<u8>,
 }
 
 pub(crate) fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
@@ -47,6 +49,7 @@ pub(crate) fn stored(row: &Row<'_>) -> Result<StoredEntry, SpaceError> {
         decision: row.get(7)?,
         uncertain: row.get::<_, Option<i64>>(8)?.is_some(),
         link: links::optional_link(row, 9)?,
+        answers: Vec::new(),
     })
 }
 
@@ -72,6 +75,9 @@ pub(crate) fn stored_columns() -> String {
     format!("{ENTRY_COLUMNS}, e.gone, d.decision, i.entry_id, {LINK_COLUMNS}")
 }
 
+/// Where the answers stand behind [`stored_columns`].
+const ANSWERS: usize = 14;
+
 /// What belongs to an entry `e`, for [`stored_columns`].
 pub(crate) const STORED_JOINS: &str = "LEFT JOIN decided d ON d.entry_id = e.id \
      LEFT JOIN intent i ON i.entry_id = e.id LEFT JOIN link l ON l.entry_id = e.id";
@@ -95,14 +101,22 @@ impl Space {
     pub fn dirty_entries(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<StoredEntry>, SpaceError> {
         // CROSS JOIN keeps the order of the loops: from the few that are dirty to their entries.
         let sql = format!(
-            "SELECT {} FROM dirty t CROSS JOIN entry e ON e.id = t.entry_id {STORED_JOINS} \
-             WHERE t.source_id > ?1 ORDER BY t.source_id LIMIT ?2",
+            "SELECT {}, a.answers FROM dirty t CROSS JOIN entry e ON e.id = t.entry_id {STORED_JOINS} \
+             LEFT JOIN answer a ON a.entry_id = e.id WHERE t.source_id > ?1 ORDER BY t.source_id LIMIT ?2",
             stored_columns()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let after = after.map(SourceId::to_storage).unwrap_or_default();
         let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        stored_page(&mut rows)
+        let (mut found, mut octets) = (Vec::new(), 0);
+        while octets <= rows::PAGE_OCTETS
+            && let Some(row) = rows.next()?
+        {
+            let answers = row.get::<_, Option<Vec<u8>>>(ANSWERS)?.unwrap_or_default();
+            octets += stored_octets(row)? + answers.len();
+            found.push(StoredEntry { answers, ..stored(row)? });
+        }
+        Ok(found)
     }
 
     /// The entries that are in the source, in source-id order, those behind `after` first.
@@ -308,7 +322,7 @@ impl Space {
     pub fn forget_entry(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.atomically(|space| {
             space.remove_plan(key)?;
-            for table in ["link", "intent", "escrow", "unique_value", "waiting", "decided"] {
+            for table in ["link", "intent", "escrow", "unique_value", "waiting", "decided", "answer"] {
                 space
                     .connection
                     .prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?

@@ -1,6 +1,7 @@
 //! The connector space of one configuration: entries as last read, their links, what was exported, and what is under
 //! way, in one SQLite file. Calls block; they belong on a thread that may wait.
 
+mod answers;
 mod carrying;
 mod cycles;
 mod entries;

@@ -29,6 +29,8 @@ pub enum MetaKey {
     ScopeGroups,
     /// Words of the last failure of a whole cycle.
     LastError,
+    /// The secret of this space by which it is recognised what rules were sent before: 16 octets.
+    AnswerKey,
 }
 
 impl MetaKey {
@@ -45,6 +47,7 @@ impl MetaKey {
             Self::TargetFacts => "target-facts",
             Self::ScopeGroups => "scope-groups",
             Self::LastError => "last-error",
+            Self::AnswerKey => "answer-key",
         }
     }
 }
