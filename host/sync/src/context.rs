@@ -28,6 +28,8 @@ pub(crate) struct Context {
     pub asks_target: bool,
     /// Whether the plan is only looked at: then it is counted, and not put in order.
     pub preview: bool,
+    /// The secret by which rules' answers are recognised; none where they are neither used nor kept.
+    pub answer_key: Option<[u8; 16]>,
 }
 
 impl Context {

@@ -17,12 +17,31 @@ const PAGE: usize = 2_048;
 /// Fewer entries than this are not worth a second thread.
 const WORTH_A_THREAD: usize = 128;
 
+/// What scope and rules say of an entry.
+pub(crate) struct Said {
+    pub verdict: Verdict,
+    /// Until when that holds, in seconds since 1970.
+    pub valid_until: Option<i64>,
+    /// What is to be kept of the rules' answers, where that is more than was kept already.
+    pub answers: Option<Vec<u8>>,
+}
+
+impl From<Verdict> for Said {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, valid_until: None, answers: None }
+    }
+}
+
 /// Evaluators for all cores.
 pub(crate) fn evaluators(context: &Context) -> Vec<Evaluator> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(16);
     let first = context.chain.start_cycle(context.now / 1000, false);
     let others: Vec<Evaluator> = (1..cores).map(|_| first.beside()).collect();
-    std::iter::once(first).chain(others).collect()
+    let all = std::iter::once(first).chain(others);
+    match &context.answer_key {
+        Some(key) => all.map(|evaluator| evaluator.remembering(key)).collect(),
+        None => all.collect(),
+    }
 }
 
 /// Evaluates everything that is to be, and plans what follows.
@@ -48,8 +67,11 @@ pub(crate) fn evaluate_dirty(space: &mut Space, context: &Context) -> Result<Tal
         let upcoming = thread::scope(|scope| {
             let upcoming = (!next.is_empty()).then(|| scope.spawn(|| verdicts(evaluators, &next, &within)));
             let decided = space.atomically(|space| -> Result<(), SyncError> {
-                for (stored, (verdict, valid_until)) in page.iter().zip(said) {
-                    decide(space, context, stored, verdict, valid_until, &mut tally)?;
+                for (stored, said) in page.iter().zip(said) {
+                    decide(space, context, stored, said.verdict, said.valid_until, &mut tally)?;
+                    if let Some(answers) = said.answers {
+                        space.keep_answers(stored.key, &answers)?;
+                    }
                 }
                 Ok(())
             });
@@ -74,53 +96,55 @@ pub(crate) fn within_scope(space: &Space, context: &Context, page: &[StoredEntry
     page.iter().map(|stored| Ok(stored.gone || stored.excluded || scope::has_within(space, context, stored)?)).collect()
 }
 
-/// What scope and rules say of these entries, in order, and until when that holds.
+/// What scope and rules say of these entries, in order.
 pub(crate) fn verdicts(
     evaluators: &mut [Evaluator],
     page: &[StoredEntry],
     in_scope: &[bool],
-) -> Result<Vec<(Verdict, Option<i64>)>, SyncError> {
-    let asked: Vec<&Entry> = page
+) -> Result<Vec<Said>, SyncError> {
+    let asked: Vec<(&Entry, &[u8])> = page
         .iter()
         .zip(in_scope)
         .filter(|(stored, in_scope)| **in_scope && !stored.gone && !stored.excluded)
-        .map(|(stored, _)| &stored.entry)
+        .map(|(stored, _)| (&stored.entry, stored.answers.as_slice()))
         .collect();
     let mut evaluations = evaluate_parallel(evaluators, &asked)?.into_iter();
     page.iter()
         .zip(in_scope)
         .map(|(stored, in_scope)| {
             if stored.gone {
-                return Ok((Verdict::Gone, None));
+                return Ok(Verdict::Gone.into());
             }
             if stored.excluded {
-                return Ok((Verdict::Excluded, None));
+                return Ok(Verdict::Excluded.into());
             }
             if !in_scope {
-                return Ok((Verdict::OutsideScope, None));
+                return Ok(Verdict::OutsideScope.into());
             }
             let evaluation =
                 evaluations.next().ok_or_else(|| SyncError::Internal("an entry was not evaluated".into()))?;
-            Ok((Verdict::Decided(evaluation.outcome), evaluation.valid_until))
+            let Evaluation { outcome, valid_until, answers, .. } = evaluation;
+            Ok(Said { verdict: Verdict::Decided(outcome), valid_until, answers })
         })
         .collect()
 }
 
-/// Evaluates entries on as many threads as there are evaluators; the answers come in the order of the entries.
+/// Evaluates entries, each with what is kept of rules' answers about it, on as many threads as there are evaluators; what
+/// comes of them comes in their order.
 pub(crate) fn evaluate_parallel(
     evaluators: &mut [Evaluator],
-    entries: &[&Entry],
+    entries: &[(&Entry, &[u8])],
 ) -> Result<Vec<Evaluation>, SyncError> {
     let [first, ..] = evaluators else { return Err(SyncError::Internal("there is no evaluator".into())) };
     if entries.len() < WORTH_A_THREAD {
-        return Ok(first.evaluate(entries)?);
+        return Ok(first.evaluate_again(entries)?);
     }
     let share = entries.len().div_ceil(evaluators.len());
     let parts = thread::scope(|scope| {
         let threads: Vec<_> = evaluators
             .iter_mut()
             .zip(entries.chunks(share))
-            .map(|(evaluator, part)| scope.spawn(move || evaluator.evaluate(part)))
+            .map(|(evaluator, part)| scope.spawn(move || evaluator.evaluate_again(part)))
             .collect();
         threads.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });

@@ -294,6 +294,7 @@ impl Pipeline {
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();
+                    let answer_key = space.fact(MetaKey::AnswerKey)?.and_then(|key| key.try_into().ok());
                     Ok(Context {
                         configuration,
                         chain,
@@ -305,6 +306,7 @@ impl Pipeline {
                         shared_anchors: None,
                         asks_target: true,
                         preview: false,
+                        answer_key,
                     })
                 })
             })

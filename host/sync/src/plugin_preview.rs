@@ -57,6 +57,7 @@ impl Pipeline {
                     shared_anchors: None,
                     asks_target: false,
                     preview: true,
+                    answer_key: None,
                 };
                 let impurity =
                     new.impurity(&purity::sample(space, &configuration, &new)?, clock::milliseconds() / 1000);
@@ -106,12 +107,12 @@ fn compare(
         let mut entries = Vec::with_capacity(page.len());
         for stored in &page {
             if scope::has_within(space, old, stored)? {
-                entries.push(&stored.entry);
+                entries.push((&stored.entry, stored.answers.as_slice()));
             }
         }
         let before = evaluate_parallel(&mut olds, &entries)?;
         let after = evaluate_parallel(&mut news, &entries)?;
-        for ((entry, before), after) in entries.iter().zip(before).zip(after) {
+        for (((entry, _), before), after) in entries.iter().zip(before).zip(after) {
             report.evaluated += 1;
             let changes = differences(&before.outcome, &after.outcome);
             let (was, is) = (word(&before.outcome), word(&after.outcome));

@@ -212,7 +212,11 @@ fn evaluate_one(
         let mut tally = Tally::default();
         let (verdict, valid_until) = if scope::has_within(space, context, &stored)? {
             steps.push(step("scope", "ok", "It is within the units and groups of the scope.", Vec::new()));
+            // Who asks for one object wants to see what the rules say: they are asked, and what they answer is kept.
             let mut evaluator = context.chain.start_cycle(context.now / 1000, true);
+            if let Some(key) = &context.answer_key {
+                evaluator = evaluator.remembering(key);
+            }
             let evaluation = evaluator
                 .evaluate(&[entry])?
                 .pop()
@@ -220,6 +224,9 @@ fn evaluate_one(
             steps.extend(evaluation.steps.iter().map(rule_step));
             if let Outcome::OutOfScope { plugin: None, reason } = &evaluation.outcome {
                 steps.push(step("map", "skipped", &reason.detail, Vec::new()));
+            }
+            if let Some(answers) = &evaluation.answers {
+                space.keep_answers(stored.key, answers)?;
             }
             (Verdict::Decided(evaluation.outcome), evaluation.valid_until)
         } else {

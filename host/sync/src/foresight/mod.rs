@@ -152,9 +152,9 @@ impl Foresight {
             let said = verdicts(&mut evaluators, &page, &within_scope(space, &context, &page)?)?;
             let operations = space.tentatively(|space| -> Result<Vec<PlannedOperation>, SyncError> {
                 let mut operations = Vec::with_capacity(page.len());
-                for (stored, (verdict, valid_until)) in page.iter().zip(said) {
+                for (stored, said) in page.iter().zip(said) {
                     if space.planned_operation(stored.key)?.is_none() {
-                        decide(space, &context, stored, verdict, valid_until, &mut Tally::default())?;
+                        decide(space, &context, stored, said.verdict, said.valid_until, &mut Tally::default())?;
                     }
                     let Some(mut planned) = space.planned(stored.key)? else { continue };
                     if matches!(planned.operation, OperationKind::Update | OperationKind::Join) {

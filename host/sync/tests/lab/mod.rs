@@ -157,6 +157,7 @@ pub struct Lab {
     pub directory: Directory,
     pub tenant: Tenant,
     pub pipeline: Pipeline,
+    pub rules: Arc<RulesHost>,
     pub folder: TempDir,
     source: String,
     settings: String,
@@ -191,8 +192,8 @@ impl Lab {
         fs::write(&token, "t0ken\n").unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
-        let pipeline = open(folder.path(), &document(folder.path(), &tenant, source, settings)).await;
-        Self { directory, tenant, pipeline, folder, source: source.to_owned(), settings: settings.to_owned() }
+        let (pipeline, rules) = open(folder.path(), &document(folder.path(), &tenant, source, settings)).await;
+        Self { directory, tenant, pipeline, rules, folder, source: source.to_owned(), settings: settings.to_owned() }
     }
 
     /// Runs a cycle over the directory as it stands.
@@ -221,13 +222,13 @@ impl Lab {
     /// Begins anew with an empty data folder.
     pub async fn lose_data_folder(&mut self) {
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();
-        self.pipeline =
+        (self.pipeline, self.rules) =
             open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.source, &self.settings)).await;
     }
 
     /// Begins anew with the data folder as it is, as a host does that was killed.
     pub async fn restart(&mut self) {
-        self.pipeline =
+        (self.pipeline, self.rules) =
             open(self.folder.path(), &document(self.folder.path(), &self.tenant, &self.source, &self.settings)).await;
     }
 
@@ -339,7 +340,7 @@ fn document(folder: &Path, tenant: &Tenant, source: &str, settings: &str) -> Str
     file.to_str().unwrap().to_owned()
 }
 
-async fn open(folder: &Path, document: &str) -> Pipeline {
+async fn open(folder: &Path, document: &str) -> (Pipeline, Arc<RulesHost>) {
     let data_folder = folder.join("data");
     fs::create_dir_all(&data_folder).unwrap();
     let options = RulesOptions {
@@ -351,5 +352,6 @@ async fn open(folder: &Path, document: &str) -> Pipeline {
     };
     let rules = Arc::new(RulesHost::open(options).unwrap());
     let configuration = Configuration::read(Path::new(document)).unwrap();
-    Pipeline::open(configuration, PipelineOptions { data_folder, rules }).await.unwrap()
+    let options = PipelineOptions { data_folder, rules: Arc::clone(&rules) };
+    (Pipeline::open(configuration, options).await.unwrap(), rules)
 }
