@@ -72,10 +72,12 @@ pub fn plugins_table(plugins: &[PluginLine]) -> String {
             state,
             from,
             plugin.bound_by.join(", "),
+            plugin.usage.asked.to_string(),
+            plugin.usage.recalled.to_string(),
             plugin.faults.to_string(),
         ]
     };
-    let header = ["plugin", "version", "hash", "kinds", "state", "from", "used by", "faults"];
+    let header = ["plugin", "version", "hash", "kinds", "state", "from", "used by", "asked", "known", "faults"];
     let mut text = table(header, plugins.iter().map(row));
     text.push('\n');
     for plugin in plugins {

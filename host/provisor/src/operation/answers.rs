@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use provisor_model::{CheckLine, CheckOutcome};
-use provisor_rules::{Limits, PluginState, RulesHost};
+use provisor_rules::{Limits, PluginState, PluginUsage, RulesHost};
 use provisor_sync::{
     Configuration, ConfigurationError, ConfigurationStatus, CycleReport, LogRecord, PluginPreview, PreviewReport,
     Progress, ProvisionReport,
@@ -149,6 +149,8 @@ pub struct PluginLine {
     /// Since when, in seconds since 1970.
     pub since: u64,
     pub faults: u64,
+    /// How much it was called since the host started.
+    pub usage: PluginUsage,
     /// The configurations that use it.
     pub bound_by: Vec<String>,
     /// What it says that it does in them.
@@ -237,6 +239,7 @@ pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
             active,
             since: plugin.since,
             faults: plugin.faults,
+            usage: plugin.usage,
             bound_by: plugin.bound_by,
             summaries: plugin.summaries.into_iter().map(summary).collect(),
             limits: plugin.limits,
