@@ -306,7 +306,7 @@ fn meet(one: &[String], other: &[String]) -> bool {
 /// What a plugin's answers depend on besides what it is sent. A plugin that is several times in a chain with the same
 /// configuration is told apart, since each of them may be sent something else. Another version of the program may send
 /// and understand things in another way.
-fn generation(configured: &Configured, earlier: &[Link]) -> Hash {
+pub(crate) fn generation(configured: &Configured, earlier: &[Link]) -> Hash {
     let alike = |link: &&Link| {
         link.configured.loaded.hash == configured.loaded.hash && link.configured.document == configured.document
     };

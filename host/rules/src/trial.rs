@@ -14,7 +14,7 @@ use wasmtime::Engine;
 use crate::answer::{Answer, RawAnswer};
 use crate::bindings::mapping::Batch;
 use crate::cases::{Case, Expected};
-use crate::chain::{FilterPlan, Link, MappingPlan, handles};
+use crate::chain::{FilterPlan, Link, MappingPlan, generation, handles};
 use crate::contract::ContractRead;
 use crate::encode::{ReadPlan, no_values, push_built};
 use crate::fault::shorten;
@@ -381,6 +381,7 @@ fn alone(under: &Arc<Configured>) -> Link {
         name: "plugin".into(),
         version: under.loaded.version.as_str().into(),
         on_fault: OnFault::Hold,
+        generation: generation(under, &[]),
         filter: contracts.filter.as_ref().map(|filter| FilterPlan {
             object_classes: filter.object_classes.clone(),
             reads: ReadPlan::new(&filter.reads),
