@@ -5,10 +5,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Serialize;
 
 use crate::RulesError;
+use crate::contract::Contracts;
 use crate::grants::{Approved, Grant};
 use crate::host::{Inner, plugin_error};
 use crate::load::Configured;
-use crate::options::Binding;
+use crate::lock::{Lock, Locked};
+use crate::options::{Binding, Updates};
 
 /// What was granted to one rule by being approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,6 +26,8 @@ pub struct Approval {
     pub hash: String,
     /// What it asks for beyond what was granted before, as words; all is new where nothing was.
     pub more: Vec<String>,
+    /// What was granted before and it asks for no more, as words.
+    pub less: Vec<String>,
 }
 
 impl Inner {
@@ -39,22 +43,11 @@ impl Inner {
         let loaded = entered.and_then(|passing| passing.wait());
         let loaded = loaded.map_err(|reason| plugin_error(plugin, None, reason))?;
         let _work = self.working();
-        let mut grants = self.ledger.load(configuration)?;
-        let mut approvals = Vec::new();
+        let mut granted = Vec::new();
         for (occurrence, binding) in bindings.iter().filter(|binding| binding.plugin == plugin).enumerate() {
             let configured = Configured::new(self.ticking.engine(), &loaded, &binding.config, self.gate.limits(plugin))
                 .map_err(|reason| plugin_error(plugin, Some(loaded.hash), reason))?;
-            let of_this = |grant: &Grant| grant.plugin == plugin && grant.occurrence == occurrence;
-            let before = grants.iter().position(of_this).map(|place| grants.remove(place));
-            let more = before.as_ref().map(|before| configured.contracts.beyond(&before.contracts)).unwrap_or_default();
-            approvals.push(Approval {
-                configuration: configuration.to_owned(),
-                plugin: plugin.to_owned(),
-                version: loaded.version.clone(),
-                hash: loaded.hash.to_string(),
-                more,
-            });
-            grants.push(Grant {
+            granted.push(Grant {
                 plugin: plugin.to_owned(),
                 occurrence,
                 config: binding.config.clone(),
@@ -64,16 +57,57 @@ impl Inner {
                 approved: Some(Approved { by: by.to_owned(), at: now() }),
             });
         }
-        if !approvals.is_empty() {
-            // The component first: a grant never refers to what is not there.
-            self.ledger.keep(loaded.hash, &loaded.bytes)?;
-            self.ledger.save(configuration, &grants)?;
+        if granted.is_empty() {
+            return Ok(Vec::new());
         }
-        for Approval { version, hash, more, .. } in &approvals {
-            let more = more.join(", ");
-            tracing::info!(configuration, plugin, version, hash, by, more, "the plugin was approved");
+        // The component first: a grant never refers to what is not there.
+        self.ledger.keep(loaded.hash, &loaded.bytes)?;
+        let before = self.replace_grants(configuration, plugin, &granted, &loaded.version)?;
+        let approval = |grant: &Grant| {
+            let before = before.iter().find(|before| before.is_of(grant)).map(|before| &before.contracts);
+            Approval {
+                configuration: configuration.to_owned(),
+                plugin: plugin.to_owned(),
+                version: loaded.version.clone(),
+                hash: loaded.hash.to_string(),
+                more: grant.contracts.beyond(before.unwrap_or(&Contracts::NOTHING)),
+                less: before.map(|before| before.beyond(&grant.contracts)).unwrap_or_default(),
+            }
+        };
+        let approvals: Vec<Approval> = granted.iter().map(approval).collect();
+        for Approval { version, hash, more, less, .. } in &approvals {
+            let (more, less) = (more.join(", "), less.join(", "));
+            tracing::info!(configuration, plugin, version, hash, by, more, less, "the plugin was approved");
         }
         Ok(approvals)
+    }
+
+    /// Puts what is granted to a plugin in the place of what was, in the one list there is: in the data folder, or in the
+    /// lock file. Gives what was granted before.
+    fn replace_grants(
+        &self,
+        configuration: &str,
+        plugin: &str,
+        granted: &[Grant],
+        version: &str,
+    ) -> Result<Vec<Grant>, RulesError> {
+        if let Updates::Locked(file) = self.updates() {
+            // One that is missing is made.
+            let before = Lock(file).of(configuration).unwrap_or_default();
+            let locked = |grant: &Grant| Locked {
+                configuration: configuration.to_owned(),
+                version: version.to_owned(),
+                grant: grant.clone(),
+            };
+            Lock(file).put(configuration, plugin, &granted.iter().map(locked).collect::<Vec<_>>())?;
+            return Ok(before);
+        }
+        let mut grants = self.ledger.load(configuration)?;
+        let (before, others) = grants.drain(..).partition(|grant| grant.plugin == plugin);
+        grants = others;
+        grants.extend_from_slice(granted);
+        self.ledger.save(configuration, &grants)?;
+        Ok(before)
     }
 }
 

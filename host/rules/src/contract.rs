@@ -92,6 +92,9 @@ pub struct Contracts {
 }
 
 impl Contracts {
+    /// Of a plugin that may do nothing.
+    pub(crate) const NOTHING: Self = Self { filter: None, mapping: None };
+
     /// What this contract asks for beyond the granted one, in words; none where it keeps to it.
     pub fn beyond(&self, granted: &Self) -> Vec<String> {
         let mut more = Vec::new();
@@ -112,7 +115,10 @@ impl Contracts {
             more.extend(more_classes(&new.object_classes, &old.object_classes, "filters"));
         }
         match (&self.mapping, &granted.mapping) {
-            (Some(_), None) => more.push("maps entries".to_owned()),
+            (Some(new), None) => {
+                more.push("maps entries".to_owned());
+                more.extend(new.beyond(&MappingContract::NOTHING));
+            }
             (Some(new), Some(old)) => more.extend(new.beyond(old)),
             (None, _) => {}
         }
@@ -134,6 +140,16 @@ impl Contracts {
 }
 
 impl MappingContract {
+    /// Of any classes, of which nothing is made.
+    const NOTHING: Self = Self {
+        object_classes: Vec::new(),
+        reads: Vec::new(),
+        resource_reads: Vec::new(),
+        resource_kind: None,
+        writes: Vec::new(),
+        cycle_time: false,
+    };
+
     fn beyond(&self, granted: &Self) -> Vec<String> {
         let mut more = more_classes(&self.object_classes, &granted.object_classes, "maps");
         for write in &self.writes {

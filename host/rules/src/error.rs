@@ -55,6 +55,14 @@ pub enum RulesError {
         /// What is wrong, and what to do.
         reason: String,
     },
+    /// The lock file cannot be written, because what stands in it is damaged.
+    #[error("nothing was approved, since {} cannot be changed: {reason}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
     /// A file that the host keeps itself is damaged.
     #[error("{} is damaged ({reason}): delete it to grant the plugins' contracts anew", path.display())]
     Grants {

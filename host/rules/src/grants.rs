@@ -32,6 +32,13 @@ pub(crate) struct Grant {
     pub(crate) approved: Option<Approved>,
 }
 
+impl Grant {
+    /// Whether both are of the same rule.
+    pub(crate) fn is_of(&self, other: &Self) -> bool {
+        self.plugin == other.plugin && self.occurrence == other.occurrence
+    }
+}
+
 /// By whom something was approved, and when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Approved {
@@ -122,7 +129,7 @@ impl Ledger {
 }
 
 /// Writes a file so that it is there whole or not at all, whatever happens.
-fn write_whole(path: &Path, content: &[u8]) -> Result<(), RulesError> {
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), RulesError> {
     let failed = |action| move |source| RulesError::File { action, path: path.to_path_buf(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(failed("create the folder of"))?;

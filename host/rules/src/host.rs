@@ -18,7 +18,9 @@ use crate::gate::{Gate, Passing};
 use crate::grants::{Grant, Ledger};
 use crate::hash::Hash;
 use crate::load::{Configured, Loaded};
+use crate::lock::Lock;
 use crate::options::{Binding, RulesOptions, Updates};
+use crate::permit::{Permits, asks_for_more};
 use crate::proof::{Earlier, Proofs};
 use crate::state::{Bound, State};
 use crate::status::{Inspection, PluginStatus};
@@ -39,6 +41,17 @@ pub(crate) struct Inner {
     work: Mutex<()>,
     /// Held only to look.
     state: Mutex<State>,
+}
+
+/// A chain with another component in the place of one, and what stands between that and its use.
+#[derive(Debug)]
+pub struct Candidate {
+    /// The chain.
+    pub chain: Arc<Chain>,
+    /// What the component asks for beyond what was granted, as words.
+    pub more: Vec<String>,
+    /// Why it would not be taken into use by itself, and what to do.
+    pub waits: Option<String>,
 }
 
 /// How a binding was met.
@@ -82,15 +95,17 @@ impl RulesHost {
             state: Mutex::default(),
         }));
         host.0.read_folder()?;
+        host.0.lock_has_changed();
         Ok(host)
     }
 
-    /// Looks at the folder again and loads what is new in it. True: some plugin is another one now, so bind again. A
-    /// folder that cannot be read leaves all as it was.
+    /// Looks at the folder again, and at the lock file where there is to be one, and loads what is new. True: some plugin is
+    /// another one now, or may be used now, so bind again. A folder that cannot be read leaves all as it was.
     pub fn scan(&self) -> bool {
         let (changed, settled) = {
             let _work = self.0.working();
             let settled = self.0.state().late_ones_settled();
+            let settled = self.0.lock_has_changed() || settled;
             match self.0.read_folder() {
                 Ok(changed) => (changed, settled),
                 Err(error) => {
@@ -122,14 +137,14 @@ impl RulesHost {
     pub fn bind(&self, configuration: &str, bindings: &[Binding]) -> Result<Arc<Chain>, RulesError> {
         let plugins: Vec<String> = bindings.iter().map(|binding| binding.plugin.clone()).collect();
         let _work = self.0.working_on_what_passed(&plugins);
-        let granted = self.0.ledger.load(configuration)?;
+        let (granted, permits) = (self.0.ledger.load(configuration)?, self.0.permits(configuration));
         let mut grants = Vec::with_capacity(bindings.len());
         let mut parts = Vec::with_capacity(bindings.len());
         let mut bound = Vec::with_capacity(bindings.len());
         for (place, binding) in bindings.iter().enumerate() {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
             let grant = grant_of(&granted, &binding.plugin, occurrence);
-            let met = self.0.meet((configuration, occurrence), binding, grant)?;
+            let met = self.0.meet((configuration, occurrence), binding, grant, &permits)?;
             if let Some(grant) = grant.filter(|grant| grant.component != met.configured.loaded.hash) {
                 let earlier = Earlier { component: grant.component, from_file: grant.from_file };
                 self.0.proofs.keep_earlier(configuration, &binding.plugin, occurrence, earlier);
@@ -139,7 +154,8 @@ impl RulesHost {
                 plugin: binding.plugin.clone(),
                 occurrence,
                 config: binding.config.clone(),
-                contracts: kept.map_or_else(|| met.configured.contracts.clone(), |grant| grant.contracts.clone()),
+                // What it no longer asks for, it no longer may: to ask for it again takes an approval.
+                contracts: met.configured.contracts.clone(),
                 component: met.configured.loaded.hash,
                 from_file: met.from_file,
                 approved: kept
@@ -262,10 +278,14 @@ impl RulesHost {
         configuration: &str,
         bindings: &[Binding],
         replace: (&str, Vec<u8>),
-    ) -> Result<Arc<Chain>, RulesError> {
+    ) -> Result<Candidate, RulesError> {
         let (name, bytes) = replace;
         if !bindings.iter().any(|binding| binding.plugin == name) {
-            let reason = format!("it has no plugin \"{name}\" to be replaced");
+            let used: Vec<&str> = bindings.iter().map(|binding| binding.plugin.as_str()).collect();
+            let reason = format!(
+                "it has no plugin \"{name}\" to be replaced. It uses {}; which of them a file is for, its name says",
+                used.join(", ")
+            );
             return Err(RulesError::Chain { configuration: configuration.to_owned(), reason });
         }
         let limits = self.0.gate.limits(name);
@@ -277,27 +297,31 @@ impl RulesHost {
         let replacement = self.0.gate.enter(name, hash, &bytes.into()).wait();
         let replacement = replacement.map_err(|reason| plugin_error(name, Some(hash), reason))?;
         let _work = self.0.working();
-        let granted = self.0.ledger.load(configuration)?;
+        let (granted, permits) = (self.0.ledger.load(configuration)?, self.0.permits(configuration));
         let (mut parts, mut warnings) = (Vec::with_capacity(bindings.len()), Vec::new());
+        let (mut more, mut waits) = (Vec::new(), None);
         for (place, binding) in bindings.iter().enumerate() {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
             let grant = grant_of(&granted, &binding.plugin, occurrence);
             let configured = if binding.plugin == name {
                 let configured = Configured::new(self.0.ticking.engine(), &replacement, &binding.config, limits);
                 let configured = configured.map_err(|reason| plugin_error(name, Some(hash), reason))?;
-                let kept = grant.filter(|grant| grant.config == binding.config);
-                let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
-                warnings.extend((!more.is_empty()).then(|| asks_for_more(&more)).map(|more| format!("{name} {more}")));
+                if let Some(objection) = permits.objection(binding, occurrence, grant, &configured) {
+                    let words = asks_for_more(&objection.more);
+                    warnings.extend((!objection.more.is_empty()).then(|| format!("{name} {words}")));
+                    more.extend(objection.more.into_iter().filter(|word| !more.contains(word)).collect::<Vec<_>>());
+                    waits = waits.or(Some(objection.reason));
+                }
                 configured
             } else {
-                self.0.meet((configuration, occurrence), binding, grant)?.configured
+                self.0.meet((configuration, occurrence), binding, grant, &permits)?.configured
             };
             parts.push((binding.plugin.clone(), binding.on_fault, Arc::new(configured)));
         }
         let reason = |reason| RulesError::Chain { configuration: configuration.to_owned(), reason };
         let mut chain = Chain::new(parts, Arc::clone(&self.0.ticking)).map_err(reason)?;
         chain.add_warnings(warnings);
-        Ok(Arc::new(chain))
+        Ok(Candidate { chain: Arc::new(chain), more, waits })
     }
 }
 
@@ -308,6 +332,11 @@ impl std::fmt::Debug for RulesHost {
 }
 
 impl Inner {
+    /// When another version of a bound plugin is taken.
+    pub(crate) fn updates(&self) -> &Updates {
+        &self.options.updates
+    }
+
     pub(crate) fn working(&self) -> MutexGuard<'_, ()> {
         self.work.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -331,6 +360,13 @@ impl Inner {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the lock file is another one than it was.
+    fn lock_has_changed(&self) -> bool {
+        let Updates::Locked(file) = self.updates() else { return false };
+        let content = Lock(file).content();
+        std::mem::replace(&mut self.state().lock, content) != content
     }
 
     /// Reads the folder and gives the names of the plugins that are other ones now, came or went.
@@ -387,7 +423,13 @@ impl Inner {
 
     /// Finds the component for a binding: the file as it is, or else the one that ran well before. `of` is the
     /// configuration, and which of its bindings of the plugin this is.
-    fn meet(&self, of: (&str, usize), binding: &Binding, grant: Option<&Grant>) -> Result<Met, RulesError> {
+    fn meet(
+        &self,
+        of: (&str, usize),
+        binding: &Binding,
+        grant: Option<&Grant>,
+        permits: &Permits<'_>,
+    ) -> Result<Met, RulesError> {
         let name = &binding.plugin;
         let (hash, from_file) = {
             let state = self.state();
@@ -400,6 +442,7 @@ impl Inner {
         };
         // What the program carries does not slip into the place of a file that is gone.
         let file_gone = !from_file
+            && !permits.name(name, of.1, hash)
             && grant.is_some_and(|grant| {
                 grant.from_file && grant.config == binding.config && Some(grant.component) != hash
             });
@@ -418,24 +461,28 @@ impl Inner {
             None => None,
             Some(entered) => match entered.and_then(passed).and_then(|loaded| configure(&loaded)) {
                 Err(reason) => Some(reason),
-                Ok(configured) => {
-                    let kept = grant.filter(|grant| grant.config == binding.config);
-                    let more = kept.map(|grant| configured.contracts.beyond(&grant.contracts)).unwrap_or_default();
-                    let by_hand = self.options.updates == Updates::Approved;
-                    if !more.is_empty() {
-                        Some(format!("{}; {}", asks_for_more(&more), how_to_approve(name)))
-                    } else if by_hand && grant.is_some_and(|grant| Some(grant.component) != hash) {
-                        Some(format!("it is another file than was approved; {}", how_to_approve(name)))
-                    } else {
-                        return Ok(Met { configured, rejected: None, from_file });
-                    }
-                }
+                Ok(configured) => match permits.objection(binding, of.1, grant, &configured) {
+                    Some(objection) => Some(objection.reason),
+                    None => return Ok(Met { configured, rejected: None, from_file }),
+                },
             },
         };
-        let last_good = stored.and_then(|(good, bytes)| {
-            let loaded = self.gate.enter(name, good.component, &bytes.into()).wait().ok()?;
-            Some((configure(&loaded).ok()?, good.from_file))
-        });
+        let again = |component: Hash, from_file: bool, bytes: Vec<u8>| {
+            let loaded = self.gate.enter(name, component, &bytes.into()).wait().ok()?;
+            Some((configure(&loaded).ok()?, from_file))
+        };
+        let last_good = if permits.are_listed() {
+            // First what the file lists, which may have run before; then what ran last. Neither is given more than it had.
+            let candidates = [permits.listed(name, of.1), grant].into_iter().flatten();
+            candidates
+                .filter_map(|grant| {
+                    let bytes = self.ledger.component(grant.component)?;
+                    Some((grant, again(grant.component, grant.from_file, bytes)?))
+                })
+                .find_map(|(grant, found)| found.0.contracts.beyond(&grant.contracts).is_empty().then_some(found))
+        } else {
+            stored.and_then(|(good, bytes)| again(good.component, good.from_file, bytes))
+        };
         match (last_good, refused) {
             (Some((configured, from_file)), rejected) => Ok(Met { configured, rejected, from_file }),
             (None, Some(reason)) => Err(plugin_error(name, hash, reason)),
@@ -491,7 +538,7 @@ fn report_summaries(configuration: &str, rules: &[Bound]) {
 
 /// What was granted to a plugin at this occurrence; where it is a new one, what was granted to the plugin at all, so that
 /// another place or setting is no way past an approval.
-fn grant_of<'a>(granted: &'a [Grant], plugin: &str, occurrence: usize) -> Option<&'a Grant> {
+pub(crate) fn grant_of<'a>(granted: &'a [Grant], plugin: &str, occurrence: usize) -> Option<&'a Grant> {
     let of_plugin = || granted.iter().filter(|grant| grant.plugin == plugin);
     of_plugin().find(|grant| grant.occurrence == occurrence).or_else(|| of_plugin().next())
 }
@@ -499,12 +546,4 @@ fn grant_of<'a>(granted: &'a [Grant], plugin: &str, occurrence: usize) -> Option
 pub(crate) fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {
     let version = hash.map_or_else(|| "(unread)".to_owned(), |hash| format!("({})", hash.short()));
     RulesError::Plugin { plugin: plugin.to_owned(), version, reason }
-}
-
-fn asks_for_more(more: &[String]) -> String {
-    format!("asks for more than was granted: it {}", more.join(", "))
-}
-
-fn how_to_approve(plugin: &str) -> String {
-    format!("run `provisor plugin approve {plugin}`, or put the earlier file back")
 }

@@ -28,7 +28,9 @@ mod hash;
 mod host;
 mod instance;
 mod load;
+mod lock;
 mod options;
+mod permit;
 mod probe;
 mod proof;
 mod recall;
@@ -48,7 +50,7 @@ pub use contract::{ContractRead, ContractWrite, Contracts, FilterContract, Mappi
 pub use error::RulesError;
 pub use evaluate::Evaluator;
 pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
-pub use host::RulesHost;
+pub use host::{Candidate, RulesHost};
 pub use options::{Binding, Limits, OnFault, PluginLimits, RulesOptions, Updates};
 pub use status::{Inspection, PluginState, PluginStatus, PluginSummary};
 pub use surface::PluginKind;

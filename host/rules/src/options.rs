@@ -23,13 +23,15 @@ pub struct RulesOptions {
 }
 
 /// When another version of a bound plugin is taken into use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Updates {
     /// By itself, where it asks for no more than was granted.
     #[default]
     Granted,
     /// Once somebody has approved the very file.
     Approved,
+    /// What stands in this lock file, and nothing else; it is where approvals go.
+    Locked(PathBuf),
 }
 
 /// How far each plugin may go.

@@ -17,6 +17,8 @@ pub(crate) struct State {
     pub(crate) files: BTreeMap<String, Found>,
     pub(crate) bound: BTreeMap<String, Vec<Bound>>,
     pub(crate) chains: BTreeMap<String, Arc<Chain>>,
+    /// The content of the lock file as it was last looked at.
+    pub(crate) lock: Option<Hash>,
     /// Components that somebody could not wait for.
     pub(crate) late: Vec<Arc<Passing>>,
     /// The state that was told last, and since when.

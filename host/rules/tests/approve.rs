@@ -72,3 +72,56 @@ fn what_does_not_pass_the_gate_cannot_be_approved() {
     assert!(error.contains("not a WebAssembly component"), "{error}");
     assert_eq!(lab.host.approve("lab", &rules, "people", "ada").unwrap(), []);
 }
+
+/// The guest as the second edition, which goes by `second` of its settings.
+fn second_edition() -> Vec<u8> {
+    let (mut octets, mark) = (component("guest"), b"provisor-test-guest edition 1");
+    let place = octets.windows(mark.len()).position(|window| window == mark).expect("the guest names its edition");
+    octets[place + mark.len() - 1] = b'2';
+    octets
+}
+
+#[test]
+fn who_asks_for_less_and_then_for_more_again_waits() {
+    let lab = Lab::new(&["guest"]);
+    let wide = serde_json::json!({ "writes": "title", "reads": "mail", "second": {} });
+    let rules = [support::guest(wide)];
+    let first = lab.bind(&rules).hash();
+    lab.put("guest", &second_edition());
+    lab.host.scan();
+    let second = lab.bind(&rules);
+    assert_ne!(second.hash(), first, "less is taken by itself");
+    assert!(!second.reads().contains(&"mail".into()));
+    lab.put("guest", &component("guest"));
+    lab.host.scan();
+    assert_eq!(lab.bind(&rules).hash(), second.hash());
+    let PluginState::Rejected { reason, .. } = lab.state("guest") else { panic!() };
+    assert!(reason.contains("it reads mail, writes title"), "{reason}");
+    let lab = lab.restarted();
+    assert_eq!(lab.bind(&rules).hash(), second.hash(), "also after a restart");
+    let approved = lab.host.approve("lab", &rules, "guest", "ada").unwrap();
+    assert_eq!(approved[0].more, ["reads mail", "writes title"]);
+    assert_eq!(lab.bind(&rules).hash(), first);
+    // The other way round the approval says what is given up.
+    lab.put("guest", &second_edition());
+    lab.host.scan();
+    assert_eq!(lab.host.approve("lab", &rules, "guest", "ada").unwrap()[0].less, ["reads mail", "writes title"]);
+}
+
+#[test]
+fn what_the_contract_does_not_read_is_not_sent() {
+    // The guest answers for the boolean that it reads; the same attribute of an entry is nothing to it where it does not.
+    let entry = support::entry("user", "uid=ada,dc=lab", &[("uid", &["ada"]), ("flag", &["TRUE"])]);
+    let lab = Lab::new(&["guest"]);
+    let active = "active".parse().unwrap();
+    for (settings, sent) in [(serde_json::json!({ "boolean": "flag" }), true), (no_config(), false)] {
+        let chain = lab.bind(&[support::guest(settings)]);
+        assert_eq!(chain.reads().contains(&"flag".into()), sent);
+        let provisor_rules::Outcome::Provision(draft) =
+            support::evaluate(&chain, std::slice::from_ref(&entry)).remove(0).outcome
+        else {
+            panic!("the entry is provisioned")
+        };
+        assert_eq!(draft.attributes.contains_key(&active), sent);
+    }
+}

@@ -146,12 +146,16 @@ fn a_preview_uses_the_other_component_and_grants_nothing() {
     let before = lab.bind(&[binding("groups", no_config())]);
     let bindings = [binding("groups", no_config())];
     let preview = lab.host.chain_with("lab", &bindings, ("groups", component("people"))).unwrap();
-    assert_eq!(preview.kind_of("user"), Some("User"));
-    assert!(preview.warnings().iter().any(|warning| warning.contains("asks for more")));
+    assert_eq!(preview.chain.kind_of("user"), Some("User"));
+    assert!(preview.more.contains(&"writes userName".to_owned()), "{:?}", preview.more);
+    assert!(preview.waits.is_some_and(|waits| waits.contains("plugin approve groups")));
+    assert!(preview.chain.warnings().iter().any(|warning| warning.contains("asks for more")));
     assert_eq!(lab.bind(&bindings).hash(), before.hash());
     assert_eq!(lab.state("groups"), PluginState::Active);
     let other = lab.host.chain_with("lab", &bindings, ("people", component("people"))).unwrap_err().to_string();
-    assert!(other.contains("no plugin \"people\""), "{other}");
+    assert!(other.contains("no plugin \"people\"") && other.contains("It uses groups"), "{other}");
+    let same = lab.host.chain_with("lab", &bindings, ("groups", marked(component("groups")))).unwrap();
+    assert_eq!((same.more, same.waits), (Vec::new(), None));
 }
 
 #[test]

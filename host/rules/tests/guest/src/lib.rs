@@ -33,6 +33,30 @@ pub struct Config {
     holds: Option<i64>,
     /// Makes the user name of this attribute of the resource, where an earlier rule set it.
     follows: Option<String>,
+    /// Excludes entries whose uid begins so.
+    excludes: Option<String>,
+    /// Drops entries whose uid begins so.
+    drops_all: Option<String>,
+    /// Refers to who `manager` names.
+    manager: bool,
+    /// The user name is this one or, where somebody has it, the same with a number.
+    unique: Option<String>,
+    /// What holds in place of all this where the component is of the second edition.
+    second: Option<Box<Config>>,
+}
+
+/// Which edition of the plugin this is: a test makes the second one by changing the last octet in the component.
+static EDITION: [u8; 29] = *b"provisor-test-guest edition 1";
+
+impl Config {
+    /// What holds for this edition.
+    fn of_edition(self) -> Self {
+        let second = std::hint::black_box(&EDITION).last() == Some(&b'2');
+        match self.second {
+            Some(config) if second => *config,
+            _ => self,
+        }
+    }
 }
 
 /// What can go wrong.
@@ -78,24 +102,34 @@ pub enum Fault {
 pub struct Keep {
     uid: Text,
     drops: Option<String>,
+    drops_all: Option<String>,
 }
 
 impl Filter for Keep {
     type Config = Config;
 
     fn configure(config: Config, contract: &mut FilterContract) -> Result<Self, String> {
-        if config.drops.is_none() {
+        let config = config.of_edition();
+        if config.drops.is_none() && config.drops_all.is_none() {
             contract.unused();
         }
-        Ok(Self { uid: contract.text("uid"), drops: config.drops })
+        Ok(Self { uid: contract.text("uid"), drops: config.drops, drops_all: config.drops_all })
     }
 
     fn decide(&self, entry: &Entry) -> Verdict {
         match entry.text(self.uid) {
-            uid if uid == self.drops.as_deref() => Verdict::drop("unwanted", "the configuration drops it"),
+            uid if begins(uid, self.drops_all.as_deref()) => Verdict::drop("unwanted", "the configuration drops it"),
+            uid if uid.is_some() && uid == self.drops.as_deref() => {
+                Verdict::drop("unwanted", "the configuration drops it")
+            }
             _ => Verdict::Keep,
         }
     }
+}
+
+/// Whether a text begins with another.
+fn begins(text: Option<&str>, with: Option<&str>) -> bool {
+    text.zip(with).is_some_and(|(text, with)| text.starts_with(with))
 }
 
 /// The mapping half.
@@ -108,12 +142,14 @@ pub struct Misbehave {
     foreign: Target,
     now: Option<CycleTime>,
     follows: Option<Built<Text>>,
+    manager: Option<(Text, Target)>,
 }
 
 impl Mapping for Misbehave {
     type Config = Config;
 
     fn configure(config: Config, contract: &mut MappingContract) -> Result<Self, String> {
+        let config = config.of_edition();
         match config.fault {
             Fault::Refuse => return Err("the guest refuses this configuration".to_owned()),
             #[expect(clippy::panic, reason = "what the test asks for")]
@@ -142,6 +178,7 @@ impl Mapping for Misbehave {
             foreign: foreign.ok_or("no place")?,
             now: config.holds.map(|_| contract.cycle_time()),
             follows: config.follows.as_ref().map(|path| contract.built_text(path)),
+            manager: config.manager.then(|| (contract.text("manager"), contract.write(MANAGER))),
             config,
         })
     }
@@ -154,8 +191,19 @@ impl Mapping for Misbehave {
         if let Some(extra) = self.extra {
             resource.set(extra, "x");
         }
+        if begins(Some(uid), self.config.excludes.as_deref()) {
+            return Err(exclude("excluded", "the configuration excludes it"));
+        }
         let name = self.follows.and_then(|built| resource.built_text(built)).unwrap_or(uid);
-        resource.set(self.user_name, format!("{name}{}", self.config.suffix));
+        match &self.config.unique {
+            None => resource.set(self.user_name, format!("{name}{}", self.config.suffix)),
+            Some(name) => resource.first_unique(self.user_name, (0..50).map(|number| format!("{name}{number}"))),
+        }
+        if let Some((manager, target)) = self.manager
+            && let Some(dn) = entry.text(manager)
+        {
+            resource.reference(target, dn);
+        }
         if let (Some(now), Some(holds)) = (self.now, self.config.holds) {
             entry.valid_until(entry.now(now) + holds);
         }
@@ -174,6 +222,9 @@ impl Mapping for Misbehave {
         self.config.summary.clone()
     }
 }
+
+/// Where the manager of a user stands.
+const MANAGER: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager";
 
 thread_local! {
     static CALLS: Cell<u32> = const { Cell::new(0) };
