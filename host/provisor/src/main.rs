@@ -13,6 +13,7 @@ mod operation;
 mod output;
 mod process;
 mod socket;
+mod user;
 
 use std::process::ExitCode;
 

@@ -62,6 +62,16 @@ impl Space {
         Ok(keys)
     }
 
+    /// The numbers of all entries, gone ones too, in the same orders.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn all_keys(&self, by_id: bool) -> Result<Vec<EntryKey>, SpaceError> {
+        let order = if by_id { "source_id" } else { "id" };
+        let mut statement = self.connection.prepare_cached(&format!("SELECT id FROM entry ORDER BY {order}"))?;
+        Ok(statement.query_map([], |row| row.get(0).map(EntryKey))?.collect::<Result<_, rusqlite::Error>>()?)
+    }
+
     /// Anchors that more than one entry has, in the form they are stored in; none where they are more than `most`.
     ///
     /// # Errors

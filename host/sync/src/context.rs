@@ -30,6 +30,9 @@ pub(crate) struct Context {
     pub preview: bool,
     /// The secret by which rules' answers are recognised; none where they are neither used nor kept.
     pub answer_key: Option<[u8; 16]>,
+    /// Whether it is known that something changes for whoever is decided about, though it may lie in who else leaves: all
+    /// that is wanted is what.
+    pub changes: bool,
 }
 
 impl Context {
@@ -47,9 +50,11 @@ const WORTH_A_SCAN: u64 = 1_000;
 
 /// The anchors that several entries have, where many entries are to be evaluated.
 pub(crate) fn shared_anchors(space: &Space) -> Result<Option<Arc<HashSet<Vec<u8>>>>, SyncError> {
-    if space.dirty_count()? < WORTH_A_SCAN {
-        return Ok(None);
-    }
+    if space.dirty_count()? < WORTH_A_SCAN { Ok(None) } else { all_shared_anchors(space) }
+}
+
+/// The same, however few are to be evaluated.
+pub(crate) fn all_shared_anchors(space: &Space) -> Result<Option<Arc<HashSet<Vec<u8>>>>, SyncError> {
     Ok(space.shared_anchors(SHARED_ANCHORS)?.map(|shared| Arc::new(shared.into_iter().collect())))
 }
 

@@ -168,7 +168,7 @@ fn provision(
         desired.attributes.entry(context.paths.active.clone()).or_insert(on);
     }
     let changes = attribute_changes(&link.exported, &desired.attributes);
-    let references = has_reference_changes(link, &desired) || refers_to_leaver(space, link)?;
+    let references = context.changes || has_reference_changes(link, &desired) || refers_to_leaver(space, link)?;
     let mut body = body_of(desired, Some(link));
     // What a joined or created resource got once is not looked at again.
     body.on_create.clear();

@@ -42,7 +42,7 @@ pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};
 pub use preview::PreviewRequest;
 pub use provisor_space::LogFilter;
 pub use report::{
-    ConfigurationStatus, CycleKind, CycleOutcome, CycleReport, EntryDifference, EscrowedObject, ImportCounts,
+    ConfigurationStatus, CycleKind, CycleOutcome, CycleReport, EntryDifference, EscrowedObject, Follows, ImportCounts,
     LogRecord, LogStep, ObjectFailure, PlannedOperation, PluginPreview, PreviewReport, ProvisionReport, ProvisionStep,
     RequestTally, RuleStatus, ShownChange,
 };

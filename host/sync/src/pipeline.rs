@@ -307,6 +307,7 @@ impl Pipeline {
                         asks_target: true,
                         preview: false,
                         answer_key,
+                        changes: false,
                     })
                 })
             })
@@ -358,8 +359,7 @@ impl Pipeline {
             }
             chain = self.bound().await?;
         }
-        self.refuse_external_id(&chain)?;
-        self.refuse_unknown_classes(&chain)?;
+        self.refuse_misfits(&chain)?;
         Ok(chain)
     }
 
@@ -385,6 +385,12 @@ impl Pipeline {
         Err(SyncError::Settings(format!("{}: {words}", self.configuration.file.display())))
     }
 
+    /// Refuses rules that do not go with the configuration.
+    pub(crate) fn refuse_misfits(&self, chain: &Chain) -> Result<(), SyncError> {
+        self.refuse_external_id(chain)?;
+        self.refuse_unknown_classes(chain)
+    }
+
     /// A filter of a class that does not exist would let everybody through.
     fn refuse_unknown_classes(&self, chain: &Chain) -> Result<(), SyncError> {
         let known = self.configuration.object_classes.words();
@@ -399,7 +405,7 @@ impl Pipeline {
     }
 
     /// The anchor is the host's to send: rules that set it could give one person's resource to another.
-    pub(crate) fn refuse_external_id(&self, chain: &Chain) -> Result<(), SyncError> {
+    fn refuse_external_id(&self, chain: &Chain) -> Result<(), SyncError> {
         if chain.write_paths().contains(&self.paths.external_id) {
             return Err(SyncError::Settings(format!(
                 "{}: a rule sets externalId, which the host itself sends: it is the anchor. Take it out of the rule; what the \

@@ -1,28 +1,28 @@
-//! What an updated plugin would change: old and new rules over everything that is stored, without directory or network.
+//! What an updated plugin would change: old and new rules over everything that is stored, and the operations that a cycle
+//! under the new ones would carry out, without directory or network.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provisor_model::{Draft, DraftAttribute, DraftValue, Reason, SourceId};
-use provisor_rules::{Chain, Outcome};
-use provisor_space::{CycleNumber, Space};
+use provisor_model::{AttributeName, Dn, DraftValue};
+use provisor_rules::{Candidate, Chain};
+use provisor_space::{CycleNumber, MetaKey, Space, SpaceError};
 
-use crate::context::Context;
-use crate::evaluate::{evaluate_parallel, evaluators};
-use crate::report::{EntryDifference, PluginPreview, ShownChange};
-use crate::watch::{CycleWatch, Step};
-use crate::{Pipeline, SyncError, clock, purity, scope};
-
-/// How many entries are in memory at once.
-const PAGE: usize = 2_048;
+use crate::context::{Context, all_shared_anchors};
+use crate::finalise::TargetFacts;
+use crate::foresight::{Comparison, Foresight, Halt};
+use crate::report::{Follows, PluginPreview};
+use crate::watch::CycleWatch;
+use crate::{Pipeline, SyncError, clock, purity, safety, scope};
 
 impl Pipeline {
-    /// Evaluates every stored entry with the rules in force and with `octets` in place of the plugin of this name, and
-    /// tells the differences, the first `first` of them in full. Nothing is changed anywhere.
+    /// Evaluates every stored entry with the rules in force and with `octets` in place of the plugin of this name. Tells
+    /// the differences, and the operations that would follow, the first `first` of each in full. Nothing is changed
+    /// anywhere, and nobody is asked: what has no link is taken for new.
     ///
     /// # Errors
-    /// When the new component does not pass the load gate, or the space fails. That it asks for more than was granted is
-    /// among the warnings of the report.
+    /// When the new component does not pass the load gate or does not go with the configuration, or the space fails. That
+    /// it asks for more than was granted is told in the report.
     pub async fn preview_plugin(
         &mut self,
         plugin: &str,
@@ -33,35 +33,40 @@ impl Pipeline {
         let old = self.bind().await?;
         let (rules, configuration, name) =
             (Arc::clone(&self.rules), Arc::clone(&self.configuration), plugin.to_owned());
-        let new = tokio::task::spawn_blocking(move || {
+        let candidate = tokio::task::spawn_blocking(move || {
             rules.chain_with(&configuration.name, &configuration.rules, (&name, octets))
         })
         .await
         .map_err(|error| SyncError::Internal(error.to_string()))?
         .map_err(|error| SyncError::Rules { file: self.configuration.file.clone(), error })?;
-        self.refuse_external_id(&new)?;
+        self.refuse_misfits(&candidate.chain)?;
+        let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
         let (configuration, plugin, watch) = (Arc::clone(&self.configuration), plugin.to_owned(), watch.clone());
-        let paths = self.paths.clone();
+        let (paths, now) = (self.paths.clone(), clock::milliseconds());
         self.store
             .with(move |space| {
                 let standing = scope::standing(space, &configuration)?;
                 scope::settle_groups(space, &configuration, &standing)?;
-                let context = |chain: &Arc<Chain>| Context {
-                    configuration: Arc::clone(&configuration),
-                    chain: Arc::clone(chain),
-                    units: standing.units.iter().map(provisor_model::Dn::key).collect(),
+                let units = standing.units.iter().map(Dn::key).collect();
+                let shared_anchors = all_shared_anchors(space)?;
+                let context = Context {
+                    configuration,
+                    chain: Arc::clone(&candidate.chain),
+                    units,
                     cycle: CycleNumber(0),
-                    now: clock::milliseconds(),
-                    watch: watch.clone(),
-                    paths: paths.clone(),
-                    shared_anchors: None,
+                    now,
+                    watch,
+                    paths,
+                    shared_anchors,
                     asks_target: false,
                     preview: true,
+                    changes: false,
                     answer_key: None,
                 };
-                let impurity =
-                    new.impurity(&purity::sample(space, &configuration, &new)?, clock::milliseconds() / 1000);
-                let mut report = compare(space, &context(&old), &context(&new), &plugin, first)?;
+                let sample = purity::sample(space, &context.configuration, &context.chain)?;
+                let impurity = context.chain.impurity(&sample, now / 1000);
+                let (compared, follows) = foretell(space, &context, &facts, &old, first)?;
+                let mut report = report(space, &context, (&plugin, &old), candidate, compared, follows)?;
                 // What stops the chain, comparing it has told already.
                 report.warnings.extend(impurity.ok().flatten());
                 Ok(report)
@@ -69,138 +74,79 @@ impl Pipeline {
             .await
     }
 }
-
-fn compare(
-    space: &Space,
-    old: &Context,
-    new: &Context,
-    plugin: &str,
+/// How every entry fares under the rules of the context and under the old ones, and what a cycle would carry out.
+fn foretell(
+    space: &mut Space,
+    context: &Context,
+    facts: &TargetFacts,
+    old: &Arc<Chain>,
     first: usize,
+) -> Result<(Comparison, Follows), SyncError> {
+    loop {
+        let found = space.tentatively(|space| -> Result<(Comparison, Follows), Halt> {
+            // What an interrupted cycle had planned is planned anew.
+            space.mark_due(context.now)?;
+            let context = Context { cycle: space.begin_cycle(context.now)?, ..context.clone() };
+            let mut foresight = Foresight::begin_update(space, &context, facts.clone(), Arc::clone(old), first)?;
+            let compared = foresight.comparison();
+            let tally = foresight.complete(space)?;
+            let would_stop = safety::objection(space, &context.configuration, None, &tally.planned, &tally)?;
+            let first = foresight.show(space)?;
+            let follows = Follows {
+                operations: tally.planned.iter().map(|(operation, count)| (operation.to_string(), *count)).collect(),
+                attributes: tally.attributes.iter().map(|(path, count)| (path.to_string(), *count)).collect(),
+                out_of_scope: tally.out_of_scope,
+                held: tally.held,
+                would_stop,
+                writes: tally.writes,
+                first,
+            };
+            Ok((compared, follows))
+        });
+        match found {
+            Ok(found) => return Ok(found),
+            // An index changes nothing but how fast something is found, so that one is kept.
+            Err(Halt::Index(attribute)) => space.index_by(&attribute)?,
+            Err(halt) => return Err(halt.into()),
+        }
+    }
+}
+
+fn report(
+    space: &Space,
+    context: &Context,
+    (plugin, old): (&str, &Chain),
+    candidate: Candidate,
+    compared: Comparison,
+    follows: Follows,
 ) -> Result<PluginPreview, SyncError> {
+    let Candidate { chain: new, more, waits } = candidate;
     let find = |chain: &Chain| chain.plugins().into_iter().find(|found| found.name == plugin);
-    let (before, after) = (find(&old.chain), find(&new.chain));
-    let mut report = PluginPreview {
-        configuration: old.configuration.name.clone(),
+    let (before, after) = (find(old), find(&new));
+    let read: BTreeSet<AttributeName> = match space.fact(MetaKey::Reads)? {
+        Some(read) => serde_json::from_slice(&read).map_err(SpaceError::from)?,
+        None => BTreeSet::new(),
+    };
+    Ok(PluginPreview {
+        configuration: context.configuration.name.clone(),
         plugin: plugin.to_owned(),
         old_version: before.as_ref().map(|plugin| plugin.version.clone()),
         new_version: after.as_ref().map(|plugin| plugin.version.clone()).unwrap_or_default(),
         old_hash: before.map(|plugin| plugin.hash),
         new_hash: after.map(|plugin| plugin.hash).unwrap_or_default(),
         // What the rules in force are warned of too is no news.
-        warnings: new.chain.warnings().iter().filter(|new| !old.chain.warnings().contains(new)).cloned().collect(),
-        evaluated: 0,
-        unchanged: 0,
-        decisions: BTreeMap::new(),
-        attributes: BTreeMap::new(),
-        reasons: BTreeMap::new(),
-        first: Vec::new(),
-    };
-    let (mut olds, mut news) = (evaluators(old), evaluators(new));
-    let mut last: Option<SourceId> = None;
-    loop {
-        if old.watch.stopping() {
-            return Err(SyncError::Interrupted);
-        }
-        let page = space.live_entries(last.as_ref(), PAGE)?;
-        let Some(end) = page.last() else { return Ok(report) };
-        last = Some(end.entry.source_id.clone());
-        let mut entries = Vec::with_capacity(page.len());
-        for stored in &page {
-            if scope::has_within(space, old, stored)? {
-                entries.push((&stored.entry, stored.answers.as_slice()));
-            }
-        }
-        let before = evaluate_parallel(&mut olds, &entries)?;
-        let after = evaluate_parallel(&mut news, &entries)?;
-        for (((entry, _), before), after) in entries.iter().zip(before).zip(after) {
-            report.evaluated += 1;
-            let changes = differences(&before.outcome, &after.outcome);
-            let (was, is) = (word(&before.outcome), word(&after.outcome));
-            let same_reason = reason(&before.outcome) == reason(&after.outcome);
-            if was == is && changes.is_empty() && same_reason {
-                report.unchanged += 1;
-                continue;
-            }
-            if was != is {
-                *report.decisions.entry(format!("{was} to {is}")).or_default() += 1;
-            }
-            if let Some(reason) = reason(&after.outcome) {
-                *report.reasons.entry(reason.code.clone()).or_default() += 1;
-            }
-            for change in &changes {
-                *report.attributes.entry(change.path.clone()).or_default() += 1;
-            }
-            if report.first.len() < first {
-                let (dn, id) = (entry.dn.to_string(), entry.source_id.to_string());
-                let full = |outcome: &Outcome| match reason(outcome) {
-                    Some(reason) => format!("{}: {}", word(outcome), reason.detail),
-                    None => word(outcome).to_owned(),
-                };
-                let (before, after) = (full(&before.outcome), full(&after.outcome));
-                report.first.push(EntryDifference { dn, id, before, after, changes });
-            }
-        }
-        old.watch.report(Step::Evaluate, report.evaluated, None);
-    }
-}
-
-fn word(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Provision(_) => "provisioned",
-        Outcome::OutOfScope { .. } => "out of scope",
-        Outcome::Held { .. } => "held",
-    }
-}
-
-fn reason(outcome: &Outcome) -> Option<&Reason> {
-    match outcome {
-        Outcome::Provision(_) => None,
-        Outcome::OutOfScope { reason, .. } | Outcome::Held { reason, .. } => Some(reason),
-    }
-}
-
-/// How the resources of two outcomes differ, where both have one.
-fn differences(before: &Outcome, after: &Outcome) -> Vec<ShownChange> {
-    let (Outcome::Provision(before), Outcome::Provision(after)) = (before, after) else { return Vec::new() };
-    let mut changes = Vec::new();
-    if before.kind != after.kind {
-        changes.push(ShownChange {
-            path: "resource type".into(),
-            old: Some(before.kind.clone()),
-            new: Some(after.kind.clone()),
-            by: None,
-        });
-    }
-    changes.extend(attribute_differences(before, after));
-    changes
-}
-
-fn attribute_differences(before: &Draft, after: &Draft) -> Vec<ShownChange> {
-    let paths: BTreeSet<_> = before.attributes.keys().chain(after.attributes.keys()).collect();
-    paths
-        .into_iter()
-        .filter_map(|path| {
-            let (old, new) = (before.attributes.get(path), after.attributes.get(path));
-            let value = |attribute: Option<&DraftAttribute>| attribute.map(|attribute| normalised(&attribute.value));
-            (value(old) != value(new)).then(|| ShownChange {
-                path: path.to_string(),
-                old: old.map(|old| text(&old.value)),
-                new: new.map(|new| text(&new.value)),
-                by: new.map(|new| new.contribution.winner.to_string()),
-            })
-        })
-        .collect()
-}
-
-/// Values of a set in an order of their own, so that a new order is no difference.
-fn normalised(value: &DraftValue) -> DraftValue {
-    let mut value = value.clone();
-    match &mut value {
-        DraftValue::List(values) => values.sort(),
-        DraftValue::Rows(rows) => rows.sort(),
-        _ => {}
-    }
-    value
+        warnings: new.warnings().iter().filter(|new| !old.warnings().contains(new)).cloned().collect(),
+        more,
+        waits,
+        unread: new.reads().difference(&read).map(ToString::to_string).collect(),
+        evaluated: compared.evaluated,
+        unchanged: compared.unchanged,
+        decisions: compared.decisions.iter().map(|((was, is), count)| (format!("{was} to {is}"), *count)).collect(),
+        attributes: compared.attributes,
+        reasons: compared.reasons,
+        first: compared.first.into_values().collect(),
+        follows,
+    })
 }
 
 /// A draft's value, as it is shown.

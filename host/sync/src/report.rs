@@ -220,6 +220,15 @@ pub struct PluginPreview {
     pub new_hash: String,
     /// What a person should know, such as that it asks for more than it was granted.
     pub warnings: Vec<String>,
+    /// What it asks for beyond what was granted, as words.
+    #[serde(default)]
+    pub more: Vec<String>,
+    /// Why it would not be taken into use by itself, and what to do.
+    #[serde(default)]
+    pub waits: Option<String>,
+    /// Attributes that it reads and that were never read from the directory: here they are absent.
+    #[serde(default)]
+    pub unread: Vec<String>,
     /// Entries that were evaluated under both.
     pub evaluated: u64,
     /// Entries that come out the same.
@@ -232,6 +241,28 @@ pub struct PluginPreview {
     pub reasons: BTreeMap<String, u64>,
     /// The first differences, in full.
     pub first: Vec<EntryDifference>,
+    /// What a cycle under the new rules would carry out.
+    #[serde(default)]
+    pub follows: Follows,
+}
+
+/// The operations that would follow from other rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follows {
+    /// Operations, by kind.
+    pub operations: BTreeMap<String, u64>,
+    /// Changes, by attribute of the resource.
+    pub attributes: BTreeMap<String, u64>,
+    /// Entries that are not in scope, by reason.
+    pub out_of_scope: BTreeMap<String, u64>,
+    /// Objects that are held, by reason.
+    pub held: BTreeMap<String, u64>,
+    /// Why a cycle would stop before its first write.
+    pub would_stop: Option<String>,
+    /// About how many requests would write.
+    pub writes: u64,
+    /// The first operations, in full.
+    pub first: Vec<PlannedOperation>,
 }
 
 /// A step of an evaluation on demand.

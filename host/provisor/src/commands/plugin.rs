@@ -11,6 +11,7 @@ use crate::failure::{Failure, Status};
 use crate::first_party;
 use crate::operation::{Answer, ApprovalLine, ApprovalReport, PluginLine, PluginReport, Request, open_rules};
 use crate::output::{Output, table};
+use crate::user;
 
 /// `provisor plugin list`.
 pub async fn list(context: Context) -> Result<Status, Failure> {
@@ -21,11 +22,7 @@ pub async fn list(context: Context) -> Result<Status, Failure> {
 
 /// `provisor plugin approve`.
 pub async fn approve(context: Context, plugin: String, configuration: Option<String>) -> Result<Status, Failure> {
-    let user = nix::unistd::getuid();
-    let by = match nix::unistd::User::from_uid(user) {
-        Ok(Some(known)) => known.name,
-        _ => format!("user {user}"),
-    };
+    let by = user::name(nix::unistd::getuid());
     let request = Request::Approve { plugin, configuration, by };
     let Answer::Approved(report) = context.perform(request).await? else { return Err(mismatch()) };
     context.output.print(&report, approvals)?;
@@ -34,13 +31,17 @@ pub async fn approve(context: Context, plugin: String, configuration: Option<Str
 
 fn approvals(report: &ApprovalReport) -> String {
     let line = |approval: &ApprovalLine| {
-        let ApprovalLine { configuration, plugin, version, hash, more } = approval;
+        let ApprovalLine { configuration, plugin, version, hash, more, less } = approval;
         let hash: String = hash.chars().take(12).collect();
         let more = match more.as_slice() {
             [] => "it asks for no more than before".to_owned(),
             more => format!("it {}", more.join(", ")),
         };
-        format!("{configuration}: {plugin} {version} ({hash}) is approved: {more}\n")
+        let less = match less.as_slice() {
+            [] => String::new(),
+            less => format!("; no longer it {}", less.join(", ")),
+        };
+        format!("{configuration}: {plugin} {version} ({hash}) is approved: {more}{less}\n")
     };
     report.approvals.iter().map(line).collect()
 }

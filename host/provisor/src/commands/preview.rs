@@ -1,12 +1,13 @@
 //! `provisor preview`: what a cycle, or an updated plugin, would change.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provisor_sync::{PluginPreview, PreviewReport};
+use provisor_sync::{Follows, PlannedOperation, PluginPreview, PreviewReport};
 
 use super::sync::requests;
 use super::{Context, mismatch, plugin_name, show};
@@ -33,7 +34,7 @@ pub async fn run(context: Context, preview: cli::Preview) -> Result<Status, Fail
     };
     match context.perform(request).await? {
         Answer::Preview(report) => context.output.print(&report, show_cycle)?,
-        Answer::PluginPreview(report) => context.output.print(&report, show_plugin)?,
+        Answer::PluginPreview(report) => context.output.print(&*report, show_plugin)?,
         _ => return Err(mismatch()),
     }
     Ok(Status::Done)
@@ -71,20 +72,21 @@ fn show_cycle(report: &PreviewReport) -> String {
     for warning in &report.warnings {
         text += &format!("  warning: {warning}\n");
     }
-    for planned in &report.first {
-        let reason = planned.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
-        text += &format!(
-            "\n{} {} {}{reason}\n{}",
-            planned.operation,
-            planned.kind,
-            planned.dn,
-            show::changes(&planned.changes, "  ")
-        );
-    }
+    text += &operations(&report.first);
     if let Some(reason) = &report.would_stop {
         text += &format!("\na cycle would stop before its first write: {reason}\n");
     }
     text
+}
+
+/// Operations in full.
+fn operations(first: &[PlannedOperation]) -> String {
+    let operation = |planned: &PlannedOperation| {
+        let reason = planned.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        let PlannedOperation { operation, kind, dn, changes, .. } = planned;
+        format!("\n{operation} {kind} {dn}{reason}\n{}", show::changes(changes, "  "))
+    };
+    first.iter().map(operation).collect()
 }
 
 /// What an updated plugin would change, for a person.
@@ -106,13 +108,19 @@ pub fn show_plugin(preview: &PluginPreview) -> String {
     for warning in &preview.warnings {
         text += &format!("  warning: {warning}\n");
     }
+    if let Some(reason) = &preview.waits {
+        text += &format!("  it would not be taken by itself: {reason}\n");
+    }
+    if !preview.unread.is_empty() {
+        text += &format!(
+            "  it reads {}, which was never read from the directory and counts as absent here; a cycle would read it first\n",
+            preview.unread.join(", ")
+        );
+    }
     for (what, numbers) in
         [("decision", &preview.decisions), ("attribute", &preview.attributes), ("reason", &preview.reasons)]
     {
-        if !numbers.is_empty() {
-            text += &table([what, "entries"], numbers.iter().map(|(word, number)| [word.clone(), number.to_string()]));
-            text.push('\n');
-        }
+        text += &numbers_table([what, "entries"], numbers);
     }
     for difference in &preview.first {
         text += &format!("{}\n", difference.dn);
@@ -121,5 +129,35 @@ pub fn show_plugin(preview: &PluginPreview) -> String {
         }
         text += &show::changes(&difference.changes, "  ");
     }
+    text + &show_follows(&preview.follows)
+}
+
+/// What a cycle under the new rules would do.
+fn show_follows(follows: &Follows) -> String {
+    let Follows { operations: planned, attributes, held, would_stop, writes, first, .. } = follows;
+    let mut text = if planned.is_empty() {
+        "\nA cycle would have nothing to carry out.\n".to_owned()
+    } else {
+        format!("\nA cycle would carry out, by about {writes} requests:\n")
+    };
+    for (header, numbers) in
+        [(["operation", "objects"], planned), (["of attribute", "objects"], attributes), (["held", "objects"], held)]
+    {
+        text += &numbers_table(header, numbers);
+    }
+    if planned.contains_key("create") {
+        text += "The target was not asked: what it has already would be joined, not created.\n";
+    }
+    text += &operations(first);
+    if let Some(reason) = would_stop {
+        text += &format!("\nThat cycle would stop before its first write: {reason}\n");
+    }
     text
+}
+
+fn numbers_table(header: [&'static str; 2], numbers: &BTreeMap<String, u64>) -> String {
+    if numbers.is_empty() {
+        return String::new();
+    }
+    table(header, numbers.iter().map(|(word, number)| [word.clone(), number.to_string()])) + "\n"
 }

@@ -131,7 +131,7 @@ async fn preview(shared: &Shared, registry: &Registry, updated: Vec<(String, Vec
             let request =
                 Request::PreviewPlugin { name, plugin: plugin.clone(), component: component.clone(), first: SHOWN };
             match runner.perform(request, &CycleWatch::new()).await {
-                Ok(Answer::PluginPreview(preview)) => shared.tell(Event::Update(Box::new(preview))),
+                Ok(Answer::PluginPreview(preview)) => shared.tell(Event::Update(preview)),
                 Ok(_) => {}
                 Err(failure) => {
                     let configuration = runner.state().name;

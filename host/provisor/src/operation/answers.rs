@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub enum Answer {
     Cycle(CycleReport),
     Preview(PreviewReport),
-    PluginPreview(PluginPreview),
+    PluginPreview(Box<PluginPreview>),
     Provision(ProvisionReport),
     Log(LogReport),
     Check(CheckReport),
@@ -120,6 +120,9 @@ pub struct ApprovalLine {
     pub hash: String,
     /// What it may do that it could not before, as words.
     pub more: Vec<String>,
+    /// What it may do no more, as words.
+    #[serde(default)]
+    pub less: Vec<String>,
 }
 
 /// The plugins.

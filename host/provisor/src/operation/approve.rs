@@ -41,6 +41,7 @@ pub async fn approve(
         version: approval.version,
         hash: approval.hash,
         more: approval.more,
+        less: approval.less,
     };
     Ok(ApprovalReport { approvals: approvals.into_iter().map(line).collect() })
 }

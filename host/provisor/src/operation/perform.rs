@@ -15,7 +15,8 @@ use crate::first_party;
 
 /// Opens the plugin host of a host with these settings.
 pub async fn open_own_rules(settings: &HostSettings, data_folder: &Path) -> Result<Arc<RulesHost>, Failure> {
-    open_rules(&settings.plugins_folder, data_folder, settings.plugin_limits.clone(), settings.plugin_updates).await
+    open_rules(&settings.plugins_folder, data_folder, settings.plugin_limits.clone(), settings.plugin_updates.clone())
+        .await
 }
 
 /// Opens the plugin host, on a thread that may wait: plugins are compiled.
@@ -51,7 +52,7 @@ pub async fn on_pipeline(pipeline: &mut Pipeline, request: Request, watch: &Cycl
             let octets = STANDARD
                 .decode(component)
                 .map_err(|error| Failure::usage(format!("the plugin is garbled: {error}")))?;
-            Answer::PluginPreview(pipeline.preview_plugin(&plugin, octets, first, watch).await?)
+            Answer::PluginPreview(Box::new(pipeline.preview_plugin(&plugin, octets, first, watch).await?))
         }
         Request::Provision { object, .. } => Answer::Provision(pipeline.provision(&object, watch).await?),
         Request::Log { name, filter } => {

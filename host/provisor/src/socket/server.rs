@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::unistd::Uid;
 use provisor_sync::CycleWatch;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -16,6 +17,7 @@ use super::{HEARTBEAT, Line, MAX_LINE, SILENCE};
 use crate::failure::Failure;
 use crate::host::Host;
 use crate::operation::Request;
+use crate::user;
 
 /// How many commands are answered at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 16;
@@ -70,11 +72,16 @@ async fn accept(listener: UnixListener, host: Arc<Host>) {
 
 /// Reads the request, and writes progress until the answer is there.
 async fn answer(stream: UnixStream, host: &Host) -> std::io::Result<()> {
+    let asking = Uid::from_raw(stream.peer_cred()?.uid());
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader.take(MAX_LINE as u64));
     let mut line = Vec::new();
     timeout(SILENCE, reader.read_until(b'\n', &mut line)).await??;
     let request = match serde_json::from_slice::<Request>(&line) {
+        // Who asks, the system knows, whatever the request says.
+        Ok(Request::Approve { plugin, configuration, .. }) => {
+            Request::Approve { plugin, configuration, by: user::name(asking) }
+        }
         Ok(request) => request,
         Err(error) => {
             let failure = Failure::usage(format!(

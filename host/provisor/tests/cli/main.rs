@@ -6,3 +6,4 @@ mod live;
 mod replacing;
 mod run;
 mod support;
+mod updates;

@@ -8,8 +8,15 @@ use super::document::{Document, Item};
 use super::error::ConfigurationError;
 use super::plugin_limits;
 
-pub(super) const KEYS: &[&str] =
-    &["data-folder", "plugins-folder", "configurations-folder", "logging", "plugin-limits", "plugin-updates"];
+pub(super) const KEYS: &[&str] = &[
+    "data-folder",
+    "plugins-folder",
+    "configurations-folder",
+    "logging",
+    "plugin-limits",
+    "plugin-updates",
+    "plugins-lock",
+];
 pub(super) const LOGGING_KEYS: &[&str] = &["format", "level"];
 
 /// What the host needs to know before any configuration. Relative paths are taken from the document's folder.
@@ -87,7 +94,6 @@ impl HostSettings {
         let here = file.parent().unwrap_or(Path::new(""));
         let folder =
             |key: &str, usual: &str| root.get(key).map_or_else(|| Ok(here.join(usual)), |item: Item<'_>| item.path());
-        let updates = [("granted", Updates::Granted), ("approved", Updates::Approved)];
         let logging = root.section("logging", LOGGING_KEYS)?;
         let get = |key: &str| logging.as_ref().and_then(|section| section.get(key));
         let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
@@ -96,7 +102,7 @@ impl HostSettings {
             plugins_folder: folder("plugins-folder", "plugins")?,
             configurations_folder: folder("configurations-folder", "configurations")?,
             plugin_limits: plugin_limits::read(&root)?,
-            plugin_updates: root.get("plugin-updates").map_or(Ok(Updates::default()), |item| item.word(&updates))?,
+            plugin_updates: updates(root.get("plugin-updates"), root.get("plugins-lock"))?,
             logging: Logging {
                 format: get("format").map_or(Ok(LogFormat::default()), |item| item.word(&formats))?,
                 level: get("level").map_or(Ok(LogLevel::default()), |item| item.word(&LogLevel::WORDS))?,
@@ -107,5 +113,18 @@ impl HostSettings {
     /// The socket on which a running host answers the other commands.
     pub fn socket(&self) -> PathBuf {
         self.data_folder.join("provisor.sock")
+    }
+}
+
+/// When another version of a bound plugin is taken: by `plugin-updates`, or by what stands in the file of `plugins-lock`.
+fn updates(mode: Option<Item<'_>>, lock: Option<Item<'_>>) -> Result<Updates, ConfigurationError> {
+    let by_hand = mode.as_ref().map(|item| item.word(&[("granted", false), ("approved", true)])).transpose()?;
+    match (lock, mode) {
+        (None, _) if by_hand == Some(true) => Ok(Updates::Approved),
+        (None, _) => Ok(Updates::Granted),
+        (Some(_), Some(mode)) if by_hand == Some(false) => {
+            Err(mode.error("with plugins-lock only what that file lists is taken. Leave this out, or plugins-lock"))
+        }
+        (Some(lock), _) => Ok(Updates::Locked(lock.path()?)),
     }
 }

@@ -1,15 +1,16 @@
 //! The threads that read, evaluate and judge, each over a connection of its own; what they find comes in the order of the
 //! entries.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use provisor_model::{AttributeLanes, Dn, DnKey, EntryView};
-use provisor_rules::Evaluator;
+use provisor_rules::{Chain, Evaluator};
 use provisor_space::{EntryKey, EntryPage, Reader, Space, SpaceError, StoredView};
 
 use super::Halt;
-use super::harvest::{Harvest, Lowest};
+use super::harvest::Harvest;
 use super::judge::Judge;
 use crate::context::Context;
 use crate::decide::Verdict;
@@ -32,6 +33,8 @@ const AHEAD: usize = 4;
 struct Worker {
     reader: Reader,
     evaluator: Evaluator,
+    /// Of the rules that are compared with.
+    rival: Option<Evaluator>,
     page: EntryPage,
 }
 
@@ -39,16 +42,22 @@ struct Worker {
 pub(super) struct Crew(Vec<Worker>);
 
 impl Crew {
-    /// Tools for judging so many entries of the space as it stands now.
-    pub fn new(space: &Space, context: &Context, entries: usize) -> Result<Self, SyncError> {
+    /// Tools for judging so many entries of the space as it stands now, and for comparing how they fare by other rules.
+    pub fn new(
+        space: &Space,
+        context: &Context,
+        entries: usize,
+        rival: Option<&Arc<Chain>>,
+    ) -> Result<Self, SyncError> {
         let mut evaluators = evaluators(context);
         if entries < WORTH_A_THREAD {
             evaluators.truncate(1);
         }
         let crew = evaluators.len();
-        let workers = evaluators
-            .into_iter()
-            .map(|evaluator| Ok(Worker { reader: space.reader(crew)?, evaluator, page: EntryPage::new(crew) }));
+        let workers = evaluators.into_iter().map(|evaluator| {
+            let rival = rival.map(|rival| rival.start_cycle(context.now / 1000, false));
+            Ok(Worker { reader: space.reader(crew)?, evaluator, rival, page: EntryPage::new(crew) })
+        });
         Ok(Self(workers.collect::<Result<_, SyncError>>()?))
     }
 
@@ -106,13 +115,14 @@ fn work<'k>(
 
 impl Worker {
     fn judge(&mut self, judge: &Judge<'_>, mut keys: &[EntryKey], first: usize) -> Result<Harvest, Halt> {
-        let mut harvest = Harvest { first: Lowest::new(first), ..Harvest::default() };
+        let mut harvest = Harvest::of(first);
         while !keys.is_empty() {
             let passed = self.reader.read_entries(keys, &mut self.page).map_err(SyncError::from)?;
             keys = keys.get(passed..).unwrap_or_default();
             let stored: Vec<StoredView<'_>> = self.page.entries().collect();
             for batch in stored.chunks(BATCH) {
-                judge_batch(&self.reader, &mut self.evaluator, judge, batch, &mut harvest)?;
+                let evaluators = (&mut self.evaluator, self.rival.as_mut());
+                judge_batch(&self.reader, evaluators, judge, batch, &mut harvest)?;
             }
         }
         Ok(harvest)
@@ -121,7 +131,7 @@ impl Worker {
 
 fn judge_batch(
     reader: &Reader,
-    evaluator: &mut Evaluator,
+    (evaluator, rival): (&mut Evaluator, Option<&mut Evaluator>),
     judge: &Judge<'_>,
     batch: &[StoredView<'_>],
     harvest: &mut Harvest,
@@ -141,7 +151,15 @@ fn judge_batch(
         .map(|(place, (stored, _))| stored.view(lanes.get(place)))
         .collect::<Result<_, SpaceError>>()
         .map_err(SyncError::from)?;
-    let mut evaluations = evaluator.evaluate_views(&views).map_err(SyncError::from)?.into_iter();
+    let before = rival.map(|rival| rival.evaluate_views(&views)).transpose().map_err(SyncError::from)?;
+    let evaluations = evaluator.evaluate_views(&views).map_err(SyncError::from)?;
+    if let Some(before) = before {
+        let asking = batch.iter().zip(&asked).filter(|(_, asks)| **asks).map(|(stored, _)| stored);
+        for ((stored, before), after) in asking.zip(&before).zip(&evaluations) {
+            harvest.compared.note(stored, &before.outcome, &after.outcome)?;
+        }
+    }
+    let mut evaluations = evaluations.into_iter();
     for (stored, asks) in batch.iter().zip(asked) {
         let verdict = match asks {
             false if stored.gone() => Verdict::Gone,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use provisor_model::{Draft, OperationKind, Reason, TargetPath};
 use provisor_space::EntryKey;
 
+use super::compare::Comparison;
 use crate::context::Tally;
 use crate::decide::Verdict;
 
@@ -19,6 +20,8 @@ pub(crate) struct Harvest {
     /// References of which it is not known whether their objects will be there.
     pub pending: Vec<Pending>,
     pub first: Lowest,
+    /// How the entries fare under these rules and under those before.
+    pub compared: Comparison,
     /// What the one who writes does about entries, in order.
     pub deeds: Vec<(EntryKey, Deed)>,
 }
@@ -53,6 +56,11 @@ pub(crate) enum Deed {
 }
 
 impl Harvest {
+    /// One that keeps so many operations, and so many differences, in full.
+    pub fn of(most: usize) -> Self {
+        Self { first: Lowest::new(most), compared: Comparison::new(most), ..Self::default() }
+    }
+
     /// Takes over the counts and what is left to be looked at, and gives back what is to be written.
     pub fn absorb(&mut self, other: Self) -> Vec<(EntryKey, Deed)> {
         self.tally.merge(other.tally);
@@ -60,6 +68,7 @@ impl Harvest {
         self.again.extend(other.again);
         self.pending.extend(other.pending);
         self.first.merge(other.first);
+        self.compared.merge(other.compared);
         other.deeds
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Judge<'a> {
     pub complete: bool,
     /// Whether values that may be had only once can be allotted: their entries come in order.
     pub in_order: bool,
+    /// Whether nothing of it is kept.
+    pub tentative: bool,
 }
 
 impl Judge<'_> {

@@ -1,6 +1,7 @@
 //! What a cycle would do, found out in a stream: threads read, evaluate and judge, each over a connection of its own, and
 //! one counts. No plan is stored but for what the target has to be asked about, and no entry is marked as evaluated.
 
+mod compare;
 mod crew;
 mod desire;
 mod harvest;
@@ -8,11 +9,14 @@ mod judge;
 mod prospects;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use provisor_model::{DraftValue, OperationKind, Plain};
-use provisor_space::{EntryKey, EntryPage, NotIndexed, Retry, Space};
+use provisor_rules::Chain;
+use provisor_space::{EntryKey, EntryPage, NotIndexed, Retry, Space, SpaceError};
 use provisor_target::RequestCosts;
 
+pub(crate) use self::compare::Comparison;
 use self::crew::Crew;
 pub(crate) use self::harvest::Lowest;
 use self::harvest::{Deed, Harvest};
@@ -33,7 +37,7 @@ use crate::{SyncError, record};
 const SHOWN_AT_ONCE: usize = 256;
 
 /// Why judging ended early.
-pub(super) enum Halt {
+pub(crate) enum Halt {
     /// It failed.
     Error(SyncError),
     /// There are values that each may be had only once: entries have to come in order.
@@ -45,6 +49,23 @@ pub(super) enum Halt {
 impl From<SyncError> for Halt {
     fn from(error: SyncError) -> Self {
         Self::Error(error)
+    }
+}
+
+impl From<SpaceError> for Halt {
+    fn from(error: SpaceError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<Halt> for SyncError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Error(error) => error,
+            Halt::InOrder | Halt::Index(_) => {
+                Self::Internal("what was missing to judge the entries was not made".into())
+            }
+        }
     }
 }
 
@@ -60,6 +81,8 @@ pub(crate) struct Foresight {
     pub prospects: Prospects,
     harvest: Harvest,
     first: usize,
+    /// The rules in force, where it is other rules that are judged: then all of it is tentative, and of every entry.
+    rival: Option<Arc<Chain>>,
 }
 
 impl Foresight {
@@ -76,30 +99,71 @@ impl Foresight {
         first: usize,
     ) -> Result<Self, SyncError> {
         let judged = space.dirty_keys(false)?;
-        let mut foresight = Self {
+        Ok(Self::of(space, context, facts, first, judged)?.with_new_kinds(new_kinds).judge_first(space)?)
+    }
+
+    /// Judges everything there is by the rules of the context, and compares how each entry fares by `rival`. It is for a
+    /// transaction of which nothing is kept; the target is not asked.
+    ///
+    /// # Errors
+    /// As for [`Self::begin`]; and where an attribute has to be indexed first, for which the transaction must be left: those
+    /// who read do not see what is not committed.
+    pub fn begin_update(
+        space: &mut Space,
+        context: &Context,
+        facts: TargetFacts,
+        rival: Arc<Chain>,
+        first: usize,
+    ) -> Result<Self, Halt> {
+        let judged = space.all_keys(false)?;
+        let foresight = Self::of(space, context, facts, first, judged)?;
+        Self { rival: Some(rival), ..foresight }.judge_first(space)
+    }
+
+    fn of(
+        space: &Space,
+        context: &Context,
+        facts: TargetFacts,
+        first: usize,
+        judged: Vec<EntryKey>,
+    ) -> Result<Self, SyncError> {
+        Ok(Self {
             context: context.clone(),
             facts,
             costs: context.configuration.request_costs(),
-            new_kinds,
+            new_kinds: BTreeSet::new(),
             judged,
             in_order: false,
             prospects: Prospects::new(space)?,
             harvest: Harvest::default(),
             first,
-        };
+            rival: None,
+        })
+    }
+
+    fn with_new_kinds(self, new_kinds: BTreeSet<String>) -> Self {
+        Self { new_kinds, ..self }
+    }
+
+    /// The first round, over everything that is judged.
+    fn judge_first(mut self, space: &mut Space) -> Result<Self, Halt> {
         loop {
-            let keys = if foresight.in_order { space.dirty_keys(true)? } else { foresight.judged.clone() };
-            match foresight.run(space, &keys, false) {
+            let keys = match (self.in_order, &self.rival) {
+                (false, _) => self.judged.clone(),
+                (true, None) => space.dirty_keys(true)?,
+                (true, Some(_)) => space.all_keys(true)?,
+            };
+            match self.run(space, &keys, false) {
                 Ok(harvest) => {
-                    foresight.harvest = harvest;
-                    return Ok(foresight);
+                    self.harvest = harvest;
+                    return Ok(self);
                 }
-                Err(Halt::Error(error)) => return Err(error),
-                Err(Halt::InOrder) => foresight.in_order = true,
-                Err(Halt::Index(attribute)) => space.index_by(&attribute)?,
+                Err(Halt::InOrder) => self.in_order = true,
+                Err(Halt::Index(attribute)) if self.rival.is_none() => space.index_by(&attribute)?,
+                Err(halt) => return Err(halt),
             }
             // Little was done, and all of it is done anew.
-            foresight.prospects = Prospects::new(space)?;
+            self.prospects = Prospects::new(space)?;
         }
     }
 
@@ -108,7 +172,7 @@ impl Foresight {
     ///
     /// # Errors
     /// As for [`Self::begin`].
-    pub fn complete(&mut self, space: &mut Space) -> Result<Tally, SyncError> {
+    pub fn complete(&mut self, space: &mut Space) -> Result<Tally, Halt> {
         let Self { prospects, harvest, costs, .. } = self;
         let foreseen = Foreseen { prospects, costs, first: &mut harvest.first };
         finalise(space, &self.context, &self.facts, Some(foreseen), &mut harvest.tally)?;
@@ -137,13 +201,18 @@ impl Foresight {
         Ok(std::mem::take(&mut self.harvest.tally))
     }
 
+    /// How the entries fare under these rules and under those before.
+    pub fn comparison(&mut self) -> Comparison {
+        std::mem::take(&mut self.harvest.compared)
+    }
+
     /// The first operations, in source-id order, in full.
     ///
     /// # Errors
     /// As for [`Self::begin`].
     pub fn show(&self, space: &mut Space) -> Result<Vec<PlannedOperation>, SyncError> {
         // They are evaluated once more, for what was counted of them did not stay in memory.
-        let context = Context { asks_target: false, ..self.context.clone() };
+        let context = Context { asks_target: false, changes: true, ..self.context.clone() };
         let mut evaluators = evaluators(&context);
         let keys: Vec<EntryKey> = self.harvest.first.keys().collect();
         let mut shown = Vec::with_capacity(keys.len());
@@ -171,22 +240,22 @@ impl Foresight {
     }
 
     /// One round behind the first, in which nothing new can be found to be missing but an index.
-    fn go_on(&mut self, space: &mut Space, keys: &[EntryKey], complete: bool) -> Result<(), SyncError> {
+    fn go_on(&mut self, space: &mut Space, keys: &[EntryKey], complete: bool) -> Result<(), Halt> {
         loop {
             match self.run(space, keys, complete) {
                 Ok(harvest) => {
                     self.harvest.absorb(harvest);
                     return Ok(());
                 }
-                Err(Halt::Error(error)) => return Err(error),
-                Err(Halt::Index(attribute)) => space.index_by(&attribute)?,
+                Err(Halt::Index(attribute)) if self.rival.is_none() => space.index_by(&attribute)?,
                 Err(Halt::InOrder) => self.in_order = true,
+                Err(halt) => return Err(halt),
             }
         }
     }
 
     fn empty(&self) -> Harvest {
-        Harvest { first: Lowest::new(self.first), ..Harvest::default() }
+        Harvest::of(self.first)
     }
 
     fn judge(&self, complete: bool) -> Judge<'_> {
@@ -199,13 +268,16 @@ impl Foresight {
             judged: &self.judged,
             complete,
             in_order: self.in_order,
+            tentative: self.rival.is_some(),
         }
     }
 
     /// Has entries judged, and writes what there is to be written about them.
     fn run(&self, space: &mut Space, keys: &[EntryKey], complete: bool) -> Result<Harvest, Halt> {
         let mut whole = self.empty();
-        let crew = Crew::new(space, &self.context, keys.len())?;
+        // What is judged again was compared the first time.
+        let rival = self.rival.as_ref().filter(|_| !complete);
+        let crew = Crew::new(space, &self.context, keys.len(), rival)?;
         let judge = self.judge(complete);
         crew.judge_all(&judge, keys, self.first, |harvest, done| {
             if self.context.watch.stopping() {
@@ -246,6 +318,9 @@ fn carry_out(
 ) -> Result<(), Halt> {
     let context = judge.context;
     match deed {
+        // Nothing of it is kept: it is counted, and not written down first.
+        Deed::Hold(reason) if judge.tentative => *harvest.tally.held.entry(reason.code).or_default() += 1,
+        Deed::LeaveOut(..) if judge.tentative => {}
         Deed::Forget => space.forget_entry(key).map_err(SyncError::from)?,
         Deed::GiveBack => space.remove_link(key).map_err(SyncError::from)?,
         Deed::Hold(reason) => {
@@ -280,7 +355,7 @@ fn carry_out(
                     }
                 }
             }
-            let mut judged = Harvest { first: Lowest::new(harvest.first.most()), ..Harvest::default() };
+            let mut judged = Harvest::of(harvest.first.most());
             judge.desire(space, &stored, link, draft, &mut judged)?;
             for (key, deed) in harvest.absorb(judged) {
                 carry_out(space, judge, key, deed, harvest)?;
