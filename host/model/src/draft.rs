@@ -1,6 +1,5 @@
 //! What a rule chain makes of one entry: a resource in which some values still wait for the host to resolve them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -48,7 +47,7 @@ pub enum DraftValue {
 }
 
 /// Which plugin set an attribute.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contribution {
     /// The plugin that had the last word.
     pub winner: Arc<str>,
@@ -57,7 +56,7 @@ pub struct Contribution {
 }
 
 /// An attribute of a draft.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DraftAttribute {
     /// The value to be set.
     pub value: DraftValue,
@@ -68,10 +67,63 @@ pub struct DraftAttribute {
 }
 
 /// The resource under construction, as the last mapping of a chain left it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     /// The name of the resource type.
     pub kind: String,
     /// What is set, by path.
-    pub attributes: BTreeMap<TargetPath, DraftAttribute>,
+    pub attributes: DraftAttributes,
+}
+
+/// What is set, by path: in the order of paths, each once. A list, because a draft is made for every entry of every cycle and
+/// mostly only walked along.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DraftAttributes(Vec<(TargetPath, DraftAttribute)>);
+
+impl DraftAttributes {
+    /// From attributes in the order of their paths, each path once, which the caller answers for.
+    pub fn of_ordered(attributes: Vec<(TargetPath, DraftAttribute)>) -> Self {
+        debug_assert!(attributes.is_sorted_by(|(one, _), (other, _)| one < other), "a path is out of order");
+        Self(attributes)
+    }
+
+    /// What this path is set to.
+    pub fn get(&self, path: &TargetPath) -> Option<&DraftAttribute> {
+        let place = self.0.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
+        self.0.get(place).map(|(_, attribute)| attribute)
+    }
+
+    /// All of them, in the order of paths.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&TargetPath, &DraftAttribute)> {
+        self.0.iter().map(|(path, attribute)| (path, attribute))
+    }
+
+    /// The same, to be changed.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&TargetPath, &mut DraftAttribute)> {
+        self.0.iter_mut().map(|(path, attribute)| (&*path, attribute))
+    }
+
+    /// The paths.
+    pub fn paths(&self) -> impl ExactSizeIterator<Item = &TargetPath> {
+        self.0.iter().map(|(path, _)| path)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is set.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl IntoIterator for DraftAttributes {
+    type Item = (TargetPath, DraftAttribute);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }

@@ -66,12 +66,14 @@ fn same(
     place: u32,
 ) -> Result<Option<DraftValue>, String> {
     let shape = reads.shape(place).ok_or_else(|| format!("same({place}) is beyond its reads"))?;
+    if shape.is_single() {
+        return Ok(reads.first_typed(entry, found, place).map(DraftValue::Plain));
+    }
     let mut values = reads.typed(entry, found, place);
     Ok(match shape {
-        Shape::Texts | Shape::Binaries | Shape::Integers => (!values.is_empty()).then_some(DraftValue::List(values)),
         // What did not cross may be one or several.
-        Shape::Unsent if values.len() > 1 => Some(DraftValue::List(values)),
-        _ => values.pop().map(DraftValue::Plain),
+        Shape::Unsent if values.len() == 1 => values.pop().map(DraftValue::Plain),
+        _ => (!values.is_empty()).then_some(DraftValue::List(values)),
     })
 }
 

@@ -51,18 +51,27 @@ impl ReadPlan {
         self.reads.len()
     }
 
-    /// The values of this read in an entry, as typed by its shape; empty where it has none. `found` is what
+    /// All values of this read in an entry, as typed by its shape; empty where it has none. `found` is what
     /// [`Self::push`] found of the entry; it fitted then.
     pub(crate) fn typed(&self, entry: &EntryView<'_>, found: &[&[ValueView<'_>]], place: u32) -> Vec<Plain> {
-        let place = place as usize;
-        let (Some(read), Some(present)) = (self.reads.get(place), found.get(place)) else { return Vec::new() };
+        let Some((read, present)) = self.at(found, place) else { return Vec::new() };
         match read.source {
             Some(source) => read.shape.typed(virtual_value(entry, source, read.shape).view()).into_iter().collect(),
-            None => {
-                let values = if read.shape.is_single() { present.get(..1).unwrap_or_default() } else { present };
-                values.iter().filter_map(|value| read.shape.typed(*value)).collect()
-            }
+            None => present.iter().filter_map(|value| read.shape.typed(*value)).collect(),
         }
+    }
+
+    /// The first of them, for a shape that has one value.
+    pub(crate) fn first_typed(&self, entry: &EntryView<'_>, found: &[&[ValueView<'_>]], place: u32) -> Option<Plain> {
+        let (read, present) = self.at(found, place)?;
+        match read.source {
+            Some(source) => read.shape.typed(virtual_value(entry, source, read.shape).view()),
+            None => read.shape.typed(*present.first()?),
+        }
+    }
+
+    fn at<'f, 'v>(&self, found: &[&'f [ValueView<'v>]], place: u32) -> Option<(&Planned, &'f [ValueView<'v>])> {
+        Some((self.reads.get(place as usize)?, *found.get(place as usize)?))
     }
 
     /// Appends what the contract reads of an entry, and to `found` where its values are. After an error, which is a value

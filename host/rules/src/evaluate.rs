@@ -1,14 +1,17 @@
 //! Entries through a chain: filters first, then mappings in their order, in batches, each fault isolated to its entry.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provisor_model::{
-    AttributeLanes, Contribution, Draft, DraftAttribute, DraftValue, Entry, EntryView, Reason, TargetPath,
+    AttributeLanes, Contribution, Draft, DraftAttribute, DraftAttributes, DraftValue, Entry, EntryView, Reason,
+    TargetPath,
 };
 
 use crate::answer::{Answer, RawAnswer};
+use crate::bindings::mapping;
 use crate::chain::{Chain, Link, MappingPlan, handles};
 use crate::cycle_log::CycleLog;
 use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
@@ -16,7 +19,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::instance::Instance;
 use crate::options::OnFault;
 use crate::recall::{self, Memory, Recall};
-use crate::request::Request;
+use crate::request::{Request, no_batch};
 use crate::surface::PluginKind;
 
 /// The most entries of one call: so few that what they come to still is in the processor's cache when it is looked at.
@@ -40,6 +43,8 @@ pub struct Evaluator {
     /// The chain's places once more: every value counts who shares its path, and counters that threads have in common
     /// are slow.
     places: Vec<TargetPath>,
+    /// Lists of what entries had set, empty again, for their room.
+    spare: Vec<Vec<Option<DraftAttribute>>>,
 }
 
 /// A plugin at work.
@@ -52,12 +57,15 @@ struct Running {
     wasted: Duration,
     /// The last fault, once there were too many.
     given_up: Option<Reason>,
+    /// What it was sent last, for its room.
+    sent: mapping::Batch,
 }
 
 /// An entry on its way through the chain.
 pub(crate) struct Work<'e> {
     pub(crate) entry: EntryView<'e>,
-    pub(crate) built: Vec<Option<Built>>,
+    /// What is set so far, at the chain's places.
+    pub(crate) built: Vec<Option<DraftAttribute>>,
     decided: Option<Outcome>,
     valid_until: Option<i64>,
     steps: Vec<Step>,
@@ -65,14 +73,6 @@ pub(crate) struct Work<'e> {
     pub(crate) known: &'e [u8],
     /// What they answered now.
     pub(crate) fresh: Vec<u8>,
-}
-
-/// A value of the resource under construction, and who set it.
-pub(crate) struct Built {
-    pub(crate) value: DraftValue,
-    on_create: bool,
-    by: Arc<str>,
-    overridden: Vec<Arc<str>>,
 }
 
 impl Evaluator {
@@ -97,7 +97,7 @@ impl Evaluator {
         let running = chain.links.iter().map(|link| Running::new(&link.name)).collect();
         let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
         let places = chain.places.iter().map(own).collect();
-        Self { chain, cycle_time, trace, log, memory: None, running, places }
+        Self { chain, cycle_time, trace, log, memory: None, running, places, spare: Vec::new() }
     }
 
     /// Has what plugins answer kept and used again: [`Evaluation::answers`] is to be handed back the next time. `key` is
@@ -145,17 +145,20 @@ impl Evaluator {
     ///
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
-    pub fn evaluate_known(
+    pub fn evaluate_known<'e>(
         &mut self,
-        entries: &[EntryView<'_>],
-        known: &[&[u8]],
+        entries: &[EntryView<'e>],
+        known: &[&'e [u8]],
     ) -> Result<Vec<Evaluation>, ChainStopped> {
         let chain = Arc::clone(&self.chain);
         let mut evaluations = Vec::with_capacity(entries.len());
-        let mut known = known.iter().copied().chain(std::iter::repeat(&[][..]));
+        let mut known = known.iter().copied();
         for entries in entries.chunks(BATCH) {
-            let mut works: Vec<Work<'_>> =
-                entries.iter().zip(&mut known).map(|(entry, known)| Work::new(&chain, *entry, known)).collect();
+            let mut work = |entry: &EntryView<'e>| {
+                let built = self.spare.pop().unwrap_or_default();
+                Work::new(&chain, *entry, known.next().unwrap_or_default(), built)
+            };
+            let mut works: Vec<Work<'e>> = entries.iter().map(&mut work).collect();
             for kind in [PluginKind::Filter, PluginKind::Mapping] {
                 for (place, link) in chain.links.iter().enumerate() {
                     if let Some(object_classes) = link.object_classes(kind) {
@@ -167,7 +170,7 @@ impl Evaluator {
                     }
                 }
             }
-            evaluations.extend(works.into_iter().map(|work| work.finish(&chain, &self.places)));
+            evaluations.extend(works.into_iter().map(|work| work.finish(&chain, &self.places, &mut self.spare)));
         }
         Ok(evaluations)
     }
@@ -201,7 +204,8 @@ impl Evaluator {
         kind: PluginKind,
         batch: &mut [&mut Work<'_>],
     ) -> Result<usize, ChainStopped> {
-        let mut request = Request::new(link, kind);
+        let room = self.running.get_mut(place).map(|running| mem::replace(&mut running.sent, no_batch()));
+        let mut request = Request::new(link, kind, room.unwrap_or_else(no_batch));
         let (mut sent, mut recalled) = (Vec::new(), 0);
         let mut taken = 0;
         for work in batch.iter_mut() {
@@ -238,7 +242,10 @@ impl Evaluator {
         }
         let started = Instant::now();
         let answers = self.call(link, place, &mut request);
-        let found = request.found;
+        let Request { found, batch: room, .. } = request;
+        if let Some(running) = self.running.get_mut(place) {
+            running.sent = room;
+        }
         match answers {
             Ok(answers) => {
                 let reads = link.reads(kind);
@@ -423,7 +430,15 @@ impl fmt::Debug for Evaluator {
 
 impl Running {
     fn new(name: &str) -> Self {
-        Self { name: name.into(), instance: None, calls: 0, faults: 0, wasted: Duration::ZERO, given_up: None }
+        Self {
+            name: name.into(),
+            instance: None,
+            calls: 0,
+            faults: 0,
+            wasted: Duration::ZERO,
+            given_up: None,
+            sent: no_batch(),
+        }
     }
 
     fn give_up(&mut self, link: &Link, fault: &Fault) {
@@ -469,13 +484,14 @@ impl Link {
 }
 
 impl<'e> Work<'e> {
-    fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8]) -> Self {
+    /// `built` is empty but for its room.
+    fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8], mut built: Vec<Option<DraftAttribute>>) -> Self {
         let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
             let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
             let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
             Outcome::OutOfScope { plugin: None, reason }
         });
-        let built = chain.places.iter().map(|_| None).collect();
+        built.resize_with(chain.places.len(), || None);
         Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new(), known, fresh: Vec::new() }
     }
 
@@ -492,27 +508,36 @@ impl<'e> Work<'e> {
             let Some((place, on_create)) = plan.writes.get(write) else { continue };
             let Some(built) = self.built.get_mut(*place) else { continue };
             let overridden = built.take().map_or_else(Vec::new, |earlier| {
-                let mut overridden = earlier.overridden;
-                overridden.push(earlier.by);
+                let Contribution { winner, mut overridden } = earlier.contribution;
+                overridden.push(winner);
                 overridden
             });
-            *built = value.map(|value| Built { value, on_create: *on_create, by: Arc::clone(by), overridden });
+            *built = value.map(|value| DraftAttribute {
+                value,
+                on_create: *on_create,
+                contribution: Contribution { winner: Arc::clone(by), overridden },
+            });
         }
     }
 
-    fn finish(self, chain: &Chain, places: &[TargetPath]) -> Evaluation {
-        let (valid_until, steps) = (self.valid_until, self.steps);
+    fn finish(
+        mut self,
+        chain: &Chain,
+        places: &[TargetPath],
+        spare: &mut Vec<Vec<Option<DraftAttribute>>>,
+    ) -> Evaluation {
         let answers = recall::kept(chain, self.known, self.fresh);
         let outcome = self.decided.unwrap_or_else(|| {
-            let attribute = |built: Built| DraftAttribute {
-                value: built.value,
-                on_create: built.on_create,
-                contribution: Contribution { winner: built.by, overridden: built.overridden },
-            };
-            let set = places.iter().zip(self.built).filter_map(|(path, built)| Some((path.clone(), attribute(built?))));
+            let mut set = Vec::with_capacity(self.built.len());
+            // The chain's places are in the order of paths, each once.
+            set.extend(
+                places.iter().zip(&mut self.built).filter_map(|(path, built)| Some((path.clone(), built.take()?))),
+            );
             let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
-            Outcome::Provision(Draft { kind, attributes: set.collect() })
+            Outcome::Provision(Draft { kind, attributes: DraftAttributes::of_ordered(set) })
         });
-        Evaluation { outcome, valid_until, steps, answers }
+        self.built.clear();
+        spare.push(self.built);
+        Evaluation { outcome, valid_until: self.valid_until, steps: self.steps, answers }
     }
 }

@@ -13,6 +13,9 @@ use crate::surface::PluginKind;
 /// The most octets of one entry.
 const ENTRY_OCTETS: usize = 16 << 20;
 
+/// The most room that is kept from one call to the next, in numbers and in octets.
+const KEPT_ROOM: usize = 256 << 10;
+
 /// What one call sends.
 pub(crate) struct Request<'c, 'e> {
     link: &'c Link,
@@ -36,12 +39,14 @@ struct Filled {
 }
 
 impl<'c, 'e> Request<'c, 'e> {
-    pub(crate) fn new(link: &'c Link, kind: PluginKind) -> Self {
+    /// A request without entries, in the place of one that is done with.
+    pub(crate) fn new(link: &'c Link, kind: PluginKind, mut batch: mapping::Batch) -> Self {
+        clear(&mut batch.entries);
+        clear(&mut batch.built);
         let cycle_time = match kind {
             PluginKind::Filter => link.filter.as_ref().is_some_and(|filter| filter.cycle_time),
             PluginKind::Mapping => link.mapping.as_ref().is_some_and(|mapping| mapping.cycle_time),
         };
-        let batch = mapping::Batch { entries: no_values(), built: no_values() };
         Self { link, kind, cycle_time, batch, entries: Vec::new(), found: Vec::new(), before: Filled::default() }
     }
 
@@ -123,6 +128,20 @@ impl<'c, 'e> Request<'c, 'e> {
             },
         }
     }
+}
+
+/// A batch without entries.
+pub(crate) fn no_batch() -> mapping::Batch {
+    mapping::Batch { entries: no_values(), built: no_values() }
+}
+
+/// Empties values but keeps their room, unless that is far more than is usual.
+fn clear(values: &mut Values) {
+    values.count = 0;
+    values.spans.clear();
+    values.octets.clear();
+    values.spans.shrink_to(KEPT_ROOM);
+    values.octets.shrink_to(KEPT_ROOM);
 }
 
 /// How far the values of a batch were filled.

@@ -22,7 +22,7 @@ fn person(uid: &str, family: &str, given: &str) -> Entry {
 
 fn display_name(evaluation: &Evaluation) -> String {
     let Outcome::Provision(draft) = &evaluation.outcome else { panic!("{evaluation:?}") };
-    match &draft.attributes[&"displayName".parse().unwrap()].value {
+    match &draft.attributes.get(&"displayName".parse().unwrap()).unwrap().value {
         provisor_model::DraftValue::Plain(plain) => plain.to_string(),
         other => panic!("a display name is text, not {other:?}"),
     }

@@ -29,7 +29,7 @@ fn asked(what: &str) -> Evaluation {
 
 fn told(what: &str) -> String {
     let Outcome::Provision(draft) = asked(what).outcome else { panic!("{what}: {:?}", asked(what)) };
-    match &draft.attributes[&"title".parse().unwrap()].value {
+    match &draft.attributes.get(&"title".parse().unwrap()).unwrap().value {
         DraftValue::Plain(plain) => plain.to_string(),
         other => panic!("{other:?}"),
     }

@@ -181,7 +181,8 @@ pub fn lay_as_kubernetes(volume: &Path, day: &str, files: &[(&str, Vec<u8>)]) {
 /// The generation that wrote this attribute.
 pub fn generation(evaluation: &Evaluation, attribute: &str) -> usize {
     let Outcome::Provision(draft) = &evaluation.outcome else { panic!("{evaluation:?}") };
-    let DraftValue::Plain(text) = &draft.attributes[&attribute.parse().unwrap()].value else { panic!("{draft:?}") };
+    let attribute = draft.attributes.get(&attribute.parse().unwrap()).unwrap();
+    let DraftValue::Plain(text) = &attribute.value else { panic!("{draft:?}") };
     text.to_string().strip_prefix("generation-").unwrap().parse().unwrap()
 }
 

@@ -128,7 +128,7 @@ fn differing<'a>(before: &'a Outcome, after: &'a Outcome) -> (bool, Vec<&'a Targ
     if before == after {
         return (false, Vec::new());
     }
-    let paths: BTreeSet<&TargetPath> = before.attributes.keys().chain(after.attributes.keys()).collect();
+    let paths: BTreeSet<&TargetPath> = before.attributes.paths().chain(after.attributes.paths()).collect();
     let differs = |path: &&TargetPath| !same(before.attributes.get(*path), after.attributes.get(*path));
     (before.kind != after.kind, paths.into_iter().filter(differs).collect())
 }

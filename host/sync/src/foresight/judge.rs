@@ -186,7 +186,7 @@ impl Judge<'_> {
             return Ok(());
         }
         let contested =
-            draft.attributes.values().any(|attribute| matches!(attribute.value, DraftValue::FirstUnique(_)));
+            draft.attributes.iter().any(|(_, attribute)| matches!(attribute.value, DraftValue::FirstUnique(_)));
         if contested && !self.in_order {
             return Err(Halt::InOrder);
         }

@@ -344,7 +344,7 @@ fn carry_out(
             space.read_entries(&[key], &mut page).map_err(SyncError::from)?;
             let Some(stored) = page.entries().next() else { return Ok(()) };
             let link = stored.link().map_err(SyncError::from)?;
-            for (path, attribute) in &mut draft.attributes {
+            for (path, attribute) in draft.attributes.iter_mut() {
                 let DraftValue::FirstUnique(candidates) = &attribute.value else { continue };
                 match choose(space, key, path, candidates)? {
                     Some(chosen) => attribute.value = DraftValue::Plain(Plain::Text(chosen)),
