@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: what cycles, previews and exports cost, beside what bare tools take for the same.
+//! `cargo xtask bench`: what cycles, previews and exports cost, beside what bare tools take for the same; and what a call of a
+//! plugin costs.
 
 use anyhow::Result;
 
@@ -16,6 +17,15 @@ pub fn run(progress: &mut Progress, args: &[String]) -> Result<()> {
     progress.step("optimised build", || process::run(workspace::cargo().args(BUILD)))?;
     progress.step("measuring", || {
         process::run(workspace::cargo().args(["bench", "--workspace", "--bench", "cost", "--"]).args(args))
+    })
+}
+
+/// Builds the guests and measures what a call of a plugin costs. The arguments go to the program that measures.
+pub fn calls(progress: &mut Progress, args: &[String]) -> Result<()> {
+    plugins::build_all(progress)?;
+    plugins::build_variants(progress)?;
+    progress.step("measuring", || {
+        process::run(workspace::cargo().args(["bench", "--workspace", "--bench", "calls", "--"]).args(args))
     })
 }
 

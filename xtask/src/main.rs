@@ -100,6 +100,12 @@ enum Command {
         /// How often each is measured.
         #[arg(long, value_name = "NUMBER")]
         runs: Option<usize>,
+        /// Measure instead what an entry costs on its way through a plugin, by size, batch, shape and settings.
+        #[arg(long, conflicts_with_all = ["quick", "million", "only", "json", "runs"])]
+        calls: bool,
+        /// Arguments for that measurement: a part of a name to measure only that, or `--preview`.
+        #[arg(last = true, value_name = "ARGS", requires = "calls")]
+        args: Vec<String>,
     },
     /// Run all that a change must pass: lock file, format, licences and advisories, lints, docs, tests.
     Ci,
@@ -119,7 +125,8 @@ fn main() -> ExitCode {
         Command::Test { args } => test::run(&mut progress, &args),
         Command::Demo { once, args } => demo::run(&mut progress, once, &args),
         Command::Soak { args } => test::soak(&mut progress, &args),
-        Command::Bench { quick, million, only, json, runs } => {
+        Command::Bench { calls: true, args, .. } => bench::calls(&mut progress, &args),
+        Command::Bench { quick, million, only, json, runs, .. } => {
             bench::run(&mut progress, &bench::arguments(quick, million, &only, json, runs))
         }
         Command::Ci => ci::run(&mut progress),

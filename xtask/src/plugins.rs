@@ -5,15 +5,26 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use provisor_plugin_build::{
-    Output, Place, PluginCrate, Toolchain, cases, componentize, replace_if_changed, with_cases,
+    Output, Place, PluginCrate, Toolchain, Variant, cases, componentize, replace_if_changed, with_cases,
 };
 
 use crate::c::CSources;
 use crate::progress::{Progress, say};
 use crate::{std_guest, workspace};
 
-/// What only tests load: the plugin that misbehaves on demand, and an example.
-const FOR_TESTS: [&str; 2] = ["host/rules/tests/guest", "examples/unique-user-names"];
+/// What only tests and measurements load: the plugin that misbehaves on demand, an example, and the rule that is measured
+/// in the interface's shape and in a typed one.
+const FOR_TESTS: [&str; 4] =
+    ["host/rules/tests/guest", "examples/unique-user-names", "host/rules/benches/rule", "host/rules/benches/typed"];
+
+/// The rule that is measured with other settings than those of guests, to see what these cost or save.
+const MEASURED: &str = "host/rules/benches/rule";
+const VARIANTS: [Variant<'_>; 4] = [
+    Variant { profile: "rule-o2", settings: &["opt-level=2"], linker: &[] },
+    Variant { profile: "rule-o3", settings: &["opt-level=3"], linker: &[] },
+    Variant { profile: "rule-no-lto", settings: &["lto='off'"], linker: &[] },
+    Variant { profile: "rule-small-stack", settings: &[], linker: &["-zstack-size=65536"] },
+];
 
 /// Examples in C, with their worlds; only tests load them.
 const IN_C: [(&str, &str); 1] = [("examples/c/sort-name", "mapping-plugin")];
@@ -42,6 +53,18 @@ pub fn build_all(progress: &mut Progress) -> Result<()> {
             let folder = workspace::root().join(folder);
             let sources = CSources::find(&folder)?.with_context(|| format!("no C sources in {}", folder.display()))?;
             build_c(&sources, world, &into)
+        })
+    })
+}
+
+/// Builds the measured rule with each of the settings that are compared, into target/plugins-bench.
+pub fn build_variants(progress: &mut Progress) -> Result<()> {
+    progress.step("variants of the measured rule", || {
+        let (toolchain, into) = (toolchain()?, workspace::target("plugins-bench"));
+        let rule = PluginCrate::read(&workspace::root().join(MEASURED))?;
+        VARIANTS.iter().try_for_each(|variant| {
+            let core = rule.compile_variant(&toolchain, Output::Shown, variant);
+            put(&core.with_context(|| format!("plugin {}", variant.profile))?, variant.profile, &into)
         })
     })
 }

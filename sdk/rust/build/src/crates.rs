@@ -92,17 +92,50 @@ impl PluginCrate {
 
     /// Compiles the crate to a core module and returns its bytes.
     fn compile(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
+        self.compile_variant(toolchain, output, &Variant { profile: "guest", settings: &[], linker: &[] })
+    }
+
+    /// Compiles the crate to a core module with other settings, to see what they would change.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub fn compile_variant(&self, toolchain: &Toolchain, output: Output, variant: &Variant<'_>) -> Result<Vec<u8>> {
         let mut cargo = toolchain.cargo();
         // The crate stays an rlib in its manifest, so that its tests run natively; only here is it a module.
-        cargo.args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", "guest", "--manifest-path"]);
+        cargo.args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", variant.profile, "--manifest-path"]);
         cargo.arg(&self.manifest).args(["--package", &self.package]);
         cargo.args(PROFILE.iter().flat_map(|setting| ["--config", setting]));
+        let setting = |setting: &String| ["--config".to_owned(), format!("profile.{}.{setting}", variant.profile)];
+        cargo.args(variant.settings().iter().flat_map(setting));
+        if !variant.linker.is_empty() {
+            let argument = |argument: &&str| ["-C".to_owned(), format!("link-arg={argument}")];
+            cargo.arg("--").args(variant.linker.iter().flat_map(argument));
+        }
         match output {
             Output::Shown => process::run(&mut cargo)?,
             Output::Quiet => process::quietly(&mut cargo, COMPILE_LIMIT).map(drop)?,
         }
-        let module = toolchain.output_folder().join(format!("{}.wasm", self.library));
+        let module = toolchain.output_folder(variant.profile).join(format!("{}.wasm", self.library));
         fs::read(&module).with_context(|| format!("cannot read {}", module.display()))
+    }
+}
+
+/// The guest profile with other settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant<'a> {
+    /// The name of the profile, which is that of its output folder.
+    pub profile: &'a str,
+    /// Settings that differ, such as `opt-level=3`.
+    pub settings: &'a [&'a str],
+    /// Arguments for the linker.
+    pub linker: &'a [&'a str],
+}
+
+impl Variant<'_> {
+    /// All settings of the profile beside those of the guest profile itself.
+    fn settings(&self) -> Vec<String> {
+        let inherits = (self.profile != "guest").then(|| "inherits='guest'".to_owned());
+        inherits.into_iter().chain(self.settings.iter().map(|setting| (*setting).to_owned())).collect()
     }
 }
 

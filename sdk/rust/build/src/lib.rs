@@ -14,7 +14,7 @@ mod toolchain;
 pub use anyhow::Error;
 pub use cases::{cases, with_cases};
 pub use component::{componentize, replace_if_changed};
-pub use crates::PluginCrate;
+pub use crates::{PluginCrate, Variant};
 pub use rustup::ensure_target;
 pub use toolchain::{Place, Toolchain};
 

@@ -66,9 +66,9 @@ impl Toolchain {
         })
     }
 
-    /// Where the modules of the guest profile come out.
-    pub(crate) fn output_folder(&self) -> PathBuf {
-        self.target_folder().join(TARGET).join("guest")
+    /// Where the modules of a profile come out.
+    pub(crate) fn output_folder(&self, profile: &str) -> PathBuf {
+        self.target_folder().join(TARGET).join(profile)
     }
 
     /// Cargo set up for guests; the caller adds the command and the crate.
