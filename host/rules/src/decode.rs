@@ -7,7 +7,7 @@ use provisor_model::{AttributeName, DraftValue, EntryView, Plain, Reason, Row, V
 use crate::bindings::types;
 use crate::contract::Shape;
 use crate::encode::ReadPlan;
-use crate::fault::{legible, shorten};
+use crate::fault::told;
 
 /// The longest code of a reason, in octets.
 const MAX_CODE: usize = 64;
@@ -109,13 +109,8 @@ fn row(cells: Vec<types::Cell>) -> Result<Row, String> {
 
 /// A reason as a plugin gave it, cut to size, and such that a person can be shown it.
 pub(crate) fn reason(reason: types::Reason) -> Reason {
-    let (mut code, mut detail) = (reason.code, reason.detail);
-    shorten(&mut code, MAX_CODE);
-    shorten(&mut detail, MAX_DETAIL);
-    if code.is_empty() {
-        code.push_str("unspecified");
-    }
-    Reason { code: legible(&code), detail: legible(&detail) }
+    let code = if reason.code.is_empty() { "unspecified".to_owned() } else { told(reason.code, MAX_CODE) };
+    Reason { code, detail: told(reason.detail, MAX_DETAIL) }
 }
 
 #[cfg(test)]

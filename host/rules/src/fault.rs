@@ -41,9 +41,7 @@ pub(crate) enum TooMuch {
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, detail: impl Into<String>) -> Self {
-        let mut detail = detail.into();
-        shorten(&mut detail, 2000);
-        Self { kind, detail: legible(&detail) }
+        Self { kind, detail: told(detail.into(), 2000) }
     }
 
     /// Reads what the engine says; `said` is the last error line that the plugin logged before.
@@ -135,6 +133,15 @@ pub(crate) fn legible(text: &str) -> String {
     text.chars().map(character).collect()
 }
 
+/// A text that came from a plugin as a person may be shown it: legible, and of at most so many octets.
+pub(crate) fn told(mut text: String, octets: usize) -> String {
+    // Before, so that little is gone through; and after, because what takes the place of a character may be longer.
+    shorten(&mut text, octets);
+    let mut told = legible(&text);
+    shorten(&mut told, octets);
+    told
+}
+
 /// Neither a control character nor one that turns the direction of writing around.
 pub(crate) fn is_legible(character: char) -> bool {
     !character.is_control()
@@ -159,5 +166,11 @@ mod tests {
         let mut text = "äääää".to_owned();
         shorten(&mut text, 5);
         assert_eq!(text, "ää…");
+    }
+
+    #[test]
+    fn what_is_told_is_no_longer_than_it_may_be_whatever_stood_in_it() {
+        let told = told("\u{1b}\u{202e}".repeat(1000), 100);
+        assert!(told.starts_with("\u{fffd}\u{fffd}\u{fffd}") && told.len() <= 100 + "…".len(), "{told}");
     }
 }

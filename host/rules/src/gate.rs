@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compile::{Compiler, NotCompiled};
-use crate::fault::{legible, shorten};
+use crate::fault::told;
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::options::{Limits, PluginLimits};
@@ -102,10 +102,7 @@ impl Gate {
             let tried = std::panic::AssertUnwindSafe(|| Loaded::pass(&gate.compiler, hash, bytes, &key.1));
             entered.settle(match std::panic::catch_unwind(tried) {
                 Ok(Ok(loaded)) => Ok(loaded),
-                Ok(Err(NotCompiled::Refused(mut reason))) => {
-                    shorten(&mut reason, MAX_REASON);
-                    Err(legible(&reason))
-                }
+                Ok(Err(NotCompiled::Refused(reason))) => Err(told(reason, MAX_REASON)),
                 Ok(Err(NotCompiled::Busy(reason))) => {
                     gate.known().remove(&key);
                     Err(reason)

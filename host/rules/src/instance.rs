@@ -8,7 +8,7 @@ use wasmtime::{Engine, Store};
 use crate::bindings::{self, filter, lifecycle, mapping, types};
 use crate::contract::{Contracts, FilterContract, MappingContract};
 use crate::engine::ticks;
-use crate::fault::{Fault, FaultKind, shorten};
+use crate::fault::{Fault, FaultKind, told};
 use crate::options::Limits;
 use crate::store::{Line, State};
 use crate::wasi;
@@ -78,11 +78,7 @@ impl Instance {
     pub(crate) fn summary(&mut self) -> Result<Option<String>, Fault> {
         self.arm(ONE_CALL);
         let summary = self.lifecycle.call_summary(&mut self.store);
-        let line = |told: String| {
-            let mut line = told.replace(char::is_control, " ").trim().to_owned();
-            shorten(&mut line, SUMMARY_OCTETS);
-            line
-        };
+        let line = |summary: String| told(summary, SUMMARY_OCTETS).trim().to_owned();
         Ok(self.outcome(summary)?.map(line).filter(|line| !line.is_empty()))
     }
 

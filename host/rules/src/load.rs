@@ -13,7 +13,7 @@ use crate::bindings::{VERSION, filter, lifecycle, mapping};
 use crate::compile::{Compiler, NotCompiled};
 use crate::contract::Contracts;
 use crate::engine::{MEMORIES, TABLES};
-use crate::fault::{is_legible, legible, shorten};
+use crate::fault::{is_legible, told};
 use crate::hash::Hash;
 use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
@@ -166,10 +166,7 @@ impl Configured {
     /// A sentence for the operator: what is wrong and what to do.
     pub(crate) fn new(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
         // What is wrong is told in the plugin's own words, in part.
-        Self::configure(engine, loaded, config, limits).map_err(|mut reason| {
-            shorten(&mut reason, MAX_REASON);
-            legible(&reason)
-        })
+        Self::configure(engine, loaded, config, limits).map_err(|reason| told(reason, MAX_REASON))
     }
 
     fn configure(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {

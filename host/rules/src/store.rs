@@ -6,7 +6,7 @@ use wasmtime::ResourceLimiter;
 
 use crate::bindings::{log, types};
 use crate::engine::{MEMORIES, TABLES};
-use crate::fault::{TooMuch, legible, shorten};
+use crate::fault::{TooMuch, shorten, told};
 use crate::options::Limits;
 use crate::wasi::Output;
 
@@ -52,9 +52,8 @@ impl State {
     }
 
     /// Keeps a line; the last ones are worth most, because they lead up to a trap.
-    pub(crate) fn say(&mut self, level: log::Level, item: Option<u32>, mut message: String, from_stderr: bool) {
-        shorten(&mut message, LINE_OCTETS);
-        let message = legible(&message);
+    pub(crate) fn say(&mut self, level: log::Level, item: Option<u32>, message: String, from_stderr: bool) {
+        let message = told(message, LINE_OCTETS);
         self.octets += message.len();
         self.lines.push_back(Line { level, item, message, from_stderr });
         while self.lines.len() > self.limits.log_lines || self.octets > self.limits.log_octets {
