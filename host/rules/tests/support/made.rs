@@ -19,17 +19,23 @@ pub fn written(name: &str) -> Vec<u8> {
 
 /// The mapping by hand, with these texts in the place of these marks.
 pub fn mapping(changes: &[(&str, &str)]) -> Vec<u8> {
-    let mut text = fs::read_to_string(folder().join("mapping.wat")).unwrap();
+    encode(core("mapping", changes), "mapping-plugin")
+}
+
+/// The filter by hand, likewise.
+pub fn filter(changes: &[(&str, &str)]) -> Vec<u8> {
+    encode(core("filter", changes), "filter-plugin")
+}
+
+/// A core module by hand.
+fn core(name: &str, changes: &[(&str, &str)]) -> Vec<u8> {
+    let mut text = fs::read_to_string(folder().join(format!("{name}.wat"))).unwrap();
     for (mark, change) in changes {
         let mark = format!("(;@@{mark};)");
         assert!(text.contains(&mark), "no mark {mark}");
         text = text.replace(&mark, change);
     }
-    component(&text)
-}
-
-fn component(core: &str) -> Vec<u8> {
-    encode(wat::parse_str(core).unwrap_or_else(|error| panic!("{error}")))
+    wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The mapping by hand, with its lines in the debugging information.
@@ -39,14 +45,14 @@ pub fn mapping_with_lines(mark: &str, change: &str) -> Vec<u8> {
     let parsed = wat::Parser::new()
         .generate_dwarf(wat::GenerateDwarf::Full)
         .parse_str(Some("/home/eve/rules/mapping.wat".as_ref()), &text);
-    encode(parsed.unwrap())
+    encode(parsed.unwrap(), "mapping-plugin")
 }
 
-fn encode(mut module: Vec<u8>) -> Vec<u8> {
+fn encode(mut module: Vec<u8>, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/draft");
     let (package, _) = resolve.push_path(wit).unwrap();
-    let world = resolve.select_world(&[package], Some("mapping-plugin")).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let mut encoder = ComponentEncoder::default().module(&module).unwrap();
     encoder.encode().unwrap_or_else(|error| panic!("{error:#}"))

@@ -8,6 +8,7 @@
     reason = "helpers of tests, not all used by each"
 )]
 
+pub mod hostile;
 pub mod made;
 
 use std::fs;
