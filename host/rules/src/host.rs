@@ -261,7 +261,7 @@ impl RulesHost {
             kinds: loaded.kinds.clone(),
             imports: loaded.imports.clone(),
             annotations: loaded.annotations.clone(),
-            schema: loaded.schema.clone(),
+            schema: loaded.schema.document.clone(),
             cases: loaded.cases,
             contracts,
             summary: summary.flatten(),

@@ -35,6 +35,7 @@ mod probe;
 mod proof;
 mod recall;
 mod request;
+mod schema;
 mod state;
 mod status;
 mod store;

@@ -1,6 +1,5 @@
 //! The load gate: from the bytes of a file to a compiled component that has said what it is.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,15 +17,12 @@ use crate::hash::Hash;
 use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
 use crate::probe::Probe;
+use crate::schema::Schema;
 use crate::store::State;
 use crate::surface::{self, PluginKind, Surface};
 use crate::usage::Usage;
 use crate::{cases, trial};
 
-/// The largest manifest, in octets of its schema.
-const MAX_SCHEMA: usize = 1 << 20;
-/// The most errors of a configuration that are told at once.
-const MAX_ERRORS: usize = 10;
 /// The longest reason, in octets.
 const MAX_REASON: usize = 8192;
 /// The most annotations of a manifest.
@@ -40,10 +36,9 @@ pub(crate) struct Loaded {
     pub(crate) kinds: Vec<PluginKind>,
     pub(crate) imports: Vec<String>,
     pub(crate) annotations: Vec<(String, String)>,
-    pub(crate) schema: Json,
+    pub(crate) schema: Schema,
     /// How many test cases of its own it passed.
     pub(crate) cases: usize,
-    validator: jsonschema::Validator,
     pre: InstancePre<State>,
     indices: Indices,
     faults: AtomicU64,
@@ -113,7 +108,7 @@ impl Loaded {
             .map_err(|fault| format!("it does not start: {}", fault.detail()))?;
         let manifest = trial.describe().map_err(|fault| format!("it does not describe itself: {}", fault.detail()))?;
         check_manifest(&manifest)?;
-        let (schema, validator) = read_schema(&manifest.configuration_schema)?;
+        let schema = Schema::read(&manifest.configuration_schema)?;
         Ok(Self {
             hash,
             bytes,
@@ -123,7 +118,6 @@ impl Loaded {
             annotations: manifest.annotations,
             schema,
             cases: 0,
-            validator,
             pre,
             indices,
             faults: AtomicU64::new(0),
@@ -139,24 +133,6 @@ impl Loaded {
     pub(crate) fn faults(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
     }
-
-    /// Checks a configuration against the plugin's own schema: every wrong key with its place.
-    fn check(&self, config: &Json) -> Result<(), String> {
-        let mut told = String::new();
-        let errors: Vec<_> = self.validator.iter_errors(config).collect();
-        for error in errors.iter().take(MAX_ERRORS) {
-            let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
-            let place = if place.is_empty() { "config".to_owned() } else { format!("config.{place}") };
-            let _ = write!(told, "{}{place}: {error}", if told.is_empty() { "" } else { "; " });
-        }
-        match errors.len() {
-            0 => Ok(()),
-            count if count > MAX_ERRORS => {
-                Err(format!("its configuration is wrong: {told}; and {} more", count - MAX_ERRORS))
-            }
-            _ => Err(format!("its configuration is wrong: {told}")),
-        }
-    }
 }
 
 impl Configured {
@@ -171,7 +147,7 @@ impl Configured {
 
     fn configure(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
         let config = if config.is_null() { &Json::Object(serde_json::Map::new()) } else { config };
-        loaded.check(config)?;
+        loaded.schema.check(config)?;
         let document = config.to_string();
         let mut instance =
             Instance::new(engine, &loaded.pre, &loaded.indices, limits).map_err(|fault| fault.detail().to_owned())?;
@@ -233,14 +209,4 @@ fn check_manifest(manifest: &Manifest) -> Result<(), String> {
         return Err(format!("its manifest has the control character {}: take it out", odd.escape_unicode()));
     }
     Ok(())
-}
-
-fn read_schema(schema: &str) -> Result<(Json, jsonschema::Validator), String> {
-    if schema.len() > MAX_SCHEMA {
-        return Err("the schema of its configuration is too long".to_owned());
-    }
-    let wrong = |error: String| format!("the schema of its configuration is wrong: {error}");
-    let schema: Json = serde_json::from_str(schema).map_err(|error| wrong(error.to_string()))?;
-    let validator = jsonschema::validator_for(&schema).map_err(|error| wrong(error.to_string()))?;
-    Ok((schema, validator))
 }

@@ -107,6 +107,31 @@ fn a_component_that_is_slow_to_compile_is_given_up_and_the_others_are_not() {
     assert_eq!(user_name(&evaluate(&chain, &[user("ada")])[0]).as_deref(), Some("ada"));
 }
 
+/// A schema of which each part refers twice to the next: whoever follows them all never ends.
+#[test]
+fn a_schema_that_unfolds_without_end_is_refused() {
+    let lab = Lab::new(&["guest"]);
+    let parts: Vec<String> = (0..60)
+        .map(|part| {
+            let next = format!("{{\"$ref\":\"#/$defs/p{}\"}}", part + 1);
+            format!("\"p{part}\":{{\"allOf\":[{next},{next}]}}")
+        })
+        .collect();
+    let schema = format!("{{\"$ref\":\"#/$defs/p0\",\"$defs\":{{{},\"p60\":{{}}}}}}", parts.join(","));
+    let bytes = with_schema(&schema);
+    judge(&lab, &lab.host, "unfolds", (&bytes, &[]), &refused("the schema of its configuration")).unwrap();
+    let chain = lab.bind(&[guest(no_config())]);
+    assert_eq!(user_name(&evaluate(&chain, &[user("ada")])[0]).as_deref(), Some("ada"));
+}
+
+/// The mapping by hand with this schema of its configuration.
+fn with_schema(schema: &str) -> Vec<u8> {
+    let data = format!("(data (i32.const 8192) {schema:?})");
+    let point =
+        format!("(i32.store (i32.const 80) (i32.const 8192)) (i32.store (i32.const 84) (i32.const {}))", schema.len());
+    mapping(&[("module", &data), ("describe", &point)])
+}
+
 #[test]
 fn a_schema_that_refers_to_itself_without_end_is_survived() {
     let lab = Lab::new(&["guest"]);
@@ -116,12 +141,7 @@ fn a_schema_that_refers_to_itself_without_end_is_survived() {
         r##"{"$ref":"#/$defs/a","$defs":{"a":{"$ref":"#/$defs/b"},"b":{"anyOf":[{"$ref":"#/$defs/a"}]}}}"##,
         r##"{"$ref":"https://example.com/schema.json"}"##,
     ] {
-        let data = format!("(data (i32.const 2048) {:?})", schema);
-        let point = format!(
-            "(i32.store (i32.const 80) (i32.const 2048)) (i32.store (i32.const 84) (i32.const {}))",
-            schema.len()
-        );
-        lab.put("hostile", &mapping(&[("module", &data), ("describe", &point)]));
+        lab.put("hostile", &with_schema(schema));
         lab.host.scan();
         if let Err(error) = lab.host.bind("other", &[binding("hostile", no_config())]) {
             assert!(error.to_string().contains("the schema of its configuration is wrong"), "{error}");

@@ -99,7 +99,7 @@ fn tight(folder: &Path) -> RulesOptions {
 fn try_out(host: &RulesHost, bytes: Vec<u8>, entries: &[Entry]) -> Came {
     let bindings = [binding("made", no_config())];
     let chain = match host.chain_with("lab", &bindings, ("made", bytes)) {
-        Ok(chain) => chain,
+        Ok(candidate) => candidate.chain,
         Err(error @ (RulesError::Plugin { .. } | RulesError::Chain { .. })) => {
             let told = error.to_string();
             is_fit_for_a_person(&told);
