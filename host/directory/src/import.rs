@@ -20,6 +20,11 @@ pub(crate) const PAGE_OCTETS: usize = 8 * 1024 * 1024;
 /// What a value costs in memory beside its octets, about: many empty ones are much as well.
 const VALUE_COST: usize = 64;
 
+/// What so many values count for towards [`PAGE_OCTETS`], beside their octets.
+pub(crate) fn cost_of_values(count: usize) -> usize {
+    count * VALUE_COST
+}
+
 /// What these values count for towards [`PAGE_OCTETS`], by the octets of each.
 pub(crate) fn page_octets(values: impl Iterator<Item = usize>) -> usize {
     values.map(|octets| octets + VALUE_COST).sum()
@@ -31,6 +36,7 @@ pub(crate) fn item_octets(item: &ImportItem) -> usize {
         ImportItem::Upsert(entry) => {
             page_octets(entry.attributes.iter().flat_map(|(_, values)| values).map(|value| value.octets().len()))
         }
+        ImportItem::Kept(entry) => entry.attributes.octets().len(),
         _ => 0,
     }
 }

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use provisor_model::{
-    Anchor, AttributeName, AttributeSyntax, Attributes, Dn, DnError, Entry, IdError, Schema, SourceId, Value,
+    Anchor, AttributeName, AttributeSyntax, Dn, DnError, DnKey, Entry, Gathered, IdError, KeptEntry, KeptError, Schema,
+    SourceId, ValueView,
 };
 
-use crate::error::DirectoryError;
+use crate::error::{DirectoryError, server_words};
 use crate::identity;
 use crate::options::SourceOptions;
 use crate::selection::{Aliases, Selection};
@@ -63,6 +64,8 @@ pub(crate) enum NotText {
 pub(crate) enum ReadError {
     #[error(transparent)]
     Dn(#[from] DnError),
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     #[error("the entry has no {0}")]
     NoSourceId(AttributeName),
     #[error("the entry has {count} values of {attribute}, where one is needed")]
@@ -97,7 +100,20 @@ pub(crate) struct Reader {
     schema: Schema,
     object: SourceOptions,
     not_text: NotText,
-    known: HashMap<String, Known>,
+    /// What is known of attributes, in the order in which they first came.
+    known: Vec<(String, Known)>,
+    /// Where each stands.
+    places: HashMap<String, usize>,
+    /// Behind the last one that was looked up.
+    place: usize,
+}
+
+/// An entry but for its name.
+struct Parts<'r> {
+    source_id: SourceId,
+    anchor: Anchor,
+    object_class: String,
+    attributes: Gathered<'r>,
 }
 
 impl Reader {
@@ -113,7 +129,7 @@ impl Reader {
         not_text: NotText,
     ) -> Result<Self, DirectoryError> {
         let selection = Selection::new(attributes, &object, aliases)?;
-        Ok(Self { selection, schema, object, not_text, known: HashMap::new() })
+        Ok(Self { selection, schema, object, not_text, known: Vec::new(), places: HashMap::new(), place: 0 })
     }
 
     /// What to ask a server for.
@@ -124,20 +140,25 @@ impl Reader {
     /// The entry. Where the source id is known from elsewhere, it is not looked for among the attributes.
     pub fn entry(&mut self, raw: &impl Raw, source_id: Option<SourceId>) -> Result<Entry, ReadError> {
         let dn: Dn = raw.dn().parse()?;
-        let mut attributes = Attributes::new();
+        let Parts { source_id, anchor, object_class, attributes } = self.parts(raw, source_id)?;
+        Ok(Entry { source_id, anchor, dn, object_class, attributes: attributes.to_attributes() })
+    }
+
+    /// The same in the form in which it is kept.
+    pub fn kept(&mut self, raw: &impl Raw) -> Result<KeptEntry, ReadError> {
+        let (dn_key, dn) = DnKey::with_spelling(raw.dn())?;
+        let Parts { source_id, anchor, object_class, attributes } = self.parts(raw, None)?;
+        Ok(KeptEntry { source_id, anchor, dn, dn_key, object_class, attributes: attributes.to_kept()? })
+    }
+
+    fn parts<'r>(&mut self, raw: &'r impl Raw, source_id: Option<SourceId>) -> Result<Parts<'r>, ReadError> {
+        let mut attributes = Gathered::new();
         let mut object_classes: Vec<Cow<'_, str>> = Vec::new();
         let (mut ids, mut anchors) = (Vec::new(), Vec::new());
+        self.place = 0;
         for (index, (name, values)) in raw.attributes().enumerate() {
-            if self.known.len() >= REMEMBERED {
-                self.known.clear();
-            }
-            let known = match self.known.get(name) {
-                Some(known) => known,
-                None => {
-                    let known = self.look_up(name);
-                    self.known.entry(name.to_owned()).or_insert(known)
-                }
-            };
+            let place = self.look_up(name);
+            let Some((_, known)) = self.known.get(place) else { continue };
             if known.is_object_class {
                 object_classes.extend(values.clone().map(String::from_utf8_lossy));
             }
@@ -147,23 +168,21 @@ impl Reader {
             if known.is_anchor {
                 anchors.extend(values.clone().map(|value| (value, known.binary)));
             }
-            if let Some((last, others)) = known.names.split_last() {
-                let values = typed(values, known.binary, self.not_text)
-                    .map_err(|position| ReadError::NotText { name: name.to_owned(), at: (index, position) })?;
-                for name in others {
-                    attributes.add(name.clone(), values.clone());
-                }
-                attributes.add(last.clone(), values);
+            for kept in &known.names {
+                let typed = values.clone().enumerate().map(|(position, value)| {
+                    typed(value, known.binary, self.not_text)
+                        .ok_or_else(|| ReadError::NotText { name: name.to_owned(), at: (index, position) })
+                });
+                attributes.add(kept, typed)?;
             }
         }
         let source_id = match source_id {
             Some(id) => id,
             None => self.source_id(&ids)?,
         };
-        Ok(Entry {
-            anchor: self.anchor(anchors, &source_id, &dn),
+        Ok(Parts {
+            anchor: self.anchor(anchors, &source_id, raw.dn()),
             source_id,
-            dn,
             object_class: self.object.object_classes.classify(object_classes.iter().map(AsRef::as_ref)),
             attributes,
         })
@@ -181,15 +200,39 @@ impl Reader {
         &self.object
     }
 
-    fn look_up(&self, description: &str) -> Known {
+    /// Where it stands what is known of an attribute. Entries have much the same attributes in one order, so each is
+    /// mostly found where the last one ended.
+    fn look_up(&mut self, description: &str) -> usize {
+        let ahead = self.known.iter().skip(self.place).take(8).position(|(known, _)| known == description);
+        let place = match ahead {
+            Some(ahead) => self.place + ahead,
+            None => match self.places.get(description) {
+                Some(place) => *place,
+                None => self.meet(description),
+            },
+        };
+        self.place = place + 1;
+        place
+    }
+
+    /// Remembers an attribute that has not come before.
+    fn meet(&mut self, description: &str) -> usize {
+        if self.known.len() >= REMEMBERED {
+            self.known.clear();
+            self.places.clear();
+        }
         let name = AttributeName::new(description);
-        Known {
+        let known = Known {
             names: self.selection.names(description),
             binary: self.schema.syntax(&name) == AttributeSyntax::Binary,
             is_object_class: description.eq_ignore_ascii_case("objectClass"),
             is_source_id: self.selection.is(description, &self.object.source_id_attribute),
             is_anchor: self.object.anchor_attribute.as_ref().is_some_and(|own| self.selection.is(description, own)),
-        }
+        };
+        let place = self.known.len();
+        self.known.push((description.to_owned(), known));
+        self.places.insert(description.to_owned(), place);
+        place
     }
 
     fn source_id(&self, values: &[&[u8]]) -> Result<SourceId, ReadError> {
@@ -205,35 +248,32 @@ impl Reader {
     }
 
     /// The anchor: the lowest value of its attribute, else the source id.
-    fn anchor(&self, mut values: Vec<(&[u8], bool)>, source_id: &SourceId, dn: &Dn) -> Anchor {
+    fn anchor(&self, mut values: Vec<(&[u8], bool)>, source_id: &SourceId, dn: &str) -> Anchor {
         values.sort_unstable();
         let (Some(attribute), Some((value, binary))) = (&self.object.anchor_attribute, values.first()) else {
             return Anchor::from(source_id.clone());
         };
         identity::read(attribute, value, *binary, Anchor::new, Anchor::parse).unwrap_or_else(|reason| {
-            tracing::warn!(%dn, %attribute, %reason, "The anchor cannot be used; the source id stands in for it.");
+            tracing::warn!(dn = server_words(dn), %attribute, %reason, "The anchor cannot be used; the source id stands in for it.");
             Anchor::from(source_id.clone())
         })
     }
 }
 
-/// The values by the syntax of their attribute, or the position of one that is not text.
-fn typed<'a>(values: impl Iterator<Item = &'a [u8]>, binary: bool, not_text: NotText) -> Result<Vec<Value>, usize> {
-    // Most attributes have one value, and room for it is enough.
-    let mut typed = Vec::with_capacity(1);
-    for (position, value) in values.enumerate() {
-        typed.push(match std::str::from_utf8(value) {
-            _ if binary => Value::Binary(value.to_vec()),
-            Ok(text) => Value::Text(text.to_owned()),
-            Err(_) if not_text == NotText::Refuse => return Err(position),
-            Err(_) => Value::Binary(value.to_vec()),
-        });
+/// A value by the syntax of its attribute; none where it is to be text and is not.
+fn typed(value: &[u8], binary: bool, not_text: NotText) -> Option<ValueView<'_>> {
+    match std::str::from_utf8(value) {
+        _ if binary => Some(ValueView::Binary(value)),
+        Ok(text) => Some(ValueView::Text(text)),
+        Err(_) if not_text == NotText::Refuse => None,
+        Err(_) => Some(ValueView::Binary(value)),
     }
-    Ok(typed)
 }
 
 #[cfg(test)]
 mod tests {
+    use provisor_model::Value;
+
     use super::*;
 
     const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
@@ -281,6 +321,29 @@ mod tests {
         assert!(matches!(error, ReadError::NotText { at: (1, 1), .. }), "{error}");
         let entry = reader(&["cn"], SourceOptions::default(), NotText::Keep).entry(&broken(), None).unwrap();
         assert_eq!(entry.attributes.values(&"cn".into())[1], Value::Binary(vec![0xff]));
+    }
+
+    #[test]
+    fn an_entry_is_the_same_in_the_form_in_which_it_is_kept() {
+        let mut reader = reader(&["sn", "surname", "cn", "jpegPhoto"], SourceOptions::default(), NotText::Keep);
+        let values: &[&[u8]] = &[b"b", b"a", b"b"];
+        let mut raw = raw(&[
+            ("entryUUID", &[UUID.as_bytes()]),
+            ("objectClass", &[b"top", b"inetOrgPerson"]),
+            ("sn", values),
+            ("SN", &[b"c"]),
+            ("jpegPhoto", &[&[0xff, 0]]),
+            ("cn", &[&[0xfe]]),
+        ]);
+        raw.dn = " CN = Ada ,dc=example".into();
+        let (entry, kept) = (reader.entry(&raw, None).unwrap(), reader.kept(&raw).unwrap());
+        assert_eq!(kept.attributes.attributes().unwrap(), entry.attributes);
+        assert_eq!((kept.dn, kept.dn_key), (entry.dn.to_string(), entry.dn.key()));
+        assert_eq!(kept.object_class, "user");
+        assert_eq!(
+            (kept.source_id, kept.anchor, kept.object_class),
+            (entry.source_id, entry.anchor, entry.object_class)
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use provisor_directory::{
 use provisor_model::{CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{ChangeLog, Slapd, SlapdOptions};
-use support::{Report, Store, everything, names};
+use support::{Report, Store, everything, names, taken_apart};
 
 const ATTRIBUTES: &[&str] = &["uid", "cn", "sn", "mail", "title", "employeeNumber", "member", "ou"];
 
@@ -372,7 +372,7 @@ async fn page_sizes(directory: &Directory, watermark: Option<Watermark>) -> (Vec
     let mut import = directory.import(request).await.unwrap();
     let (full, mut sizes) = (import.kind() == ImportKind::Full, Vec::new());
     while let Some(page) = import.next_page().await.unwrap() {
-        let octets = page.iter().filter_map(|item| match item {
+        let octets = page.into_iter().map(taken_apart).filter_map(|item| match item {
             ImportItem::Upsert(entry) => {
                 entry.attributes.values(&"jpegPhoto".into()).first().map(|one| one.octets().len())
             }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ValueView;
+
 /// The name of a source attribute, with its options; compared without regard to case (RFC 4512, section 2.5).
 ///
 /// A copy costs nothing but a count: the same few names stand in every entry.
@@ -139,6 +141,15 @@ impl Value {
         match self {
             Self::Text(text) => Some(text),
             Self::Binary(_) => None,
+        }
+    }
+}
+
+impl From<&ValueView<'_>> for Value {
+    fn from(value: &ValueView<'_>) -> Self {
+        match value {
+            ValueView::Text(text) => Self::Text((*text).to_owned()),
+            ValueView::Binary(octets) => Self::Binary(octets.to_vec()),
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 
-use crate::{Anchor, Attributes, Dn, Entry, Value};
+use crate::{Anchor, Attributes, Dn, Entry, KeptAttributes, KeptError, Value};
 
 /// One value of a source attribute, where it lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ValueView<'a> {
     /// UTF-8 text.
     Text(&'a str),
@@ -22,6 +22,14 @@ impl<'a> ValueView<'a> {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(octets) => octets,
+        }
+    }
+
+    /// The text, where the value is text.
+    pub fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
         }
     }
 }
@@ -79,6 +87,14 @@ impl<'a> AttributeLanes<'a> {
         Ok(())
     }
 
+    /// The same of attributes that are on their way to be stored.
+    ///
+    /// # Errors
+    /// When they are damaged. The lanes must not be used on then.
+    pub fn push_kept(&mut self, kept: &'a KeptAttributes) -> Result<(), KeptError> {
+        Ok(self.push_stored(&mut postcard::Deserializer::from_bytes(kept.octets()))?)
+    }
+
     /// The attributes of the entry that was pushed at this place; none where there is no such place.
     pub fn get(&self, place: usize) -> AttributesView<'_> {
         let first = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
@@ -99,6 +115,11 @@ impl<'a> AttributesView<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [ValueView<'a>])> + use<'a> {
         let values = self.values;
         self.places.iter().map(move |place| (place.name, values.get(place.first..place.end).unwrap_or_default()))
+    }
+
+    /// The values of an attribute, lowest first; empty where it is absent.
+    pub fn values(&self, name: &str) -> &'a [ValueView<'a>] {
+        self.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map_or(&[], |(_, values)| values)
     }
 }
 

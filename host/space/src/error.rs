@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use provisor_model::IdError;
+use provisor_model::{IdError, KeptError};
 
 /// Why the connector space could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +164,12 @@ impl From<rusqlite::Error> for SpaceError {
 impl From<postcard::Error> for SpaceError {
     fn from(error: postcard::Error) -> Self {
         Self::Damaged(format!("a stored value cannot be read ({error})"))
+    }
+}
+
+impl From<KeptError> for SpaceError {
+    fn from(error: KeptError) -> Self {
+        Self::Damaged(error.to_string())
     }
 }
 

@@ -1,8 +1,12 @@
 //! Making rows of what a change feed brings: all that can be worked out without the tables, on whatever thread.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
-use provisor_model::{AttributeName, AttributeSyntax, Attributes, DnKey, Entry, ImportItem, Schema, SourceId};
+use provisor_model::{
+    AttributeLanes, AttributeName, AttributeSyntax, AttributesView, DnKey, Entry, ImportItem, KeptAttributes,
+    KeptEntry, Schema, SourceId,
+};
 
 use crate::references::name_of_reference;
 use crate::value_names::ByAttribute;
@@ -14,9 +18,6 @@ pub struct Preparation {
     schema: Arc<Schema>,
     by_value: Arc<ByAttribute>,
 }
-
-/// Room for the attributes of most entries, in octets.
-const ROOM: usize = 1024;
 
 /// A page of a change feed, ready to be stored with [`Space::store_page`].
 #[derive(Debug)]
@@ -75,7 +76,8 @@ impl Preparation {
         let id = |id: SourceId| id.to_storage();
         let item = |item| {
             Ok(match item {
-                ImportItem::Upsert(entry) => Item::Upsert(self.row(&entry, &mut attributes)?),
+                ImportItem::Upsert(entry) => Item::Upsert(self.row(kept(&entry)?, &mut attributes)?),
+                ImportItem::Kept(entry) => Item::Upsert(self.row(entry, &mut attributes)?),
                 ImportItem::Delete(gone) => Item::Delete(id(gone)),
                 ImportItem::Present(there) => Item::Present(id(there)),
                 ImportItem::Listed(there, dn) => Item::Listed(id(there), dn.key()),
@@ -85,20 +87,22 @@ impl Preparation {
         Ok(Page { items: items.into_iter().map(item).collect::<Result<_, SpaceError>>()? })
     }
 
-    fn row(&self, entry: &Entry, attributes: &mut Referring) -> Result<EntryRow, SpaceError> {
-        let dn = entry.dn.to_string();
+    fn row(&self, entry: KeptEntry, attributes: &mut Referring) -> Result<EntryRow, SpaceError> {
+        let mut lanes = AttributeLanes::new();
+        lanes.push_kept(&entry.attributes)?;
+        let references = self.references(lanes.get(0), attributes);
         Ok(EntryRow {
             source_id: entry.source_id.to_storage(),
             anchor: entry.anchor.to_storage(),
-            dn_key: DnKey::of(&dn).unwrap_or_else(|_| entry.dn.key()),
-            dn,
-            object_class: entry.object_class.clone(),
-            references: self.references(&entry.attributes, attributes),
-            attributes: postcard::to_extend(&entry.attributes, Vec::with_capacity(ROOM))?,
+            dn: entry.dn,
+            dn_key: entry.dn_key,
+            object_class: entry.object_class,
+            references,
+            attributes: entry.attributes.into_octets(),
         })
     }
 
-    fn references(&self, of: &Attributes, attributes: &mut Referring) -> Vec<(Arc<str>, Vec<u8>)> {
+    fn references(&self, of: AttributesView<'_>, attributes: &mut Referring) -> Vec<(Arc<str>, Vec<u8>)> {
         let mut references = Vec::new();
         attributes.place = 0;
         for (name, values) in of.iter() {
@@ -116,6 +120,19 @@ impl Preparation {
     }
 }
 
+/// An entry in the form in which it is kept.
+fn kept(entry: &Entry) -> Result<KeptEntry, SpaceError> {
+    let dn = entry.dn.to_string();
+    Ok(KeptEntry {
+        source_id: entry.source_id.clone(),
+        anchor: entry.anchor.clone(),
+        dn_key: DnKey::of(&dn).unwrap_or_else(|_| entry.dn.key()),
+        dn,
+        object_class: entry.object_class.clone(),
+        attributes: KeptAttributes::of(&entry.attributes)?,
+    })
+}
+
 /// Which attributes hold names of entries, as far as was asked: the keys of those that do. Entries have much the same
 /// attributes in one order, so each is mostly found where the last one ended.
 #[derive(Default)]
@@ -128,16 +145,18 @@ struct Referring {
 const REMEMBERED: usize = 4096;
 
 impl Referring {
-    fn key(&mut self, name: &AttributeName, schema: &Schema) -> Option<Arc<str>> {
-        let ahead = self.known.iter().skip(self.place).take(8).position(|(known, _)| known == name);
+    fn key(&mut self, name: &str, schema: &Schema) -> Option<Arc<str>> {
+        let same = |known: &AttributeName| known.compare(name) == Ordering::Equal;
+        let ahead = self.known.iter().skip(self.place).take(8).position(|(known, _)| same(known));
         let place = ahead.map(|ahead| self.place + ahead).unwrap_or_else(|| {
-            self.known.binary_search_by(|(known, _)| known.cmp(name)).unwrap_or_else(|place| {
+            self.known.binary_search_by(|(known, _)| known.compare(name)).unwrap_or_else(|place| {
                 if self.known.len() >= REMEMBERED {
                     self.known.clear();
                 }
                 let place = place.min(self.known.len());
-                let key = (schema.syntax(name) == AttributeSyntax::Dn).then(|| name.to_key().into());
-                self.known.insert(place, (name.clone(), key));
+                let name = AttributeName::new(name);
+                let key = (schema.syntax(&name) == AttributeSyntax::Dn).then(|| name.to_key().into());
+                self.known.insert(place, (name, key));
                 place
             })
         });

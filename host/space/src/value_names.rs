@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use provisor_model::{AttributeName, Attributes, MatchingRule, Value};
+use provisor_model::{AttributeLanes, AttributeName, Attributes, AttributesView, MatchingRule};
 use rusqlite::params;
 
 use crate::{EntryKey, Space, SpaceError};
@@ -26,19 +26,19 @@ pub(crate) struct ByAttribute(BTreeMap<String, (String, MatchingRule)>);
 
 impl ByAttribute {
     /// The names by value that these attributes hold, with the attribute that holds each.
-    pub fn names(&self, attributes: &Attributes) -> BTreeSet<(String, Vec<u8>)> {
+    pub fn names(&self, attributes: AttributesView<'_>) -> BTreeSet<(String, Vec<u8>)> {
         let mut names = BTreeSet::new();
         for (attribute, (by, rule)) in &self.0 {
-            let values = attributes.values(&AttributeName::new(attribute.as_str()));
-            names.extend(values.iter().map(|value| (attribute.clone(), value_name(by, *rule, value))));
+            let values = attributes.values(attribute).iter();
+            names.extend(values.map(|value| (attribute.clone(), value_name(by, *rule, value.octets()))));
         }
         names
     }
 }
 
 /// The name of whoever has this value of the attribute (its name in lower case).
-fn value_name(by: &str, rule: MatchingRule, value: &Value) -> Vec<u8> {
-    [&[MARK], by.as_bytes(), &[0], rule.key(value.octets()).as_slice()].concat()
+fn value_name(by: &str, rule: MatchingRule, value: &[u8]) -> Vec<u8> {
+    [&[MARK], by.as_bytes(), &[0], rule.key(value).as_slice()].concat()
 }
 
 /// What is kept in memory of references by value, so that an entry costs no question to the tables.
@@ -122,7 +122,9 @@ impl Space {
             let (mut after, mut used) = (0, BTreeSet::new());
             while let Some((key, attributes)) = space.next_attributes(after)? {
                 after = key.0;
-                for (attribute, name) in wanted.names(&attributes) {
+                let mut lanes = AttributeLanes::new();
+                lanes.push(&attributes);
+                for (attribute, name) in wanted.names(lanes.get(0)) {
                     space.add_reference(key, &attribute, &name)?;
                     space.mark_entry_dirty(key)?;
                     used.insert(attribute);
@@ -166,7 +168,7 @@ impl Space {
             let attributes: Attributes =
                 postcard::from_bytes(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
             for value in attributes.values(&name) {
-                self.add_value_name(key, &value_name(&by, rule, value))?;
+                self.add_value_name(key, &value_name(&by, rule, value.octets()))?;
             }
         }
         Ok(())
@@ -193,7 +195,7 @@ impl Space {
         let mut wanted = BTreeSet::new();
         for (by, rule) in &self.by_value.indexed {
             let values = attributes.values(&AttributeName::new(by.as_str()));
-            wanted.extend(values.iter().map(|value| value_name(by, *rule, value)));
+            wanted.extend(values.iter().map(|value| value_name(by, *rule, value.octets())));
         }
         for name in present.difference(&wanted) {
             self.connection

@@ -21,9 +21,9 @@ impl Leavers {
             match item {
                 ImportItem::Delete(id) => self.leave(base, id),
                 item => {
-                    if let ImportItem::Upsert(entry) = &item {
-                        self.gone.remove(&entry.source_id);
-                        self.came.insert(entry.source_id.clone(), base);
+                    if let Some(id) = item.brings() {
+                        self.gone.remove(id);
+                        self.came.insert(id.clone(), base);
                     }
                     others.push(item);
                 }

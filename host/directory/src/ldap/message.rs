@@ -96,6 +96,24 @@ impl WireEntry {
         self.0.len()
     }
 
+    /// How many values it has.
+    pub fn count_values(&self) -> usize {
+        let mut list = self.parts().map_or(Ber(&[]), |(_, list)| list);
+        let mut count = 0;
+        while let Ok(Some((_, attribute))) = list.next() {
+            let mut attribute = Ber(attribute);
+            if attribute.expect(OCTET_STRING).is_ok()
+                && let Ok(values) = attribute.expect(SET)
+            {
+                let mut values = Ber(values);
+                while let Ok(Some(_)) = values.next() {
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
     /// The name, and the list of the attributes.
     fn parts(&self) -> Option<(&str, Ber<'_>)> {
         let mut envelope = Ber::whole(&self.0, SEQUENCE).ok()?;

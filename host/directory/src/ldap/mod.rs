@@ -172,8 +172,7 @@ impl OpenLdap {
 
 /// Makes an entry of what a search found.
 fn read_entry(reader: &mut Reader, url: &str, raw: &impl Raw) -> Result<Entry, DirectoryError> {
-    let dn = server_words(raw.dn());
-    reader.entry(raw, None).map_err(|error| unreadable(url, &dn, &error))
+    reader.entry(raw, None).map_err(|error| unreadable(url, &server_words(raw.dn()), &error))
 }
 
 /// Says why an entry that a server sent cannot be used.

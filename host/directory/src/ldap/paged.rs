@@ -9,8 +9,7 @@ use super::few::malformed;
 use super::message::{self, Message, WireEntry};
 use crate::connection::{Connection, Results, Search, result_error};
 use crate::error::DirectoryError;
-use crate::import::{PAGE_OCTETS, page_octets};
-use crate::reading::Raw as _;
+use crate::import::{PAGE_OCTETS, cost_of_values};
 
 /// How many empty pages in a row are taken; RFC 2696 allows them, but not that there is no end to them.
 const MAX_EMPTY_PAGES: u32 = 100;
@@ -135,7 +134,7 @@ impl Paged {
 
 /// What an entry counts for towards [`PAGE_OCTETS`]: it is kept as it came, and each of its values becomes one of ours.
 fn cost(entry: &WireEntry) -> usize {
-    entry.octets() + page_octets(entry.attributes().flat_map(|(_, values)| values).map(|_| 0))
+    entry.octets() + cost_of_values(entry.count_values())
 }
 
 /// The control by which referral objects come as the entries they are (RFC 3296), so that none ends a search.

@@ -13,7 +13,7 @@ use super::proof::Shown;
 use super::refresh::{Asked, Refresh, Taking};
 use super::stamp::STAMPS;
 use super::way::{Dialect, Way};
-use super::{EVERYTHING, read_entry, unreadable};
+use super::{EVERYTHING, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
 use crate::import::ImportItem;
@@ -169,14 +169,15 @@ impl OpenLdapImport {
             if self.reads_stamps() {
                 self.stamps.note(&raw);
             }
-            let entry = read_entry(&mut self.reader, &self.url, &raw)?;
+            let entry = self.reader.kept(&raw);
+            let entry = entry.map_err(|error| unreadable(&self.url, &server_words(raw.dn()), &error))?;
             if all {
                 self.note_id(&entry.source_id, &raw)?;
             }
-            items.push(ImportItem::Upsert(entry));
+            items.push(ImportItem::Kept(entry));
         }
-        if let Some(ImportItem::Upsert(entry)) = items.last() {
-            self.shown.insert(base, Shown { dn: entry.dn.to_string(), id: entry.source_id.clone() });
+        if let Some(ImportItem::Kept(entry)) = items.last() {
+            self.shown.insert(base, Shown { dn: entry.dn.clone(), id: entry.source_id.clone() });
         }
         Ok(items)
     }

@@ -8,7 +8,7 @@ pub mod double;
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Known, Watermark};
-use provisor_model::{AttributeName, Attributes, Entry, SourceId};
+use provisor_model::{AttributeName, Attributes, Dn, Entry, SourceId};
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -55,8 +55,9 @@ impl Store {
         let (mut named, mut listed) = (BTreeSet::new(), BTreeMap::new());
         while let Some(page) = import.next_page().await? {
             assert!((1..=1000).contains(&page.len()), "a page of {} items", page.len());
-            for item in page {
+            for item in page.into_iter().map(taken_apart) {
                 match item {
+                    ImportItem::Kept(_) => unreachable!("it was taken apart"),
                     ImportItem::Upsert(entry) => {
                         report.upserted += 1;
                         named.insert(entry.source_id.clone());
@@ -160,4 +161,18 @@ pub async fn everything(directory: &Directory, attributes: &[&str]) -> Store {
 
 pub fn names(attributes: &[&str]) -> BTreeSet<AttributeName> {
     attributes.iter().map(|name| AttributeName::from(*name)).collect()
+}
+
+/// The item, an entry that comes in the form in which it is kept being taken apart.
+pub fn taken_apart(item: ImportItem) -> ImportItem {
+    let ImportItem::Kept(kept) = item else { return item };
+    let dn: Dn = kept.dn.parse().unwrap();
+    assert_eq!(dn.key(), kept.dn_key);
+    ImportItem::Upsert(Entry {
+        source_id: kept.source_id,
+        anchor: kept.anchor,
+        dn,
+        object_class: kept.object_class,
+        attributes: kept.attributes.attributes().unwrap(),
+    })
 }

@@ -108,6 +108,18 @@ impl DnKey {
         }
     }
 
+    /// The key of the name that a text is, and how [`Dn`] writes that name; without making the name where it is a plain
+    /// one.
+    ///
+    /// # Errors
+    /// When the text is no name.
+    pub fn with_spelling(text: &str) -> Result<(Self, String), DnError> {
+        match plain_key(text) {
+            Some(octets) if is_as_written(text) => Ok((Self(octets), text.to_owned())),
+            _ => text.parse::<Dn>().map(|dn| (dn.key(), dn.to_string())),
+        }
+    }
+
     /// The octets of the key.
     pub fn octets(&self) -> &[u8] {
         &self.0
@@ -223,6 +235,12 @@ fn plain_key(text: &str) -> Option<Vec<u8>> {
         octets.push(0);
     }
     Some(octets)
+}
+
+/// Whether a name that has a plain key is spelt as names are written: without blanks around its parts.
+fn is_as_written(text: &str) -> bool {
+    let bare = |part: &str| !part.starts_with(' ') && !part.ends_with(' ');
+    text.split(',').all(|part| part.split_once('=').is_some_and(|(attribute, value)| bare(attribute) && bare(value)))
 }
 
 /// The text of a BER encoding that is a string of UTF-8 or of characters that mean the same there: UTF8String,

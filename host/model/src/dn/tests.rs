@@ -202,7 +202,9 @@ proptest! {
     fn the_key_of_a_text_is_the_key_of_its_name(
         text in "((cn|OU|2\\.5\\.4\\.3|oid\\.2\\.5\\.4\\.3|userId|uidNumber|mobile|memberUid|x-a)? ?= ?[ A-Ca-c0-9#=+,;\\\\\"ä]{0,6},?){0,3}"
     ) {
-        prop_assert_eq!(DnKey::of(&text).ok(), text.parse::<Dn>().ok().map(|dn| dn.key()));
+        let name = text.parse::<Dn>().ok();
+        prop_assert_eq!(DnKey::of(&text).ok(), name.as_ref().map(Dn::key));
+        prop_assert_eq!(DnKey::with_spelling(&text).ok(), name.map(|dn| (dn.key(), dn.to_string())));
     }
 
     #[test]
