@@ -41,7 +41,7 @@ pub use meta::MetaKey;
 pub use page::{Page, Preparation};
 pub use plan::{PlanPlace, PlanRow, PlanState, Planned, PlannedBody};
 pub use reader::{EntryPage, LinkView, Reader, StoredView};
-pub use references::{ReferenceTarget, Waiting};
+pub use references::{ReferenceStanding, ReferenceTarget, Waiting};
 pub use remote::RemoteRow;
 pub use space::{Space, SpaceCounts};
 pub use value_names::ValueReference;

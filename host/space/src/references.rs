@@ -16,6 +16,15 @@ pub struct ReferenceTarget {
     pub provisioned: bool,
 }
 
+/// What a reference to an entry comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReferenceStanding {
+    /// Whether the entry has a resource in use, or will have one when the plan is carried out.
+    pub provisioned: bool,
+    /// Whether the entry is in the source, and among what is read of it.
+    pub in_source: bool,
+}
+
 /// A reference that is wanted, and whose target had no resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -141,17 +150,43 @@ impl Space {
         Ok(found.optional()?)
     }
 
-    /// Whether an entry has a resource in use, or will have one when the plan is carried out.
+    /// What a reference to the entry of this number comes to.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn is_provisioned(&self, key: EntryKey) -> Result<bool, SpaceError> {
+    pub fn standing_of(&self, key: EntryKey) -> Result<ReferenceStanding, SpaceError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT CASE WHEN p.operation IS NULL THEN coalesce(l.disabled, 1) = 0 \
-             ELSE p.operation IN ('create', 'join', 'update') END \
-             FROM (SELECT ?1 AS id) e LEFT JOIN link l ON l.entry_id = e.id LEFT JOIN plan p ON p.entry_id = e.id",
+             ELSE p.operation IN ('create', 'join', 'update') END, coalesce(e.gone, 1) = 0 \
+             FROM (SELECT ?1 AS id) k LEFT JOIN entry e ON e.id = k.id LEFT JOIN link l ON l.entry_id = k.id \
+             LEFT JOIN plan p ON p.entry_id = k.id",
         )?;
-        Ok(statement.query_row([key.0], |row| row.get(0))?)
+        Ok(statement
+            .query_row([key.0], |row| Ok(ReferenceStanding { provisioned: row.get(0)?, in_source: row.get(1)? }))?)
+    }
+
+    /// The numbers of the entries that an attribute of this entry was resolved to, each once; some may have left since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn reference_keys_of(&self, key: EntryKey, attribute: &AttributeName) -> Result<Vec<EntryKey>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT DISTINCT target FROM reference WHERE referrer = ?1 AND attribute = ?2 AND target IS NOT NULL",
+        )?;
+        let found = statement.query_map(params![key.0, attribute.to_key()], |row| row.get(0).map(EntryKey))?;
+        Ok(found.collect::<Result<_, _>>()?)
+    }
+
+    /// The number of the entry that the first attribute of this entry which holds a DN was resolved to; it may have left
+    /// since.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn reference_key_by_dn(&self, key: EntryKey, dn: &DnKey) -> Result<Option<EntryKey>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT target FROM reference WHERE referrer = ?1 AND dn_key = ?2 AND target IS NOT NULL LIMIT 1",
+        )?;
+        Ok(statement.query_row(params![key.0, dn.octets()], |row| row.get(0).map(EntryKey)).optional()?)
     }
 
     /// Who refers to this entry, or has looked it up.

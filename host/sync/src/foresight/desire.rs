@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{
-    AttributeChange, Change, Dn, Draft, DraftValue, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue,
+    AttributeChange, Change, DnKey, Draft, DraftValue, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue,
     attribute_changes,
 };
 use provisor_space::{EntryKey, LinkView, Space, StoredView};
@@ -20,6 +20,17 @@ enum Wanted {
     Value(DraftValue),
     One(SourceId, EntryKey),
     Many(Vec<(SourceId, EntryKey)>),
+}
+
+/// What a new resource is to have, as far as it is counted.
+#[derive(Default)]
+struct NewWants {
+    /// What it gets for certain.
+    plain: Vec<TargetPath>,
+    /// References to one entry each.
+    singles: Vec<(TargetPath, EntryKey)>,
+    /// Lists of references.
+    lists: Vec<(TargetPath, Vec<EntryKey>)>,
 }
 
 /// One attribute that is wanted.
@@ -39,19 +50,64 @@ impl Judge<'_> {
         draft: Draft,
         harvest: &mut Harvest,
     ) -> Result<(), Halt> {
+        let Some(link) = link else {
+            return match self.new_wants(space, stored.key(), draft)? {
+                Ok(wants) => {
+                    self.prospects.set(stored.key(), true);
+                    self.create(space, stored, wants, harvest)
+                }
+                Err(reason) => {
+                    self.hold(stored, None, reason, harvest);
+                    Ok(())
+                }
+            };
+        };
         let kind = draft.kind.clone();
         let wants = match self.wants(space, stored.key(), draft)? {
             Ok(wants) => wants,
             Err(reason) => {
-                self.hold(stored, link, reason, harvest);
+                self.hold(stored, Some(link), reason, harvest);
                 return Ok(());
             }
         };
         self.prospects.set(stored.key(), true);
-        match link {
-            None => self.create(space, stored, wants, harvest),
-            Some(link) => self.update(space, stored, link, &kind, wants, harvest),
+        self.update(space, stored, link, &kind, wants, harvest)
+    }
+
+    /// Looks the references of a new resource up as far as its changes can be counted; a reason where one cannot be made
+    /// sense of.
+    fn new_wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<NewWants, Reason>, Halt> {
+        let mut wants = NewWants { plain: Vec::with_capacity(draft.attributes.len()), ..NewWants::default() };
+        for (path, attribute) in draft.attributes {
+            let target = match attribute.value {
+                DraftValue::Reference(dn) => {
+                    let Ok(name) = DnKey::of(&dn) else {
+                        return Ok(Err(bad_reference(&path, &dn)));
+                    };
+                    let target = space.reference_key_by_dn(key, &name).map_err(SyncError::from)?;
+                    // Whose standing is known need not be looked at.
+                    if target.is_some_and(|target| self.prospects.in_reach(target) == Some(true)) {
+                        target
+                    } else {
+                        space.meant_by_dn(key, &name).map_err(SyncError::from)?.0.map(|(_, target)| target)
+                    }
+                }
+                DraftValue::ReferenceBy { attribute, value } => {
+                    let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
+                    found.map_err(Halt::Index)?.map(|(_, target)| target)
+                }
+                DraftValue::ReferencesOf(attribute) => {
+                    wants.lists.push((path, space.reference_keys_of(key, &attribute).map_err(SyncError::from)?));
+                    continue;
+                }
+                _ => {
+                    wants.plain.push(path);
+                    continue;
+                }
+            };
+            wants.singles.extend(target.map(|target| (path, target)));
         }
+        Ok(Ok(wants))
     }
 
     /// Looks references up; a reason where one cannot be made sense of.
@@ -61,10 +117,10 @@ impl Judge<'_> {
             let one = |found: Option<(SourceId, EntryKey)>| found.map(|(id, target)| Wanted::One(id, target));
             let value = match attribute.value {
                 DraftValue::Reference(dn) => {
-                    let Ok(name) = dn.parse::<Dn>() else {
+                    let Ok(name) = DnKey::of(&dn) else {
                         return Ok(Err(bad_reference(&path, &dn)));
                     };
-                    one(space.meant_by_dn(key, &name.key()).map_err(SyncError::from)?.0)
+                    one(space.meant_by_dn(key, &name).map_err(SyncError::from)?.0)
                 }
                 DraftValue::ReferenceBy { attribute, value } => {
                     let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
@@ -88,9 +144,23 @@ impl Judge<'_> {
         if !self.complete && self.judged.binary_search(&key).is_ok() {
             return Ok(None);
         }
-        let there = space.is_provisioned(key)?;
-        self.prospects.set(key, there);
-        Ok(Some(there))
+        let standing = space.standing_of(key)?;
+        self.prospects.set_standing(key, standing.provisioned, standing.in_source);
+        Ok(Some(standing.provisioned))
+    }
+
+    /// Those of these entries to whom a reference will lead to a resource; none where that shows only later.
+    fn in_reach(&self, space: &Space, keys: Vec<EntryKey>) -> Result<Option<BTreeSet<EntryKey>>, SyncError> {
+        let mut found = BTreeSet::new();
+        for key in keys {
+            if self.there(space, key)?.is_none() {
+                return Ok(None);
+            }
+            if self.prospects.in_reach(key) == Some(true) {
+                found.insert(key);
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Those of many who will be there; none where that shows only later.
@@ -116,24 +186,19 @@ impl Judge<'_> {
         &self,
         space: &Space,
         stored: &StoredView<'_>,
-        wants: Vec<Want>,
+        wants: NewWants,
         harvest: &mut Harvest,
     ) -> Result<(), Halt> {
         let key = stored.key();
-        let mut lists = Vec::new();
-        let mut plain = Vec::with_capacity(wants.len());
-        let mut singles = Vec::new();
-        for want in wants {
-            match want.value {
-                Wanted::Value(_) => plain.push(want.path),
-                Wanted::One(_, target) => singles.push((want.path, target)),
-                Wanted::Many(many) => match self.those_there(space, many)? {
-                    Some(there) => lists.push((want.path, there)),
-                    None => {
-                        harvest.again.push(key);
-                        return Ok(());
-                    }
-                },
+        let NewWants { mut plain, singles, lists: wanted } = wants;
+        let mut lists = Vec::with_capacity(wanted.len());
+        for (path, keys) in wanted {
+            match self.in_reach(space, keys)? {
+                Some(there) => lists.push((path, there)),
+                None => {
+                    harvest.again.push(key);
+                    return Ok(());
+                }
             }
         }
         for (path, target) in singles {

@@ -76,13 +76,14 @@ impl Judge<'_> {
         reason: Reason,
         harvest: &mut Harvest,
     ) {
-        self.stays(stored.key(), link);
+        self.stays(stored, link);
         harvest.deeds.push((stored.key(), Deed::Hold(reason)));
     }
 
     /// The entry has a resource afterwards where it has one now.
-    fn stays(&self, key: EntryKey, link: Option<LinkView<'_>>) {
-        self.prospects.set(key, link.is_some_and(|link| !link.disabled));
+    fn stays(&self, stored: &StoredView<'_>, link: Option<LinkView<'_>>) {
+        let there = link.is_some_and(|link| !link.disabled);
+        self.prospects.set_standing(stored.key(), there, !stored.gone() && !stored.excluded());
     }
 
     fn leave_out(
