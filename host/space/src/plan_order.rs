@@ -79,21 +79,32 @@ impl Space {
         Ok(())
     }
 
-    /// Moves creations in this phase and wave that refer to another creation of the phase's last wave so far into the
-    /// next wave, so that what they refer to is there before them. Returns how many were moved.
+    /// Puts creations of this phase that refer to others of it into later waves, so that what they refer to is there
+    /// before them, as far as `most` waves go. Only which of them refer to which is in memory, and each is written once.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn raise_wave(&mut self, phase: u32, wave: u32) -> Result<u64, SpaceError> {
-        let moved = self
+    pub fn order_creations(&mut self, phase: u32, most: u32) -> Result<(), SpaceError> {
+        let mut references: Vec<(i64, i64)> = self
             .connection
             .prepare_cached(
-                "UPDATE plan SET wave = ?2 + 1 WHERE phase = ?1 AND wave = ?2 AND operation = 'create' AND entry_id IN (\
-                 SELECT w.entry_id FROM waiting w JOIN plan t ON t.entry_id = w.target \
-                 WHERE t.phase = ?1 AND t.wave = ?2 AND t.operation = 'create' AND t.entry_id <> w.entry_id)",
+                "SELECT w.entry_id, w.target FROM waiting w CROSS JOIN plan p ON p.entry_id = w.entry_id \
+                 CROSS JOIN plan t ON t.entry_id = w.target WHERE w.entry_id <> w.target \
+                 AND p.phase = ?1 AND p.operation = 'create' AND t.phase = ?1 AND t.operation = 'create' \
+                 ORDER BY w.entry_id",
             )?
-            .execute(params![phase, wave])?;
-        Ok(moved as u64)
+            .query_map([phase], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for wave in 1..=most {
+            let raised = referrers(&references);
+            // Whoever refers to one that is raised goes behind that one as well.
+            references.retain(|(_, target)| raised.binary_search(target).is_ok());
+            let further = if wave < most { referrers(&references) } else { Vec::new() };
+            for key in raised.into_iter().filter(|key| further.binary_search(key).is_err()) {
+                self.set_order(EntryKey(key), phase, wave)?;
+            }
+        }
+        Ok(())
     }
 
     /// The phases and waves that have operations to carry out, in order.
@@ -107,4 +118,11 @@ impl Space {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// Who refers, each once; the references come in the order of who does.
+fn referrers(references: &[(i64, i64)]) -> Vec<i64> {
+    let mut referrers: Vec<i64> = references.iter().map(|(referrer, _)| *referrer).collect();
+    referrers.dedup();
+    referrers
 }

@@ -45,8 +45,6 @@ pub(crate) fn effective_of(
     baseline: &BTreeMap<TargetPath, TargetValue<SourceId>>,
     reach: Reach,
 ) -> Result<Effective, SyncError> {
-    let is_reference =
-        |value: &TargetValue<SourceId>| matches!(value, TargetValue::Reference(_) | TargetValue::References(_));
     let referring: Vec<TargetPath> =
         desired.iter().filter(|(_, value)| is_reference(value)).map(|(path, _)| path.clone()).collect();
     let mut result = Effective { attributes: desired, ..Effective::default() };
@@ -77,6 +75,18 @@ pub(crate) fn effective_of(
         }
     }
     Ok(result)
+}
+
+fn is_reference(value: &TargetValue<SourceId>) -> bool {
+    matches!(value, TargetValue::Reference(_) | TargetValue::References(_))
+}
+
+/// The references of a desired state alone.
+pub(crate) fn references_in(
+    desired: &BTreeMap<TargetPath, TargetValue<SourceId>>,
+) -> BTreeMap<TargetPath, TargetValue<SourceId>> {
+    let references = desired.iter().filter(|(_, value)| is_reference(value));
+    references.map(|(path, value)| (path.clone(), value.clone())).collect()
 }
 
 /// A reference that is desired.

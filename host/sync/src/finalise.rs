@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::decide::hold;
-use crate::effective::{Reach, effective};
+use crate::effective::{Reach, effective_of, references_in};
 use crate::foresight::{Lowest, Prospects};
 use crate::matching::resolve_references;
 use crate::preview::changes_of;
@@ -84,8 +84,11 @@ fn finalise_one(
     // A preview needs of a new resource only what it counts.
     let reach = foreseen.as_ref().map_or(Reach::Planned, |foreseen| Reach::Foreseen(foreseen.prospects));
     if writes && (foreseen.is_none() || planned.operation == OperationKind::Update) {
-        let effective = effective(space, &planned.body.desired, &planned.body.baseline, reach)?;
-        if planned.operation == OperationKind::Update {
+        let is_update = planned.operation == OperationKind::Update;
+        // Of a resource that is made or joined, only the references that wait are of interest.
+        let desired = if is_update { planned.body.desired.clone() } else { references_in(&planned.body.desired) };
+        let effective = effective_of(space, desired, &planned.body.baseline, reach)?;
+        if is_update {
             let changes = attribute_changes(&planned.body.baseline, &effective.attributes);
             if changes.is_empty() && !disabled && !uncertain {
                 if foreseen.is_none() {
@@ -308,11 +311,7 @@ pub(crate) fn order(space: &mut Space, facts: &TargetFacts) -> Result<Vec<EntryK
             note_values_of_new(space, facts)?;
         }
         for phase in [20, 40] {
-            for wave in 0..MOST_WAVES {
-                if space.raise_wave(phase, wave)? == 0 {
-                    break;
-                }
-            }
+            space.order_creations(phase, MOST_WAVES)?;
         }
         let (waves, circles) = freeing_order(&space.unique_conflicts()?);
         for (key, wave) in waves {
