@@ -14,8 +14,13 @@ use crate::stub::{Creation, Stub};
 /// As many requests under way as the default configuration has.
 const CONCURRENCY: usize = 8;
 
-/// How long a realistic service takes for a write at least.
-const THOUGHT: Duration = Duration::from_millis(5);
+/// How long realistic services take for a write at least, and how many requests are under way.
+const THOUGHTS: [(Duration, usize); 4] = [
+    (Duration::from_millis(1), CONCURRENCY),
+    (Duration::from_millis(2), CONCURRENCY),
+    (Duration::from_millis(5), CONCURRENCY),
+    (Duration::from_millis(5), 4 * CONCURRENCY),
+];
 
 /// The first preview of a directory, and one of what is stored.
 pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
@@ -70,8 +75,8 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
 /// takes as long for each write as a service does.
 pub async fn exports(source: &Source, runs: usize) -> Result<Vec<Figure>> {
     let mut figures = export(source, Duration::ZERO, CONCURRENCY, runs).await?;
-    for concurrency in [CONCURRENCY, 4 * CONCURRENCY] {
-        figures.extend(export(source, THOUGHT, concurrency, 1).await?);
+    for (thought, concurrency) in THOUGHTS {
+        figures.extend(export(source, thought, concurrency, 1).await?);
     }
     Ok(figures)
 }
