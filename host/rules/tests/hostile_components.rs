@@ -8,7 +8,7 @@ use std::fs;
 
 use provisor_rules::RulesHost;
 use support::hostile::{Comes, harmless, holds, judge, refused};
-use support::made::{filter, mapping, mapping_with_lines};
+use support::made::{filter, mapping, mapping_with_lines, mapping_with_wasi};
 use support::{Lab, binding, evaluate, guest, held, no_config, options, resident, user, user_name};
 
 /// What is changed in the mapping or the filter by hand, and what it comes to then.
@@ -23,6 +23,7 @@ struct Case {
 enum Kind {
     Filter,
     Mapping,
+    MappingWithWasi,
 }
 
 fn case(name: &str, changes: &[(&'static str, &str)], comes: Comes) -> Case {
@@ -283,6 +284,27 @@ fn at_the_edge() -> Vec<Case> {
     ]
 }
 
+/// What it asks of the host, without end.
+fn of_the_host() -> Vec<Case> {
+    let handle = r#"(import "wasi:cli/stdout@0.2.6" "get-stdout" (func $handle (result i32)))"#;
+    let random = r#"(import "wasi:random/random@0.2.6" "get-random-bytes" (func $random (param i64 i32)))"#;
+    let hoard = "(loop $again (drop (call $handle)) (br $again))";
+    let with_wasi = |name: &str, changes: &[(&'static str, &str)], comes| Case {
+        kind: Kind::MappingWithWasi,
+        ..case(name, changes, comes)
+    };
+    let handles = "it holds more handles than it may have";
+    vec![
+        with_wasi("handles in describe", &[("import", handle), ("describe", hoard)], refused(handles)),
+        with_wasi("handles in transform", &[("import", handle), ("transform", hoard)], holds("plugin-memory", handles)),
+        with_wasi(
+            "all numbers at once",
+            &[("import", random), ("transform", "(call $random (i64.const -1) (i32.const 16384))")],
+            holds("plugin-trap", "random"),
+        ),
+    ]
+}
+
 /// What it says of itself, or how it is made.
 fn in_its_making() -> Vec<Case> {
     let octet = |at: u32, value: u32| format!("(i32.store8 (i32.const {at}) (i32.const {value}))");
@@ -375,6 +397,7 @@ fn whatever_a_component_does_the_host_says_what_it_was_and_goes_on() {
     let cases: Vec<(Case, Vec<u8>)> = in_every_call()
         .into_iter()
         .chain(at_the_edge())
+        .chain(of_the_host())
         .chain(in_its_making())
         .map(|case| {
             let changes: Vec<(&str, &str)> =
@@ -382,6 +405,7 @@ fn whatever_a_component_does_the_host_says_what_it_was_and_goes_on() {
             let bytes = match case.kind {
                 Kind::Filter => filter(&changes),
                 Kind::Mapping => mapping(&changes),
+                Kind::MappingWithWasi => mapping_with_wasi(&changes),
             };
             (case, bytes)
         })
@@ -394,7 +418,7 @@ fn whatever_a_component_does_the_host_says_what_it_was_and_goes_on() {
             // A filter alone makes no rules.
             let beside = match case.kind {
                 Kind::Filter => &[guest(no_config())][..],
-                Kind::Mapping => &[],
+                Kind::Mapping | Kind::MappingWithWasi => &[],
             };
             if let Err(told) = judge(&lab, &host, &format!("case{round}-{number}"), (bytes, beside), &case.comes) {
                 let _ = writeln!(wrong, "{}: {told}", case.name);

@@ -19,6 +19,7 @@ fn what_is_no_component_for_this_host_is_refused_by_what_it_is() {
         ("unknown-import", "it imports acme:database/query@1.0.0, which this host does not offer"),
         ("unknown-import-of-ours", "does not fit version 0.1.0-draft.2 of the rules interface"),
         ("hollow", "does not fit version 0.1.0-draft.2 of the rules interface"),
+        ("odd-import", "or only a part of one: import name `acme:data/\u{fffd}[31mquery@1.0.0` is not a valid"),
         ("imports-a-module", "it imports code, which this host does not offer"),
         ("nested", "components within each other, and 8 are allowed"),
         ("threads", "threads must be enabled"),
@@ -61,6 +62,30 @@ fn a_component_that_ends_anywhere_is_refused() {
         ];
         assert!(words.iter().any(|words| error.contains(words)), "at {end}: {error}");
     }
+}
+
+#[test]
+fn what_is_made_of_too_many_instances_is_refused() {
+    let lab = Lab::new(&[]);
+    let mut bytes = mapping(&[]);
+    let (mut depth, mut modules) = (0, 0);
+    for payload in wasmparser::Parser::new(0).parse_all(&bytes).map(Result::unwrap) {
+        match payload {
+            wasmparser::Payload::ModuleSection { .. } => {
+                modules += u8::from(depth == 0);
+                depth += 1;
+            }
+            wasmparser::Payload::ComponentSection { .. } => depth += 1,
+            wasmparser::Payload::End(_) => depth -= 1,
+            _ => {}
+        }
+    }
+    // A module without anything, and a hundred instances of it.
+    bytes.extend([1, 8]);
+    bytes.extend(b"\0asm\x01\0\0\0");
+    bytes.extend([2, 0xad, 0x02, 100]);
+    (0..100).for_each(|_| bytes.extend([0, modules, 0]));
+    judge(&lab, &lab.host, "instances", (&bytes, &[]), &refused("103 core module instances, which exceeds")).unwrap();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 ;; in the place of the comments that begin with two at signs.
 (module
   (import "provisor:rules/log@0.1.0-draft.2" "emit" (func $emit (param i32 i32 i32 i32 i32)))
+  (;@@import;)
   (memory (export "memory") 1(;@@memory;))
   (table $table 1 funcref)
   (global $free (mut i32) (i32.const 32768))

@@ -48,10 +48,33 @@ pub fn mapping_with_lines(mark: &str, change: &str) -> Vec<u8> {
     encode(parsed.unwrap(), "mapping-plugin")
 }
 
+/// The mapping by hand, which may also import what its language's library would of WASI.
+pub fn mapping_with_wasi(changes: &[(&str, &str)]) -> Vec<u8> {
+    encode(core("mapping", changes), "with-wasi")
+}
+
+/// What is imported of WASI here.
+const WASI: [(&str, &str); 4] = [
+    ("io.wit", "package wasi:io@0.2.6; interface streams { resource output-stream; }"),
+    (
+        "cli.wit",
+        "package wasi:cli@0.2.6; interface stdout { use wasi:io/streams@0.2.6.{output-stream}; get-stdout: func() -> \
+         output-stream; }",
+    ),
+    ("random.wit", "package wasi:random@0.2.6; interface random { get-random-bytes: func(length: u64) -> list<u8>; }"),
+    (
+        "worlds.wit",
+        "package test:worlds; world with-wasi { include provisor:rules/mapping-plugin@0.1.0-draft.2; import \
+         wasi:cli/stdout@0.2.6; import wasi:random/random@0.2.6; }",
+    ),
+];
+
 fn encode(mut module: Vec<u8>, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/draft");
-    let (package, _) = resolve.push_path(wit).unwrap();
+    let (rules, _) = resolve.push_path(wit).unwrap();
+    let more = WASI.map(|(name, text)| resolve.push_str(name, text).unwrap());
+    let package = if world == "with-wasi" { more[3] } else { rules };
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let mut encoder = ComponentEncoder::default().module(&module).unwrap();
