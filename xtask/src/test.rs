@@ -25,6 +25,10 @@ pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
             "soak",
             "--test",
             "openldap_to_scim",
+            "--test",
+            "replacements",
+            "--test",
+            "fuzz",
             "--",
         ]);
         process::run(cargo.args(["--include-ignored", "--nocapture", "--test-threads=1"]).args(args))
