@@ -14,6 +14,11 @@ const TICK: Duration = Duration::from_millis(10);
 /// Instances alive at once: worker threads times plugins, with room to spare.
 const INSTANCES: u32 = 128;
 
+/// Memories of ended instances that stay as they were laid out for their module, for its next instance: as many as some
+/// plugins on all threads have. Each replacement of a plugin leaves its own, up to here; a hundred, which is usual, are
+/// 200 MiB.
+const WARM: u32 = 32;
+
 /// Memories of one instance of a component.
 pub(crate) const MEMORIES: u32 = 4;
 /// Tables of one instance of a component.
@@ -86,7 +91,8 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
             .table_elements(limits.most_elements())
             .max_component_instance_size(4 << 20)
             .max_core_instance_size(4 << 20)
-            .linear_memory_keep_resident(2 << 20);
+            .linear_memory_keep_resident(2 << 20)
+            .max_unused_warm_slots(WARM);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
