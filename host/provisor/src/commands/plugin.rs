@@ -9,7 +9,7 @@ use super::{Context, mismatch, settings, start_logging};
 use crate::cli::Global;
 use crate::failure::{Failure, Status};
 use crate::first_party;
-use crate::operation::{Answer, ApprovalLine, ApprovalReport, PluginLine, PluginReport, Request, open_rules};
+use crate::operation::{Answer, ApprovalLine, ApprovalReport, PluginLine, PluginReport, Request, Unbound, open_rules};
 use crate::output::{Output, table};
 use crate::user;
 
@@ -43,7 +43,9 @@ fn approvals(report: &ApprovalReport) -> String {
         };
         format!("{configuration}: {plugin} {version} ({hash}) is approved: {more}{less}\n")
     };
-    report.approvals.iter().map(line).collect()
+    let unbound =
+        |unbound: &Unbound| format!("{} cannot use its rules yet: {}\n", unbound.configuration, unbound.reason);
+    report.approvals.iter().map(line).chain(report.unbound.iter().map(unbound)).collect()
 }
 
 /// The plugins, a row each, and beneath why some are rejected and what they say that they do.

@@ -109,6 +109,17 @@ pub struct ConfigurationState {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ApprovalReport {
     pub approvals: Vec<ApprovalLine>,
+    /// Configurations that cannot be run with their rules yet, for another reason.
+    #[serde(default)]
+    pub unbound: Vec<Unbound>,
+}
+
+/// A configuration that cannot be run with its rules.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Unbound {
+    pub configuration: String,
+    /// What is wrong, and what to do.
+    pub reason: String,
 }
 
 /// What was granted to a plugin in one rule.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use answers::{
     Activity, Answer, ApprovalLine, ApprovalReport, CheckReport, CheckSection, ConfigurationState, HostState,
-    LogReport, PluginLine, PluginReport, StatusReport, plugin_lines, wrong_document,
+    LogReport, PluginLine, PluginReport, StatusReport, Unbound, plugin_lines, wrong_document,
 };
 pub use approve::approve;
 pub use own::{Own, host_section};

@@ -156,10 +156,11 @@ fn what_a_lock_file_lists_is_all_that_runs_and_an_edit_is_followed_by_the_runnin
     assert_eq!(refused.status, 2, "{refused:?}");
     assert!(refused.err.contains("plugins.lock is missing"), "{refused:?}");
     // A configuration of which one plugin is approved waits for the other.
-    assert_eq!(world.run(&["plugin", "approve", "people"]).status, 0);
+    let (status, approved) = world.json(&["plugin", "approve", "people"]);
+    assert_eq!((status, &approved["unbound"][0]["configuration"]), (0, &json!("hr")), "{approved}");
     assert!(world.run(&["sync", "hr"]).err.contains("does not list it"));
     let (_, approved) = world.json(&["plugin", "approve", "guest"]);
-    assert_eq!(approved["approvals"][0]["less"], json!([]), "{approved}");
+    assert_eq!((&approved["approvals"][0]["less"], &approved["unbound"]), (&json!([]), &json!([])), "{approved}");
     assert_eq!(world.run(&["sync", "hr"]).status, 0);
     let first = fs::read_to_string(world.path("plugins.lock")).unwrap();
     let host = world.start();
