@@ -37,8 +37,8 @@ fn values(place: usize, number: usize) -> Vec<Value> {
     match shape::kind(place) {
         Kind::Text => vec![text(0)],
         Kind::Texts => (0..3).map(text).collect(),
-        Kind::Binary => vec![Value::Binary(vec![0xa5; if place % 2 == 0 { 32 } else { 16 }])],
-        Kind::Boolean => vec![Value::Text(if number % 2 == 0 { "TRUE" } else { "FALSE" }.to_owned())],
+        Kind::Binary => vec![Value::Binary(vec![0xa5; if place.is_multiple_of(2) { 32 } else { 16 }])],
+        Kind::Boolean => vec![Value::Text(if number.is_multiple_of(2) { "TRUE" } else { "FALSE" }.to_owned())],
         Kind::Integer => vec![Value::Text((10_000 + number).to_string())],
     }
 }
