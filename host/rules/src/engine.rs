@@ -71,7 +71,9 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
         .cranelift_nan_canonicalization(true)
         .wasm_relaxed_simd(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // For the engine's own code between the parts of a composed component; a plugin's own modules have one memory each,
+        // which the gate sees to.
+        .wasm_multi_memory(true)
         .epoch_interruption(true)
         .max_wasm_stack(limits.stack)
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
@@ -96,4 +98,46 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::component::Component;
+
+    /// Two components, each with a memory of its own, and a text that passes from one to the other: what toolchains make
+    /// that put a language's runtime and a rule together.
+    const COMPOSED: &str = r#"(component
+        (component $runtime
+            (core module $m
+                (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8))
+                (func (export "told") (param i32 i32)))
+            (core instance $i (instantiate $m))
+            (func (export "told") (param "text" string)
+                (canon lift (core func $i "told") (memory (core memory $i "memory")) (realloc (core func $i "realloc")))))
+        (component $rule
+            (import "told" (func $told (param "text" string)))
+            (core module $memory (memory (export "memory") 1))
+            (core instance $own (instantiate $memory))
+            (core func $lowered (canon lower (func $told) (memory (core memory $own "memory"))))
+            (core module $m
+                (import "" "told" (func $told (param i32 i32)))
+                (func (export "tell") (call $told (i32.const 0) (i32.const 5))))
+            (core instance $i (instantiate $m (with "" (instance (export "told" (func $lowered))))))
+            (func (export "tell") (canon lift (core func $i "tell"))))
+        (instance $below (instantiate $runtime))
+        (instance $above (instantiate $rule (with "told" (func $below "told"))))
+        (export "tell" (func $above "tell")))"#;
+
+    #[test]
+    fn a_component_that_is_composed_of_several_compiles_and_runs() {
+        let engine = Engine::new(&configuration(&PluginLimits::default(), false)).unwrap();
+        let component = Component::new(&engine, wat::parse_str(COMPOSED).unwrap()).unwrap();
+        let mut store = wasmtime::Store::new(&engine, ());
+        store.set_epoch_deadline(ticks(Duration::from_secs(60)));
+        let instance = wasmtime::component::Linker::new(&engine).instantiate(&mut store, &component).unwrap();
+        let tell = instance.get_typed_func::<(), ()>(&mut store, "tell").unwrap();
+        tell.call(&mut store, ()).unwrap();
+    }
 }

@@ -23,6 +23,7 @@ fn what_is_no_component_for_this_host_is_refused_by_what_it_is() {
         ("imports-a-module", "it imports code, which this host does not offer"),
         ("nested", "components within each other, and 8 are allowed"),
         ("threads", "threads must be enabled"),
+        ("two-memories", "multiple memories"),
         ("wide-memory", "memory64 must be enabled"),
     ] {
         judge(&lab, &lab.host, name, (&written(name), &[]), &refused(words))
