@@ -6,7 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use wit_component::{StringEncoding, embed_component_metadata};
+use provisor_plugin_build::componentize;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::setup::venv;
@@ -27,6 +31,29 @@ const FLAGS: &[&str] = &[
     "-nostdlib",
     "-Wl,--no-entry",
 ];
+
+/// The C library of WASI, for guests that are written for a system.
+const WITH_LIBRARY: &[&str] = &[
+    "-target",
+    "wasm32-wasi",
+    "-mexec-model=reactor",
+    "-std=gnu11",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unused-parameter",
+    "-O2",
+    "-s",
+];
+
+/// What a guest in C may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// Nothing but itself.
+    None,
+    /// The C library of WASI, in the form before components.
+    Wasi,
+}
 
 /// A folder of C sources that make one plugin, named after the folder.
 pub struct CSources {
@@ -61,14 +88,32 @@ impl CSources {
         name.with_context(|| format!("{} gives no name to a plugin", self.folder.display()))
     }
 
+    /// Compiles to a component of this world of the interface.
+    pub fn component(&self, world: &str, library: Library) -> Result<Vec<u8>> {
+        let core = self.compile(world, library)?;
+        match library {
+            Library::None => componentize(&core),
+            Library::Wasi => ComponentEncoder::default()
+                .validate(true)
+                .module(&core)?
+                .adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER)?
+                .encode()
+                .context("cannot make a component of the module"),
+        }
+    }
+
     /// Compiles to a core module that says which world of the interface it is of.
-    pub fn compile(&self, world: &str) -> Result<Vec<u8>> {
+    fn compile(&self, world: &str, library: Library) -> Result<Vec<u8>> {
         venv::ensure()?;
         let output = workspace::target("guests").join("c");
         fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
         let module = output.join(format!("{}.wasm", self.name()?));
+        let flags = match library {
+            Library::None => FLAGS,
+            Library::Wasi => WITH_LIBRARY,
+        };
         let mut compiler = Command::new(venv::program("python"));
-        compiler.args(["-m", "ziglang", "cc"]).args(FLAGS).arg("-o").arg(&module).args(&self.files);
+        compiler.args(["-m", "ziglang", "cc"]).args(flags).arg("-o").arg(&module).args(&self.files);
         compiler.env("ZIG_GLOBAL_CACHE_DIR", output.join("cache")).env("ZIG_LOCAL_CACHE_DIR", output.join("cache"));
         process::quietly(&mut compiler, COMPILE_LIMIT)?;
         let mut core = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;

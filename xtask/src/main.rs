@@ -4,6 +4,7 @@ mod bench;
 mod c;
 mod ci;
 mod demo;
+mod javascript;
 mod new_plugin;
 mod plugins;
 mod progress;
@@ -38,15 +39,18 @@ enum Command {
         /// Build besides those what only tests load.
         #[arg(long, conflicts_with = "paths")]
         tests: bool,
-        /// Build the plugin crate, or the C sources, in this folder instead (it may be given several times).
+        /// Build the plugin crate, the C sources or the rule.js in this folder instead (it may be given several times).
         #[arg(long = "path", value_name = "FOLDER")]
         paths: Vec<PathBuf>,
         /// Put those components into this folder instead of target/plugins.
         #[arg(long, value_name = "FOLDER", requires = "paths")]
         into: Option<PathBuf>,
-        /// The world of the interface that a folder of C sources is of, such as mapping-plugin.
+        /// The world of the interface that C sources or a rule.js are of, such as mapping-plugin.
         #[arg(long, value_name = "NAME", requires = "paths")]
         world: Option<String>,
+        /// Link C sources with the C library of WASI.
+        #[arg(long, requires = "paths")]
+        c_library: bool,
     },
     /// Begin a plugin of one's own: a crate that builds, with its tests, in a new folder.
     NewPlugin {
@@ -116,8 +120,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Plugins { tests: true, .. } => plugins::build_all(&mut progress),
         Command::Plugins { paths, .. } if paths.is_empty() => plugins::build_first_party(&mut progress),
-        Command::Plugins { paths, into, world, .. } => {
-            plugins::build_paths(&mut progress, &paths, into.as_deref(), world.as_deref())
+        Command::Plugins { paths, into, world, c_library, .. } => {
+            let library = if c_library { c::Library::Wasi } else { c::Library::None };
+            plugins::build_paths(&mut progress, &paths, into.as_deref(), world.as_deref(), library)
         }
         Command::NewPlugin { folder } => new_plugin::run(&folder),
         Command::AddCases { component, folder } => plugins::add_cases(&component, &folder),

@@ -8,9 +8,9 @@ use provisor_plugin_build::{
     Output, Place, PluginCrate, Toolchain, Variant, cases, componentize, replace_if_changed, with_cases,
 };
 
-use crate::c::CSources;
+use crate::c::{CSources, Library};
 use crate::progress::{Progress, say};
-use crate::{std_guest, workspace};
+use crate::{javascript, std_guest, workspace};
 
 /// What only tests and measurements load: the plugin that misbehaves on demand, an example, and the rule that is measured
 /// in the interface's shape and in a typed one.
@@ -26,8 +26,18 @@ const VARIANTS: [Variant<'_>; 4] = [
     Variant { profile: "rule-small-stack", settings: &[], linker: &["-zstack-size=65536"] },
 ];
 
-/// Examples in C, with their worlds; only tests load them.
-const IN_C: [(&str, &str); 1] = [("examples/c/sort-name", "mapping-plugin")];
+/// The world of those in other languages.
+const MAPPING: &str = "mapping-plugin";
+
+/// In C, under these names; only tests load them.
+const IN_C: [(&str, &str, Library); 2] =
+    [("examples/c/sort-name", "sort-name", Library::None), ("host/rules/tests/asking/c", "asking-in-c", Library::Wasi)];
+
+/// The same in JavaScript.
+const IN_JAVASCRIPT: [(&str, &str); 2] = [
+    ("examples/javascript/sort-name", "sort-name-in-javascript"),
+    ("host/rules/tests/asking/javascript", "asking-in-javascript"),
+];
 
 /// The rule that the demo shows and has edited.
 const DEMO_RULE: &str = "examples/three-labs/rule";
@@ -49,10 +59,15 @@ pub fn build_all(progress: &mut Progress) -> Result<()> {
         let (toolchain, into) = (toolchain()?, workspace::target("plugins-test"));
         FOR_TESTS.iter().try_for_each(|folder| build(&toolchain, &workspace::root().join(folder), &into))?;
         std_guest::build(&into)?;
-        IN_C.iter().try_for_each(|(folder, world)| {
+        IN_C.iter().try_for_each(|(folder, name, library)| {
             let folder = workspace::root().join(folder);
             let sources = CSources::find(&folder)?.with_context(|| format!("no C sources in {}", folder.display()))?;
-            build_c(&sources, world, &into)
+            build_c(&sources, MAPPING, *library, name, &into)
+        })?;
+        IN_JAVASCRIPT.iter().try_for_each(|(folder, name)| {
+            let folder = workspace::root().join(folder);
+            let source = javascript::source(&folder).with_context(|| format!("no rule.js in {}", folder.display()))?;
+            build_javascript(&source, MAPPING, name, &into)
         })
     })
 }
@@ -63,25 +78,32 @@ pub fn build_variants(progress: &mut Progress) -> Result<()> {
         let (toolchain, into) = (toolchain()?, workspace::target("plugins-bench"));
         let rule = PluginCrate::read(&workspace::root().join(MEASURED))?;
         VARIANTS.iter().try_for_each(|variant| {
-            let core = rule.compile_variant(&toolchain, Output::Shown, variant);
-            put(&core.with_context(|| format!("plugin {}", variant.profile))?, variant.profile, &into)
+            let component =
+                rule.compile_variant(&toolchain, Output::Shown, variant).and_then(|core| componentize(&core));
+            put(&component.with_context(|| format!("plugin {}", variant.profile))?, variant.profile, &into)
         })
     })
 }
 
 /// Builds the crates in these folders, into the given folder or else target/plugins.
-pub fn build_paths(progress: &mut Progress, paths: &[PathBuf], into: Option<&Path>, world: Option<&str>) -> Result<()> {
+pub fn build_paths(
+    progress: &mut Progress,
+    paths: &[PathBuf],
+    into: Option<&Path>,
+    world: Option<&str>,
+    library: Library,
+) -> Result<()> {
     let into = into.map_or_else(|| workspace::target("plugins"), Path::to_path_buf);
     progress.step("plugins", || {
         for path in paths {
-            match CSources::find(path)? {
-                Some(sources) => {
-                    let world = world.with_context(|| {
-                        format!("{} is in C: say with --world which world of the interface it is of", path.display())
-                    })?;
-                    build_c(&sources, world, &into)?;
-                }
-                None => build(&toolchain()?, path, &into)?,
+            let world = || {
+                let words = "is not in Rust: say with --world which world of the interface it is of";
+                world.with_context(|| format!("{} {words}", path.display()))
+            };
+            match (CSources::find(path)?, javascript::source(path)) {
+                (Some(sources), _) => build_c(&sources, world()?, library, sources.name()?, &into)?,
+                (None, Some(source)) => build_javascript(&source, world()?, folder_name(path)?, &into)?,
+                (None, None) => build(&toolchain()?, path, &into)?,
             }
         }
         Ok(())
@@ -116,16 +138,29 @@ fn build(toolchain: &Toolchain, folder: &Path, into: &Path) -> Result<()> {
 }
 
 /// The same of C sources.
-fn build_c(sources: &CSources, world: &str, into: &Path) -> Result<()> {
-    let name = sources.name()?;
-    let of_plugin = || format!("plugin {name}");
-    let core = sources.compile(world).with_context(of_plugin)?;
-    let component = componentize(&core).with_context(of_plugin)?;
-    let component = match cases(sources.folder()).with_context(of_plugin)? {
+fn build_c(sources: &CSources, world: &str, library: Library, name: &str, into: &Path) -> Result<()> {
+    let component = sources.component(world, library).with_context(|| format!("plugin {name}"))?;
+    put_with_cases(component, sources.folder(), name, into)
+}
+
+/// The same of a JavaScript source.
+fn build_javascript(source: &Path, world: &str, name: &str, into: &Path) -> Result<()> {
+    let component = javascript::componentize(source, world).with_context(|| format!("plugin {name}"))?;
+    put_with_cases(component, source.parent().unwrap_or(source), name, into)
+}
+
+/// Puts a component into a folder, with the cases that lie beside its sources.
+fn put_with_cases(component: Vec<u8>, sources: &Path, name: &str, into: &Path) -> Result<()> {
+    let component = match cases(sources).with_context(|| format!("plugin {name}"))? {
         Some(cases) => with_cases(component, &cases),
         None => component,
     };
     put(&component, name, into)
+}
+
+fn folder_name(folder: &Path) -> Result<&str> {
+    let name = folder.file_name().and_then(|name| name.to_str());
+    name.with_context(|| format!("{} gives no name to a plugin", folder.display()))
 }
 
 /// Puts a component into a folder, under this name.

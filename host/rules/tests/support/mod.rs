@@ -105,7 +105,9 @@ pub fn component(name: &str) -> Vec<u8> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
     let path = match name {
         "guest" => target.join("plugins-test/provisor-test-guest.wasm"),
-        "sort-name" => target.join("plugins-test/sort-name.wasm"),
+        "sort-name" | "sort-name-in-javascript" | "asking-in-c" | "asking-in-javascript" => {
+            target.join(format!("plugins-test/{name}.wasm"))
+        }
         "std-guest" => target.join("plugins-test/std-guest.wasm"),
         _ => target.join(format!("plugins/{name}.wasm")),
     };
