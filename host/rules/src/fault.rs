@@ -6,6 +6,9 @@ use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
 /// The most frames of a backtrace that are told.
 const FRAMES: usize = 6;
 
+/// What is told of a call that took too long.
+pub(crate) const TIMED_OUT: &str = "it did not answer in time";
+
 /// How a plugin failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultKind {
@@ -52,7 +55,7 @@ impl Fault {
         let root = error.root_cause().to_string();
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => {
-                return Self::new(FaultKind::Time, format!("it did not answer in time{}", frames(error)));
+                return Self::new(FaultKind::Time, format!("{TIMED_OUT}{}", frames(error)));
             }
             None if root.contains("fuel allocated for hostcalls") => {
                 return Self::new(FaultKind::Output, "it gave back more octets than one answer may have".to_owned());

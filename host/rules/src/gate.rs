@@ -1,12 +1,13 @@
 //! The gate's memory: each component passes once, on a thread of its own, and what came of it is remembered by content.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compile::{Compiler, NotCompiled};
-use crate::fault::told;
+use crate::fault::{TIMED_OUT, told};
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::options::{Limits, PluginLimits};
@@ -15,6 +16,8 @@ use crate::options::{Limits, PluginLimits};
 const MAX_REMEMBERED: usize = 256;
 /// The longest reason, in octets.
 const MAX_REASON: usize = 8192;
+/// How long it is remembered that a component did not answer in time: it may have been the machine that was busy.
+const LATE_FOR: Duration = Duration::from_secs(300);
 /// The gate follows the nesting of what it is given.
 const STACK: usize = 8 << 20;
 
@@ -26,12 +29,19 @@ pub(crate) type Verdict = Result<Arc<Loaded>, String>;
 pub(crate) struct Passing {
     verdict: Mutex<Option<Verdict>>,
     settled: Condvar,
+    /// Until when the verdict is remembered, where it is not for good.
+    until: OnceLock<Instant>,
 }
 
 impl Passing {
     /// What came of it; none while it is at the gate.
     pub(crate) fn verdict(&self) -> Option<Verdict> {
         self.lock().clone()
+    }
+
+    /// Whether the verdict was one for a while, and that is over.
+    fn is_over(&self) -> bool {
+        self.until.get().is_some_and(|until| Instant::now() >= *until)
     }
 
     /// Waits until it is settled.
@@ -58,6 +68,14 @@ impl Passing {
     }
 
     fn settle(&self, verdict: Verdict) {
+        self.settle_for(verdict, None);
+    }
+
+    /// Settles it for so long; for good where that is not said.
+    fn settle_for(&self, verdict: Verdict, time: Option<Duration>) {
+        if let Some(time) = time {
+            self.until.get_or_init(|| Instant::now() + time);
+        }
         *self.lock() = Some(verdict);
         self.settled.notify_all();
     }
@@ -93,14 +111,15 @@ impl Gate {
         let key = (hash, *self.limits(name));
         let passing = Arc::new(Passing::default());
         match self.known().entry(key) {
-            std::collections::hash_map::Entry::Occupied(known) => return Arc::clone(known.get()),
-            std::collections::hash_map::Entry::Vacant(vacant) => vacant.insert(Arc::clone(&passing)),
+            Entry::Occupied(mut known) if known.get().is_over() => drop(known.insert(Arc::clone(&passing))),
+            Entry::Occupied(known) => return Arc::clone(known.get()),
+            Entry::Vacant(vacant) => drop(vacant.insert(Arc::clone(&passing))),
         };
         let (gate, bytes, entered) = (self.clone(), Arc::clone(bytes), Arc::clone(&passing));
         let work = move || {
             // A panic here would be the host's own mistake; nobody is to wait for ever because of it.
             let tried = std::panic::AssertUnwindSafe(|| Loaded::pass(&gate.compiler, hash, bytes, &key.1));
-            entered.settle(match std::panic::catch_unwind(tried) {
+            let verdict = match std::panic::catch_unwind(tried) {
                 Ok(Ok(loaded)) => Ok(loaded),
                 Ok(Err(NotCompiled::Refused(reason))) => Err(told(reason, MAX_REASON)),
                 Ok(Err(NotCompiled::Busy(reason))) => {
@@ -110,7 +129,10 @@ impl Gate {
                 Err(_) => {
                     Err("the load gate failed at it, which is a fault of this program: please report it".to_owned())
                 }
-            });
+            };
+            // Whatever it was asked when it was late.
+            let late = verdict.as_ref().is_err_and(|reason| reason.contains(TIMED_OUT));
+            entered.settle_for(verdict, late.then_some(LATE_FOR));
         };
         if let Err(error) = thread::Builder::new().name("rules-gate".to_owned()).stack_size(STACK).spawn(work) {
             self.known().remove(&key);
@@ -144,5 +166,22 @@ impl Gate {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_late_is_tried_again_and_not_at_once() {
+        let settled = |time: Option<Duration>| {
+            let passing = Passing::default();
+            passing.settle_for(Err("refused".to_owned()), time);
+            passing.is_over()
+        };
+        assert!(settled(Some(Duration::ZERO)));
+        assert!(!settled(Some(LATE_FOR)) && !settled(None));
+        assert!(!Passing::default().is_over(), "it is at the gate still");
     }
 }

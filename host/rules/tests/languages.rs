@@ -11,7 +11,7 @@ use support::{Lab, binding, entry, evaluate, held, no_config, user};
 
 fn value(evaluation: &Evaluation, path: &str) -> String {
     let Outcome::Provision(draft) = &evaluation.outcome else { panic!("{evaluation:?}") };
-    match &draft.attributes[&path.parse().unwrap()].value {
+    match &draft.attributes.get(&path.parse().unwrap()).unwrap().value {
         DraftValue::Plain(plain) => plain.to_string(),
         other => panic!("{path} is text, not {other:?}"),
     }
