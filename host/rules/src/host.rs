@@ -472,14 +472,18 @@ impl Inner {
             Some((configure(&loaded).ok()?, from_file))
         };
         let last_good = if permits.are_listed() {
-            // First what the file lists, which may have run before; then what ran last. Neither is given more than it had.
-            let candidates = [permits.listed(name, of.1), grant].into_iter().flatten();
-            candidates
-                .filter_map(|grant| {
-                    let bytes = self.ledger.component(grant.component)?;
-                    Some((grant, again(grant.component, grant.from_file, bytes)?))
-                })
-                .find_map(|(grant, found)| found.0.contracts.beyond(&grant.contracts).is_empty().then_some(found))
+            // First what the file lists, which may have run before; then what ran last. None is given more than it had.
+            let listed = permits.listed(name, of.1).map(|listed| {
+                let from_file = grant.is_none_or(|grant| grant.from_file);
+                (listed.component, from_file, &listed.contracts)
+            });
+            let ran = grant.map(|grant| (grant.component, grant.from_file, &grant.contracts));
+            let before = self.proofs.earlier(of.0, name, of.1).zip(grant);
+            let before = before.map(|(earlier, grant)| (earlier.component, earlier.from_file, &grant.contracts));
+            [listed, ran, before].into_iter().flatten().find_map(|(component, from_file, contracts)| {
+                let found = again(component, from_file, self.ledger.component(component)?)?;
+                found.0.contracts.beyond(contracts).is_empty().then_some(found)
+            })
         } else {
             stored.and_then(|(good, bytes)| again(good.component, good.from_file, bytes))
         };

@@ -17,6 +17,8 @@ pub async fn approve(
 ) -> Result<ApprovalReport, Failure> {
     let rules = Arc::clone(rules);
     let approved = tokio::task::spawn_blocking(move || {
+        // What is approved is what is in the folder now, also where no news of it has come yet.
+        rules.scan();
         let (mut approvals, mut unbound) = (Vec::new(), Vec::new());
         for (configuration, bindings) in uses {
             if only.as_ref().is_some_and(|only| *only != configuration) {
