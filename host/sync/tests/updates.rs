@@ -188,6 +188,22 @@ async fn references_that_a_rule_makes_and_takes_are_foretold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn references_by_a_value_that_nobody_was_looked_for_by_before_are_foretold() {
+    let first = "manager = true, reads = \"title\"";
+    let rules = format!("[[rules]]\nplugin = \"guest\"\nconfig = {{ {first}, second = {{ manager-by-title = true }} }}\n");
+    let mut directory = Directory::of(1..=300);
+    for number in 1..=300 {
+        directory.person(number).title = format!("U{}", number % 300 + 1);
+    }
+    let mut lab = Lab::with_settings(directory, &rules).await;
+    put(&mut lab, "guest", &guest(b'1')).await;
+    lab.sync().await;
+    let (foretelling, _) = foretold_and_done(&mut lab, "guest", guest(b'2')).await;
+    // The manager of the last one is the first one, as before.
+    assert_eq!(foretelling.follows.attributes, [(MANAGER.to_owned(), 299)].into());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unique_names_are_foretold_and_given_so() {
     let rules = "[[rules]]\nplugin = \"guest\"\nconfig = { second = { unique = \"user\" } }\n";
     let mut lab = Lab::with_settings(Directory::of(1..=40), rules).await;

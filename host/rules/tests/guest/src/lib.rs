@@ -39,6 +39,8 @@ pub struct Config {
     drops_all: Option<String>,
     /// Refers to who `manager` names.
     manager: bool,
+    /// Refers to whose `uid` stands in `title`, as the manager.
+    manager_by_title: bool,
     /// The user name is this one or, where somebody has it, the same with a number.
     unique: Option<String>,
     /// What holds in place of all this where the component is of the second edition.
@@ -143,6 +145,7 @@ pub struct Misbehave {
     now: Option<CycleTime>,
     follows: Option<Built<Text>>,
     manager: Option<(Text, Target)>,
+    manager_by_title: Option<(Text, Target)>,
 }
 
 impl Mapping for Misbehave {
@@ -179,6 +182,7 @@ impl Mapping for Misbehave {
             now: config.holds.map(|_| contract.cycle_time()),
             follows: config.follows.as_ref().map(|path| contract.built_text(path)),
             manager: config.manager.then(|| (contract.text("manager"), contract.write(MANAGER))),
+            manager_by_title: config.manager_by_title.then(|| (contract.text("title"), contract.write(MANAGER))),
             config,
         })
     }
@@ -203,6 +207,11 @@ impl Mapping for Misbehave {
             && let Some(dn) = entry.text(manager)
         {
             resource.reference(target, dn);
+        }
+        if let Some((title, target)) = self.manager_by_title
+            && let Some(uid) = entry.text(title)
+        {
+            resource.reference_by(target, "uid", uid);
         }
         if let (Some(now), Some(holds)) = (self.now, self.config.holds) {
             entry.valid_until(entry.now(now) + holds);
