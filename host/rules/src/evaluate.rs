@@ -104,8 +104,20 @@ impl Evaluator {
     /// a secret of where it is kept; with another one nothing is recognised.
     #[must_use]
     pub fn remembering(mut self, key: &[u8; 16]) -> Self {
-        self.memory = Some(Memory::new(key));
+        self.memory = Some(Memory::new(key, true));
         self
+    }
+
+    /// Has what plugins answered before used again, and nothing kept.
+    #[must_use]
+    pub fn recalling(mut self, key: &[u8; 16]) -> Self {
+        self.memory = Some(Memory::new(key, false));
+        self
+    }
+
+    /// Whether a plugin takes so long over an entry that it is better to look up what it answered before.
+    pub fn is_slow(&self) -> bool {
+        self.chain.links.iter().any(|link| link.configured.loaded.usage.is_slow())
     }
 
     /// Evaluates entries, one answer for each, in order.
@@ -220,7 +232,7 @@ impl Evaluator {
                         recalled += 1;
                         self.settle(link, place, kind, work, (answer, valid_until))?;
                     }
-                    Some(Recall::Unknown(digest)) => sent.push((taken, Some(digest))),
+                    Some(Recall::Unknown(digest)) => sent.push((taken, digest)),
                     None => sent.push((taken, None)),
                 },
                 Err(reason) => {
@@ -318,7 +330,9 @@ impl Evaluator {
                 .transform(time, &request.batch)
                 .map(|answers| answers.into_iter().map(RawAnswer::Mapping).collect()),
         };
-        link.configured.loaded.usage.count_call(request.batch.entries.count as usize, started.elapsed());
+        if !self.log.is_silent() {
+            link.configured.loaded.usage.count_call(request.batch.entries.count as usize, started.elapsed());
+        }
         self.log.report(link, place, &mut instance, request);
         let answers = answers?;
         // Only an instance that answered is used again.

@@ -21,6 +21,8 @@ const HEAD_OCTETS: usize = 64;
 pub(crate) struct Memory {
     /// With a key that nobody outside knows, so that nobody can make two entries that are taken for the same.
     hasher: SipHasher24,
+    /// Whether what plugins answer now is kept.
+    keeps: bool,
     sent: Vec<u8>,
     encoded: Vec<u8>,
 }
@@ -29,8 +31,8 @@ pub(crate) struct Memory {
 pub(crate) enum Recall {
     /// The answer, checked, and until when it holds.
     Known(Answer, Option<i64>),
-    /// Nothing; by this digest it will be known.
-    Unknown(Digest),
+    /// Nothing; by this digest it will be known, where it is to be kept.
+    Unknown(Option<Digest>),
 }
 
 /// What a plugin was sent about an entry, by a keyed digest.
@@ -51,18 +53,21 @@ struct Head {
 }
 
 impl Memory {
-    pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self { hasher: SipHasher24::new_with_key(key), sent: Vec::new(), encoded: Vec::new() }
+    pub(crate) fn new(key: &[u8; 16], keeps: bool) -> Self {
+        Self { hasher: SipHasher24::new_with_key(key), keeps, sent: Vec::new(), encoded: Vec::new() }
     }
 
     /// What the plugin answered when it was sent what the request holds of this entry, which came into it last.
     pub(crate) fn recall(&mut self, link: &Link, work: &Work<'_>, request: &Request<'_, '_>, now: i64) -> Recall {
+        if work.known.is_empty() && !self.keeps {
+            return Recall::Unknown(None);
+        }
         let digest = self.digest(link, request);
         let answer = records(work.known)
             .find(|(head, _, _)| head.tag == link.tag(request.kind) && head.digest == digest && head.holds_at(now))
             .and_then(|(_, _, answer)| RawAnswer::from_kept(request.kind, answer));
         match answer.map(|answer| answer.check(link, &work.entry, request.last_found())) {
-            None | Some((Answer::Fault(_), _)) => Recall::Unknown(digest),
+            None | Some((Answer::Fault(_), _)) => Recall::Unknown(self.keeps.then_some(digest)),
             Some((answer, valid_until)) => Recall::Known(answer, valid_until),
         }
     }

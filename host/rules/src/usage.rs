@@ -6,6 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// Over an entry that takes longer than this it is worth looking its answer up, which takes a tenth of it.
+const SLOW: Duration = Duration::from_micros(20);
+/// Fewer entries than this do not show what one takes.
+const ENOUGH: u64 = 64;
+
 /// How much a plugin, as the component that it is now, was called since the host started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,5 +64,11 @@ impl Usage {
             recalled: self.recalled.load(Ordering::Relaxed),
             microseconds: self.nanoseconds.load(Ordering::Relaxed) / 1000,
         }
+    }
+
+    /// Whether an entry takes so long that it is better to look up what was answered before.
+    pub(crate) fn is_slow(&self) -> bool {
+        let (asked, nanoseconds) = (self.asked.load(Ordering::Relaxed), self.nanoseconds.load(Ordering::Relaxed));
+        asked >= ENOUGH && u128::from(nanoseconds) > SLOW.as_nanos() * u128::from(asked)
     }
 }

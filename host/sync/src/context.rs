@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use provisor_model::{Anchor, DnKey, OperationKind, Reason, TargetPath};
 use provisor_rules::Chain;
-use provisor_space::{CycleNumber, Space};
+use provisor_space::{CycleNumber, MetaKey, Space};
 
 use crate::report::ObjectFailure;
 use crate::{Configuration, CycleWatch, SyncError};
@@ -28,7 +28,7 @@ pub(crate) struct Context {
     pub asks_target: bool,
     /// Whether the plan is only looked at: then it is counted, and not put in order.
     pub preview: bool,
-    /// The secret by which rules' answers are recognised; none where they are neither used nor kept.
+    /// The secret by which rules' answers are recognised; a preview takes them and keeps none.
     pub answer_key: Option<[u8; 16]>,
     /// Whether it is known that something changes for whoever is decided about, though it may lie in who else leaves: all
     /// that is wanted is what.
@@ -56,6 +56,11 @@ pub(crate) fn shared_anchors(space: &Space) -> Result<Option<Arc<HashSet<Vec<u8>
 /// The same, however few are to be evaluated.
 pub(crate) fn all_shared_anchors(space: &Space) -> Result<Option<Arc<HashSet<Vec<u8>>>>, SyncError> {
     Ok(space.shared_anchors(SHARED_ANCHORS)?.map(|shared| Arc::new(shared.into_iter().collect())))
+}
+
+/// The secret by which rules' answers are recognised in this space.
+pub(crate) fn answer_key(space: &Space) -> Result<Option<[u8; 16]>, SyncError> {
+    Ok(space.fact(MetaKey::AnswerKey)?.and_then(|key| key.try_into().ok()))
 }
 
 /// Paths that the pipeline itself knows.

@@ -37,10 +37,16 @@ pub(crate) fn evaluators(context: &Context) -> Vec<Evaluator> {
     let cores = thread::available_parallelism().map_or(1, usize::from).min(16);
     let first = context.chain.start_cycle(context.now / 1000, false);
     let others: Vec<Evaluator> = (1..cores).map(|_| first.beside()).collect();
-    let all = std::iter::once(first).chain(others);
+    std::iter::once(first).chain(others).map(|evaluator| knowing(context, evaluator)).collect()
+}
+
+/// An evaluator that takes what rules answered before, as far as it is handed that; a preview keeps nothing of what they
+/// answer now.
+pub(crate) fn knowing(context: &Context, evaluator: Evaluator) -> Evaluator {
     match &context.answer_key {
-        Some(key) => all.map(|evaluator| evaluator.remembering(key)).collect(),
-        None => all.collect(),
+        Some(key) if context.preview => evaluator.recalling(key),
+        Some(key) => evaluator.remembering(key),
+        None => evaluator,
     }
 }
 

@@ -11,7 +11,7 @@ use provisor_space::{CycleNumber, MetaKey, Space};
 use provisor_target::RequestCounts;
 use sha2::{Digest as _, Sha256};
 
-use crate::context::{Context, Paths, Tally, shared_anchors};
+use crate::context::{Context, Paths, Tally, answer_key, shared_anchors};
 use crate::destination::Connected;
 use crate::evaluate::evaluate_dirty;
 use crate::finalise::{TargetFacts, finalise, order};
@@ -294,7 +294,7 @@ impl Pipeline {
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();
-                    let answer_key = space.fact(MetaKey::AnswerKey)?.and_then(|key| key.try_into().ok());
+                    let answer_key = answer_key(space)?;
                     Ok(Context {
                         configuration,
                         chain,

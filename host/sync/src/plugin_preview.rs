@@ -8,7 +8,7 @@ use provisor_model::{AttributeName, Dn, DraftValue};
 use provisor_rules::{Candidate, Chain};
 use provisor_space::{CycleNumber, MetaKey, Space, SpaceError};
 
-use crate::context::{Context, all_shared_anchors};
+use crate::context::{Context, all_shared_anchors, answer_key};
 use crate::finalise::TargetFacts;
 use crate::foresight::{Comparison, Foresight, Halt};
 use crate::report::{Follows, PluginPreview};
@@ -61,7 +61,7 @@ impl Pipeline {
                     asks_target: false,
                     preview: true,
                     changes: false,
-                    answer_key: None,
+                    answer_key: answer_key(space)?,
                 };
                 let sample = purity::sample(space, &context.configuration, &context.chain)?;
                 let impurity = context.chain.impurity(&sample, now / 1000);

@@ -46,8 +46,7 @@ impl Pipeline {
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
         let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
-        let context =
-            Context { shared_anchors, asks_target: !request.stored, preview: true, answer_key: None, ..context };
+        let context = Context { shared_anchors, asks_target: !request.stored, preview: true, ..context };
         let Foreseen { tally, objection, first } = self.foresee(context, request).await?;
         if objection.is_some() && !request.stored {
             self.read_everything_next().await?;

@@ -6,7 +6,7 @@ mod lab;
 use std::fs;
 
 use lab::{Directory, Lab};
-use provisor_sync::{CycleRequest, CycleWatch};
+use provisor_sync::{CycleRequest, CycleWatch, PreviewRequest};
 
 /// The usual rules and the test guest, which reads user names.
 fn rules(guest: &str) -> String {
@@ -121,4 +121,21 @@ async fn who_asks_for_one_object_has_the_rules_asked() {
     assert_eq!(asked(&lab), [41, 1, 41]);
     lab.try_sync(CycleRequest { initial: true, ..CycleRequest::default() }).await.unwrap();
     assert_eq!(asked(&lab), [41, 1, 41], "what they answered is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_takes_the_answers_of_a_slow_plugin_as_they_are_kept() {
+    let mut lab = begun(600, ", fault = \"slow\"").await;
+    lab.restart().await;
+    let everything = PreviewRequest { stored: true, initial: true, ..PreviewRequest::default() };
+    let report = lab.pipeline.preview(everything, &CycleWatch::new()).await.unwrap();
+    assert_eq!((report.evaluated, report.operations.len()), (605, 0), "{report:?}");
+    let [people, _, guest] = asked(&lab);
+    assert!((64..300).contains(&guest) && people == guest, "until it is known to be slow: {people} {guest}");
+    // The same of an updated plugin beside it, which is asked about all.
+    let mut update = fs::read(lab.folder.path().join("plugins/people.wasm")).unwrap();
+    update.extend_from_slice(&[0, 5, 4, b'n', b'o', b't', b'e']);
+    let report = lab.pipeline.preview_plugin("people", update, 0, &CycleWatch::new()).await.unwrap();
+    assert_eq!(report.evaluated, report.unchanged, "{report:?}");
+    assert_eq!(asked(&lab)[2], guest, "it has been known to be slow before");
 }

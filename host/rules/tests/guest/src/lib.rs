@@ -98,6 +98,8 @@ pub enum Fault {
     Remembers,
     /// Nor this one: an answer that depends on the entry before.
     Compares,
+    /// No fault either: it takes its time over each entry.
+    Slow,
 }
 
 /// The filter half.
@@ -269,6 +271,7 @@ impl Misbehave {
             Fault::Chatter => (0..1000).for_each(|line| log::info(&format!("line {line}"))),
             Fault::NotANumber => resource.set(self.user_name, f64::NAN),
             Fault::Remembers => resource.set(self.user_name, format!("{uid}{}", CALLS.replace(CALLS.get() + 1))),
+            Fault::Slow => drop((0..1_000_000_u32).fold(0, |sum, turn| std::hint::black_box(sum ^ turn))),
             Fault::Compares if last != uid => resource.set(self.user_name, format!("{last}{uid}")),
             Fault::Compares => {}
         }
