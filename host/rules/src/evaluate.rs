@@ -3,24 +3,21 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use provisor_model::{
-    AttributeLanes, Contribution, Draft, DraftAttribute, DraftAttributes, DraftValue, Entry, EntryView, Reason,
-    TargetPath,
-};
+use provisor_model::{AttributeLanes, DraftAttribute, Entry, EntryView, Reason, TargetPath};
 
 use crate::answer::{Answer, RawAnswer};
-use crate::bindings::mapping;
-use crate::chain::{Chain, Link, MappingPlan, handles};
+use crate::chain::{Chain, Link, handles};
 use crate::cycle_log::CycleLog;
-use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
+use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome};
 use crate::fault::{Fault, FaultKind};
-use crate::instance::Instance;
 use crate::options::OnFault;
-use crate::recall::{self, Memory, Recall};
+use crate::recall::{Memory, Recall};
 use crate::request::{Request, no_batch};
+use crate::running::Running;
 use crate::surface::PluginKind;
+use crate::work::Work;
 
 /// The most entries of one call: so few that what they come to still is in the processor's cache when it is looked at.
 const BATCH: usize = 64;
@@ -28,8 +25,6 @@ const BATCH: usize = 64;
 const BATCH_OCTETS: usize = 4 << 20;
 /// Calls that a store serves before it is thrown away.
 const CALLS_PER_STORE: u32 = 256;
-/// A plugin that lost so many times its call time in failing is called no more in the cycle.
-const WASTE: u32 = 16;
 
 /// Runs one chain over entries in one cycle. It owns live instances: one for each worker thread, gone with the cycle.
 pub struct Evaluator {
@@ -45,34 +40,6 @@ pub struct Evaluator {
     places: Vec<TargetPath>,
     /// Lists of what entries had set, empty again, for their room.
     spare: Vec<Vec<Option<DraftAttribute>>>,
-}
-
-/// A plugin at work.
-struct Running {
-    /// Its name, of this thread alone as the places are.
-    name: Arc<str>,
-    instance: Option<Instance>,
-    calls: u32,
-    faults: u32,
-    wasted: Duration,
-    /// The last fault, once there were too many.
-    given_up: Option<Reason>,
-    /// What it was sent last, for its room.
-    sent: mapping::Batch,
-}
-
-/// An entry on its way through the chain.
-pub(crate) struct Work<'e> {
-    pub(crate) entry: EntryView<'e>,
-    /// What is set so far, at the chain's places.
-    pub(crate) built: Vec<Option<DraftAttribute>>,
-    decided: Option<Outcome>,
-    valid_until: Option<i64>,
-    steps: Vec<Step>,
-    /// What plugins answered about it before.
-    pub(crate) known: &'e [u8],
-    /// What they answered now.
-    pub(crate) fresh: Vec<u8>,
 }
 
 impl Evaluator {
@@ -125,11 +92,8 @@ impl Evaluator {
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
     pub fn evaluate(&mut self, entries: &[&Entry]) -> Result<Vec<Evaluation>, ChainStopped> {
-        let mut lanes = AttributeLanes::new();
-        entries.iter().for_each(|entry| lanes.push(&entry.attributes));
-        let views: Vec<EntryView<'_>> =
-            entries.iter().enumerate().map(|(place, entry)| EntryView::of(entry, lanes.get(place))).collect();
-        self.evaluate_views(&views)
+        let entries: Vec<(&Entry, &[u8])> = entries.iter().map(|entry| (*entry, &[][..])).collect();
+        self.evaluate_again(&entries)
     }
 
     /// The same for entries of which is known what plugins answered about them before.
@@ -279,7 +243,9 @@ impl Evaluator {
                 }
             }
             Err(fault) => {
-                self.waste(link, place, started.elapsed(), &fault);
+                if let Some(running) = self.running.get_mut(place) {
+                    running.waste(link, started.elapsed(), &fault);
+                }
                 let was_sent = |place: &usize| sent.binary_search_by_key(place, |(sent, _)| *sent).is_ok();
                 let mut sent: Vec<&mut Work<'_>> = batch
                     .iter_mut()
@@ -412,22 +378,8 @@ impl Evaluator {
         if !self.log.is_silent() {
             link.configured.loaded.count_fault();
         }
-        let most = link.configured.limits.faults_per_cycle;
         if let Some(running) = self.running.get_mut(place) {
-            running.faults += 1;
-            if running.faults >= most {
-                running.give_up(link, fault);
-            }
-        }
-    }
-
-    fn waste(&mut self, link: &Link, place: usize, time: Duration, fault: &Fault) {
-        let most = link.configured.limits.call_time.saturating_mul(WASTE);
-        if let Some(running) = self.running.get_mut(place) {
-            running.wasted += time;
-            if running.wasted >= most {
-                running.give_up(link, fault);
-            }
+            running.count_fault(link, fault);
         }
     }
 }
@@ -439,119 +391,5 @@ impl fmt::Debug for Evaluator {
             .field("chain", &self.chain)
             .field("faults", &self.faults())
             .finish_non_exhaustive()
-    }
-}
-
-impl Running {
-    fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            instance: None,
-            calls: 0,
-            faults: 0,
-            wasted: Duration::ZERO,
-            given_up: None,
-            sent: no_batch(),
-        }
-    }
-
-    fn give_up(&mut self, link: &Link, fault: &Fault) {
-        if self.given_up.is_none() {
-            tracing::warn!(plugin = %link.name, version = %link.version, faults = self.faults, "the plugin is called no more in this cycle");
-            let detail =
-                format!("it failed too often in this cycle and is called no more; the last time: {}", fault.detail());
-            self.given_up = Some(Reason::new("plugin-given-up", detail));
-        }
-    }
-}
-
-impl Link {
-    /// The object classes it is called for as this kind; none where it is not of the kind.
-    fn object_classes(&self, kind: PluginKind) -> Option<&[String]> {
-        match kind {
-            PluginKind::Filter => self.filter.as_ref().map(|filter| filter.object_classes.as_slice()),
-            PluginKind::Mapping => self.mapping.as_ref().map(|mapping| mapping.object_classes.as_slice()),
-        }
-    }
-
-    fn reads(&self, kind: PluginKind) -> usize {
-        match kind {
-            PluginKind::Filter => self.filter.as_ref().map_or(0, |filter| filter.reads.len()),
-            PluginKind::Mapping => self.mapping.as_ref().map_or(0, |mapping| mapping.reads.len()),
-        }
-    }
-
-    fn step(&self, kind: PluginKind, decision: Decision) -> Step {
-        Step { plugin: self.name.to_string(), version: self.version.to_string(), kind, decision }
-    }
-
-    /// Edits by path.
-    fn told(
-        &self,
-        places: &[TargetPath],
-        edits: &[(usize, Option<DraftValue>)],
-    ) -> Vec<(TargetPath, Option<DraftValue>)> {
-        let Some(plan) = &self.mapping else { return Vec::new() };
-        let path = |write: usize| plan.writes.get(write).and_then(|(place, _)| places.get(*place)).cloned();
-        edits.iter().filter_map(|(write, value)| Some((path(*write)?, value.clone()))).collect()
-    }
-}
-
-impl<'e> Work<'e> {
-    /// `built` is empty but for its room.
-    fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8], mut built: Vec<Option<DraftAttribute>>) -> Self {
-        let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
-            let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
-            let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
-            Outcome::OutOfScope { plugin: None, reason }
-        });
-        built.resize_with(chain.places.len(), || None);
-        Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new(), known, fresh: Vec::new() }
-    }
-
-    fn hold(&mut self, link: &Link, kind: PluginKind, reason: Reason, traced: Option<Decision>) {
-        if let Some(decision) = traced {
-            self.steps.push(link.step(kind, decision));
-        }
-        self.decided = Some(Outcome::Held { plugin: link.name.to_string(), version: link.version.to_string(), reason });
-    }
-
-    /// Sets what a mapping edits; the last edit of an attribute wins.
-    fn apply(&mut self, by: &Arc<str>, plan: &MappingPlan, edits: Vec<(usize, Option<DraftValue>)>) {
-        for (write, value) in edits {
-            let Some((place, on_create)) = plan.writes.get(write) else { continue };
-            let Some(built) = self.built.get_mut(*place) else { continue };
-            let overridden = built.take().map_or_else(Vec::new, |earlier| {
-                let Contribution { winner, mut overridden } = earlier.contribution;
-                overridden.push(winner);
-                overridden
-            });
-            *built = value.map(|value| DraftAttribute {
-                value,
-                on_create: *on_create,
-                contribution: Contribution { winner: Arc::clone(by), overridden },
-            });
-        }
-    }
-
-    fn finish(
-        mut self,
-        chain: &Chain,
-        places: &[TargetPath],
-        spare: &mut Vec<Vec<Option<DraftAttribute>>>,
-    ) -> Evaluation {
-        let answers = recall::kept(chain, self.known, self.fresh);
-        let outcome = self.decided.unwrap_or_else(|| {
-            let mut set = Vec::with_capacity(self.built.len());
-            // The chain's places are in the order of paths, each once.
-            set.extend(
-                places.iter().zip(&mut self.built).filter_map(|(path, built)| Some((path.clone(), built.take()?))),
-            );
-            let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
-            Outcome::Provision(Draft { kind, attributes: DraftAttributes::of_ordered(set) })
-        });
-        self.built.clear();
-        spare.push(self.built);
-        Evaluation { outcome, valid_until: self.valid_until, steps: self.steps, answers }
     }
 }

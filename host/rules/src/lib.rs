@@ -35,6 +35,7 @@ mod probe;
 mod proof;
 mod recall;
 mod request;
+mod running;
 mod schema;
 mod state;
 mod status;
@@ -44,6 +45,7 @@ mod trial;
 mod usage;
 mod wasi;
 mod watch;
+mod work;
 
 pub use approve::Approval;
 pub use chain::{Chain, PluginRef};

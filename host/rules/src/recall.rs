@@ -6,9 +6,9 @@ use siphasher::sip128::SipHasher24;
 
 use crate::answer::{Answer, RawAnswer};
 use crate::chain::{Chain, Link};
-use crate::evaluate::Work;
 use crate::request::Request;
 use crate::surface::PluginKind;
+use crate::work::Work;
 
 /// The most octets of an answer that are kept: beyond them the plugin is asked each time.
 const ANSWER_OCTETS: usize = 64 << 10;

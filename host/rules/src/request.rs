@@ -7,8 +7,8 @@ use crate::bindings::types::Values;
 use crate::chain::{Link, MappingPlan};
 use crate::contract::ContractRead;
 use crate::encode::{no_values, push_built};
-use crate::evaluate::Work;
 use crate::surface::PluginKind;
+use crate::work::Work;
 
 /// The most octets of one entry.
 const ENTRY_OCTETS: usize = 16 << 20;
