@@ -1,5 +1,6 @@
 //! What a rule chain makes of one entry: a resource in which some values still wait for the host to resolve them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -46,13 +47,13 @@ pub enum DraftValue {
     FirstUnique(Vec<String>),
 }
 
-/// Which plugin set an attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contribution {
-    /// The plugin that had the last word.
-    pub winner: Arc<str>,
-    /// The plugins before it whose value was replaced, in chain order.
-    pub overridden: Vec<Arc<str>>,
+/// What the drafts of one chain have in common: the places of the resource, and the plugins that set them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DraftNames {
+    /// The places, in the order of paths, each once.
+    pub paths: Vec<TargetPath>,
+    /// The plugins, in the order of the chain.
+    pub plugins: Vec<Arc<str>>,
 }
 
 /// An attribute of a draft.
@@ -62,8 +63,10 @@ pub struct DraftAttribute {
     pub value: DraftValue,
     /// Whether it is set only when the resource is created.
     pub on_create: bool,
-    /// Who set it.
-    pub contribution: Contribution,
+    /// The plugin that had the last word, by its number in the chain.
+    pub by: u32,
+    /// The plugins before it whose value was replaced, in chain order.
+    pub overridden: Vec<u32>,
 }
 
 /// The resource under construction, as the last mapping of a chain left it.
@@ -71,59 +74,144 @@ pub struct DraftAttribute {
 pub struct Draft {
     /// The name of the resource type.
     pub kind: String,
-    /// What is set, by path.
+    /// What is set.
     pub attributes: DraftAttributes,
 }
 
-/// What is set, by path: in the order of paths, each once. A list, because a draft is made for every entry of every cycle and
-/// mostly only walked along.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DraftAttributes(Vec<(TargetPath, DraftAttribute)>);
+/// What is set, by place. A draft is made for every entry of every cycle and mostly only walked along: it names its paths
+/// and plugins by number, because a count that is shared costs as much as the value beside it.
+#[derive(Clone)]
+pub struct DraftAttributes {
+    names: Arc<DraftNames>,
+    places: Vec<Option<DraftAttribute>>,
+}
 
 impl DraftAttributes {
-    /// From attributes in the order of their paths, each path once, which the caller answers for.
-    pub fn of_ordered(attributes: Vec<(TargetPath, DraftAttribute)>) -> Self {
-        debug_assert!(attributes.is_sorted_by(|(one, _), (other, _)| one < other), "a path is out of order");
-        Self(attributes)
+    /// Nothing is set yet.
+    pub fn new(names: Arc<DraftNames>) -> Self {
+        let places = names.paths.iter().map(|_| None).collect();
+        Self { names, places }
+    }
+
+    /// The place of this number, as it is now; none where there is no such place.
+    pub fn place_mut(&mut self, place: usize) -> Option<&mut Option<DraftAttribute>> {
+        self.places.get_mut(place)
+    }
+
+    /// What the place of this number is set to.
+    pub fn place(&self, place: usize) -> Option<&DraftAttribute> {
+        self.places.get(place)?.as_ref()
     }
 
     /// What this path is set to.
     pub fn get(&self, path: &TargetPath) -> Option<&DraftAttribute> {
-        let place = self.0.binary_search_by(|(known, _)| known.cmp(path)).ok()?;
-        self.0.get(place).map(|(_, attribute)| attribute)
+        self.place(self.names.paths.binary_search(path).ok()?)
     }
 
-    /// All of them, in the order of paths.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&TargetPath, &DraftAttribute)> {
-        self.0.iter().map(|(path, attribute)| (path, attribute))
+    /// All that is set, in the order of paths.
+    pub fn iter(&self) -> impl Iterator<Item = (&TargetPath, &DraftAttribute)> {
+        self.names.paths.iter().zip(&self.places).filter_map(|(path, set)| Some((path, set.as_ref()?)))
     }
 
     /// The same, to be changed.
-    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&TargetPath, &mut DraftAttribute)> {
-        self.0.iter_mut().map(|(path, attribute)| (&*path, attribute))
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&TargetPath, &mut DraftAttribute)> {
+        self.names.paths.iter().zip(&mut self.places).filter_map(|(path, set)| Some((path, set.as_mut()?)))
     }
 
-    /// The paths.
-    pub fn paths(&self) -> impl ExactSizeIterator<Item = &TargetPath> {
-        self.0.iter().map(|(path, _)| path)
+    /// The same, with their paths, to keep.
+    pub fn into_set(self) -> impl Iterator<Item = (TargetPath, DraftAttribute)> {
+        let Self { names, places } = self;
+        places.into_iter().enumerate().filter_map(move |(place, set)| Some((names.paths.get(place)?.clone(), set?)))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// What places and plugins are called.
+    pub fn names(&self) -> &Arc<DraftNames> {
+        &self.names
     }
 
-    /// Whether nothing is set.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// The plugin that had the last word.
+    pub fn winner(&self, attribute: &DraftAttribute) -> &str {
+        self.names.plugin(attribute.by)
+    }
+
+    /// How many attributes are set at most.
+    pub fn most(&self) -> usize {
+        self.places.len()
     }
 }
 
-impl IntoIterator for DraftAttributes {
-    type Item = (TargetPath, DraftAttribute);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
+impl DraftNames {
+    /// The name of a plugin; empty where there is none of this number.
+    pub fn plugin(&self, number: u32) -> &str {
+        self.plugins.get(number as usize).map_or("", |name| name)
+    }
+}
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+impl PartialEq for DraftAttributes {
+    /// Whether the same is set by the same plugins, whatever the numbers.
+    fn eq(&self, other: &Self) -> bool {
+        let overridden = |attributes: &Self, one: &DraftAttribute, two: &DraftAttribute| {
+            let (these, those) = (&attributes.names, &other.names);
+            let these = one.overridden.iter().map(|by| these.plugin(*by));
+            these.eq(two.overridden.iter().map(|by| those.plugin(*by)))
+        };
+        let mut others = other.iter();
+        let same = |(path, one): (&TargetPath, &DraftAttribute)| {
+            others.next().is_some_and(|(other_path, two)| {
+                path == other_path
+                    && one.value == two.value
+                    && one.on_create == two.on_create
+                    && self.winner(one) == other.winner(two)
+                    && overridden(self, one, two)
+            })
+        };
+        self.iter().all(same) && others.next().is_none()
+    }
+}
+
+impl fmt::Debug for DraftAttributes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Plain;
+
+    /// A draft of a chain with these places and plugins, in which the last plugin sets this path.
+    fn draft(paths: &[&str], plugins: &[&str], set: &str) -> DraftAttributes {
+        let paths: Vec<TargetPath> = paths.iter().map(|path| path.parse().unwrap()).collect();
+        let place = paths.iter().position(|path| path.as_str() == set).unwrap();
+        let names = DraftNames { paths, plugins: plugins.iter().map(|name| Arc::from(*name)).collect() };
+        let mut attributes = DraftAttributes::new(Arc::new(names));
+        let (value, by) = (DraftValue::Plain(Plain::Boolean(true)), u32::try_from(plugins.len() - 1).unwrap());
+        *attributes.place_mut(place).unwrap() =
+            Some(DraftAttribute { value, on_create: false, by, overridden: Vec::new() });
+        attributes
+    }
+
+    #[test]
+    fn what_is_set_is_found_by_its_path_and_tells_who_set_it() {
+        let attributes = draft(&["active", "title"], &["first", "people"], "title");
+        let set = attributes.get(&"TITLE".parse().unwrap()).unwrap();
+        assert_eq!(attributes.winner(set), "people");
+        assert_eq!(attributes.get(&"active".parse().unwrap()), None);
+        assert_eq!(attributes.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), ["title"]);
+        assert_eq!(attributes.into_set().map(|(path, _)| path.to_string()).collect::<Vec<_>>(), ["title"]);
+    }
+
+    #[test]
+    fn drafts_of_two_chains_are_the_same_where_they_set_the_same() {
+        let one = draft(&["active", "title"], &["people"], "title");
+        assert_eq!(
+            one,
+            draft(&["name.formatted", "title"], &["first", "people"], "title"),
+            "numbers differ, names do not"
+        );
+        assert_ne!(one, draft(&["active", "title"], &["groups"], "title"));
+        assert_ne!(one, draft(&["active", "title"], &["people"], "active"));
+        assert_ne!(one, DraftAttributes::new(Arc::clone(one.names())));
     }
 }

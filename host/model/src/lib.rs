@@ -23,7 +23,7 @@ pub use attribute::{AttributeName, Attributes, Value};
 pub use change::{AttributeChange, Change, attribute_changes};
 pub use check::{CheckLine, CheckOutcome};
 pub use dn::{Dn, DnError, DnKey, Rdn};
-pub use draft::{Contribution, Draft, DraftAttribute, DraftAttributes, DraftValue, Reason};
+pub use draft::{Draft, DraftAttribute, DraftAttributes, DraftNames, DraftValue, Reason};
 pub use entry::{Entry, ObjectClasses};
 pub use gathered::{Gathered, KeptAttributes, KeptEntry, KeptError};
 pub use id::{Anchor, IdError, IdSyntax, SourceId};

@@ -1,6 +1,6 @@
 //! Answers of plugins, checked against their contracts.
 
-use provisor_model::{DraftValue, EntryView, Reason, ValueView};
+use provisor_model::Reason;
 
 use crate::bindings::{filter, mapping, types};
 use crate::chain::{Link, MappingPlan};
@@ -12,7 +12,8 @@ use crate::surface::PluginKind;
 pub(crate) enum Answer {
     Keep,
     Drop(Reason),
-    Edits(Vec<(usize, Option<DraftValue>)>),
+    /// Edits that keep to the contract.
+    Edits(Vec<types::Edit>),
     Exclude(Reason),
     Failed(Reason),
     Fault(Fault),
@@ -44,7 +45,7 @@ impl RawAnswer {
     }
 
     /// Checks an answer against the contract, with when it may change by time alone.
-    pub(crate) fn check(self, link: &Link, entry: &EntryView<'_>, found: &[&[ValueView<'_>]]) -> (Answer, Option<i64>) {
+    pub(crate) fn check(self, link: &Link) -> (Answer, Option<i64>) {
         match self {
             Self::Filter(answer) => {
                 let verdict = match answer.verdict {
@@ -59,8 +60,8 @@ impl RawAnswer {
                     mapping::Outcome::Exclude(reason) => Answer::Exclude(decode::reason(reason)),
                     mapping::Outcome::Failed(reason) => Answer::Failed(decode::reason(reason)),
                     mapping::Outcome::Edits(edits) => {
-                        match link.mapping.as_ref().map(|plan| check_edits(plan, edits, entry, found)) {
-                            Some(Ok(edits)) => Answer::Edits(edits),
+                        match link.mapping.as_ref().map(|plan| check_edits(plan, &edits)) {
+                            Some(Ok(())) => Answer::Edits(edits),
                             Some(Err(detail)) => Answer::Fault(Fault::new(FaultKind::Contract, detail)),
                             None => Answer::Fault(Fault::new(FaultKind::Contract, "it is no mapping")),
                         }
@@ -72,23 +73,22 @@ impl RawAnswer {
     }
 }
 
-/// Edits by place in the contract's writes, each place once.
-fn check_edits(
-    plan: &MappingPlan,
-    edits: Vec<types::Edit>,
-    entry: &EntryView<'_>,
-    found: &[&[ValueView<'_>]],
-) -> Result<Vec<(usize, Option<DraftValue>)>, String> {
-    let mut checked: Vec<(usize, Option<DraftValue>)> = Vec::with_capacity(edits.len());
+/// Whether edits keep to the contract: before any is taken over, so that a fault leaves nothing behind.
+fn check_edits(plan: &MappingPlan, edits: &[types::Edit]) -> Result<(), String> {
+    // A bit for each place to write.
+    let mut set = vec![0_u64; plan.writes.len().div_ceil(64)];
     for edit in edits {
         let write = edit.attribute as usize;
         if write >= plan.writes.len() {
             return Err(format!("it set place {write}, but its contract has {} places to write", plan.writes.len()));
         }
-        if checked.iter().any(|(earlier, _)| *earlier == write) {
-            return Err(format!("it set place {write} twice in one answer"));
+        if let Some(bits) = set.get_mut(write / 64) {
+            if *bits & (1 << (write % 64)) != 0 {
+                return Err(format!("it set place {write} twice in one answer"));
+            }
+            *bits |= 1 << (write % 64);
         }
-        checked.push((write, decode::value(edit.value, entry, &plan.reads, found)?));
+        decode::check(&edit.value, &plan.reads)?;
     }
-    Ok(checked)
+    Ok(())
 }

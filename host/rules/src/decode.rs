@@ -1,6 +1,6 @@
 //! Edits of a plugin as values of a draft, checked against its contract.
 
-use std::collections::btree_map::Entry;
+use std::collections::BTreeSet;
 
 use provisor_model::{AttributeName, DraftValue, EntryView, Plain, Reason, Row, ValueView};
 
@@ -14,97 +14,128 @@ const MAX_CODE: usize = 64;
 /// The longest words of a reason, in octets.
 const MAX_DETAIL: usize = 1024;
 
-/// The value that an edit sets; none takes the attribute away. `found` is what was sent of the entry.
+/// The most parts of a row that are compared with each other one by one.
+const SMALL_ROW: usize = 16;
+
+/// Whether an edit keeps to the interface and the contract, so that it can be taken over.
 ///
 /// # Errors
-/// How the edit breaks the interface or the contract: the plugin's fault.
+/// How it breaks them: the plugin's fault.
+pub(crate) fn check(value: &types::TargetValue, reads: &ReadPlan) -> Result<(), String> {
+    match value {
+        types::TargetValue::Plain(value) => check_plain(value),
+        types::TargetValue::Values(values) => values.iter().try_for_each(check_plain),
+        types::TargetValue::Rows(rows) => rows.iter().try_for_each(|row| check_row(row)),
+        types::TargetValue::Same(place) if reads.shape(*place).is_none() => {
+            Err(format!("same({place}) is beyond its reads"))
+        }
+        types::TargetValue::SameChanged(_) => Err("it answers same-changed, which is for write-back alone".to_owned()),
+        types::TargetValue::Reference(dn) if dn.is_empty() => Err("it refers to an empty DN".to_owned()),
+        types::TargetValue::ReferenceBy(named) if named.attribute.is_empty() => {
+            Err("it refers to an object by an attribute without a name".to_owned())
+        }
+        types::TargetValue::ReferencesOf(place) if !reads.is_attribute(*place) => {
+            Err(format!("references-of({place}) is no attribute of its reads"))
+        }
+        types::TargetValue::FirstUnique(candidates) if candidates.is_empty() => {
+            Err("it answers first-unique without candidates".to_owned())
+        }
+        types::TargetValue::Same(_)
+        | types::TargetValue::Reference(_)
+        | types::TargetValue::ReferenceBy(_)
+        | types::TargetValue::ReferencesOf(_)
+        | types::TargetValue::FirstUnique(_)
+        | types::TargetValue::Remove => Ok(()),
+    }
+}
+
+fn check_plain(value: &types::Value) -> Result<(), String> {
+    match value {
+        types::Value::Decimal(number) if !number.is_finite() => {
+            Err(format!("it sets a decimal to {number}, which no target can hold"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_row(cells: &[types::Cell]) -> Result<(), String> {
+    if cells.is_empty() {
+        return Err("it sets a row without parts".to_owned());
+    }
+    for cell in cells {
+        if cell.sub_attribute.is_empty() {
+            return Err("it sets a row with a part that has no name".to_owned());
+        }
+        check_plain(&cell.value)?;
+    }
+    let twice = |name: &str| Err(format!("it sets {name} twice in one row"));
+    if cells.len() <= SMALL_ROW {
+        let rest = |number: usize| cells.get(number + 1..).unwrap_or_default();
+        let same = |(number, cell): (usize, &types::Cell)| {
+            rest(number).iter().find(|other| other.sub_attribute == cell.sub_attribute)
+        };
+        return cells.iter().enumerate().find_map(same).map_or(Ok(()), |cell| twice(&cell.sub_attribute));
+    }
+    let mut names = BTreeSet::new();
+    let repeated = cells.iter().find(|cell| !names.insert(cell.sub_attribute.as_str()));
+    repeated.map_or(Ok(()), |cell| twice(&cell.sub_attribute))
+}
+
+/// The value that a checked edit sets; none takes the attribute away. `found` is what was sent of the entry.
 pub(crate) fn value(
     value: types::TargetValue,
     entry: &EntryView<'_>,
     reads: &ReadPlan,
     found: &[&[ValueView<'_>]],
-) -> Result<Option<DraftValue>, String> {
-    Ok(match value {
-        types::TargetValue::Plain(value) => Some(DraftValue::Plain(plain(value)?)),
-        types::TargetValue::Values(values) if values.is_empty() => None,
+) -> Option<DraftValue> {
+    match value {
+        types::TargetValue::Same(place) => same(entry, reads, found, place),
+        types::TargetValue::Plain(value) => Some(DraftValue::Plain(plain(value))),
         types::TargetValue::Values(values) => {
-            Some(DraftValue::List(values.into_iter().map(plain).collect::<Result<_, _>>()?))
+            (!values.is_empty()).then(|| DraftValue::List(values.into_iter().map(plain).collect()))
         }
-        types::TargetValue::Rows(rows) if rows.is_empty() => None,
-        types::TargetValue::Rows(rows) => Some(DraftValue::Rows(rows.into_iter().map(row).collect::<Result<_, _>>()?)),
-        types::TargetValue::Same(place) => same(entry, reads, found, place)?,
-        types::TargetValue::SameChanged(_) => {
-            return Err("it answers same-changed, which is for write-back alone".to_owned());
+        types::TargetValue::Rows(rows) => {
+            (!rows.is_empty()).then(|| DraftValue::Rows(rows.into_iter().map(row).collect()))
         }
-        types::TargetValue::Reference(dn) if dn.is_empty() => return Err("it refers to an empty DN".to_owned()),
         types::TargetValue::Reference(dn) => Some(DraftValue::Reference(dn)),
-        types::TargetValue::ReferenceBy(named) if named.attribute.is_empty() => {
-            return Err("it refers to an object by an attribute without a name".to_owned());
-        }
         types::TargetValue::ReferenceBy(named) => {
             Some(DraftValue::ReferenceBy { attribute: AttributeName::new(named.attribute), value: named.value })
         }
         types::TargetValue::ReferencesOf(place) => {
-            let attribute =
-                reads.attribute(place).ok_or_else(|| format!("references-of({place}) is no attribute of its reads"))?;
             let present = found.get(place as usize).is_some_and(|values| !values.is_empty());
-            present.then_some(DraftValue::ReferencesOf(attribute))
-        }
-        types::TargetValue::FirstUnique(candidates) if candidates.is_empty() => {
-            return Err("it answers first-unique without candidates".to_owned());
+            present.then(|| reads.attribute(place).map(DraftValue::ReferencesOf)).flatten()
         }
         types::TargetValue::FirstUnique(candidates) => Some(DraftValue::FirstUnique(candidates)),
-        types::TargetValue::Remove => None,
-    })
+        types::TargetValue::Remove | types::TargetValue::SameChanged(_) => None,
+    }
 }
 
 /// All values of an attribute of the entry, typed by the shape that the contract reads it in.
-fn same(
-    entry: &EntryView<'_>,
-    reads: &ReadPlan,
-    found: &[&[ValueView<'_>]],
-    place: u32,
-) -> Result<Option<DraftValue>, String> {
-    let shape = reads.shape(place).ok_or_else(|| format!("same({place}) is beyond its reads"))?;
+fn same(entry: &EntryView<'_>, reads: &ReadPlan, found: &[&[ValueView<'_>]], place: u32) -> Option<DraftValue> {
+    let shape = reads.shape(place)?;
     if shape.is_single() {
-        return Ok(reads.first_typed(entry, found, place).map(DraftValue::Plain));
+        return reads.first_typed(entry, found, place).map(DraftValue::Plain);
     }
     let mut values = reads.typed(entry, found, place);
-    Ok(match shape {
+    match shape {
         // What did not cross may be one or several.
         Shape::Unsent if values.len() == 1 => values.pop().map(DraftValue::Plain),
         _ => (!values.is_empty()).then_some(DraftValue::List(values)),
-    })
+    }
 }
 
-fn plain(value: types::Value) -> Result<Plain, String> {
-    Ok(match value {
+fn plain(value: types::Value) -> Plain {
+    match value {
         types::Value::Text(text) => Plain::Text(text),
         types::Value::Binary(octets) => Plain::Binary(octets),
         types::Value::Boolean(flag) => Plain::Boolean(flag),
         types::Value::Integer(number) => Plain::Integer(number),
-        types::Value::Decimal(number) if number.is_finite() => Plain::Decimal(number),
-        types::Value::Decimal(number) => {
-            return Err(format!("it sets a decimal to {number}, which no target can hold"));
-        }
-    })
+        types::Value::Decimal(number) => Plain::Decimal(number),
+    }
 }
 
-fn row(cells: Vec<types::Cell>) -> Result<Row, String> {
-    if cells.is_empty() {
-        return Err("it sets a row without parts".to_owned());
-    }
-    let mut row = Row::new();
-    for cell in cells {
-        if cell.sub_attribute.is_empty() {
-            return Err("it sets a row with a part that has no name".to_owned());
-        }
-        match row.entry(cell.sub_attribute) {
-            Entry::Vacant(place) => place.insert(plain(cell.value)?),
-            Entry::Occupied(place) => return Err(format!("it sets {} twice in one row", place.key())),
-        };
-    }
-    Ok(row)
+fn row(cells: Vec<types::Cell>) -> Row {
+    cells.into_iter().map(|cell| (cell.sub_attribute, plain(cell.value))).collect()
 }
 
 /// A reason as a plugin gave it, cut to size, and such that a person can be shown it.
@@ -121,6 +152,7 @@ mod tests {
     use crate::contract::ContractRead;
     use crate::encode::no_values;
 
+    /// What becomes of an edit, where it is allowed.
     fn decoded(edit: types::TargetValue) -> Result<Option<DraftValue>, String> {
         let source_id = SourceId::new(IdSyntax::Text, b"ada").unwrap();
         let text = |value: &str| Value::Text(value.to_owned());
@@ -147,7 +179,8 @@ mod tests {
         lanes.push(&entry.attributes);
         let entry = EntryView::of(&entry, lanes.get(0));
         reads.push(&entry, &mut found, &mut values).unwrap();
-        value(edit, &entry, &reads, &found)
+        check(&edit, &reads)?;
+        Ok(value(edit, &entry, &reads, &found))
     }
 
     fn text(value: &str) -> Plain {
@@ -185,6 +218,7 @@ mod tests {
             types::TargetValue::Rows(vec![Vec::new()]),
             types::TargetValue::Rows(vec![vec![cell("type"), cell("type")]]),
             types::TargetValue::Rows(vec![vec![cell("")]]),
+            types::TargetValue::Rows(vec![(0..40).map(|number| cell(&format!("part{}", number % 39))).collect()]),
         ] {
             assert!(decoded(broken.clone()).is_err(), "{broken:?}");
         }

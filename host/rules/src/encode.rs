@@ -42,6 +42,11 @@ impl ReadPlan {
         read.source.is_none().then(|| AttributeName::new(read.name.as_str()))
     }
 
+    /// Whether there is an attribute of the source at this place.
+    pub(crate) fn is_attribute(&self, place: u32) -> bool {
+        self.reads.get(place as usize).is_some_and(|read| read.source.is_none())
+    }
+
     pub(crate) fn shape(&self, place: u32) -> Option<Shape> {
         self.reads.get(place as usize).map(|read| read.shape)
     }

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use provisor_model::{AttributeLanes, DraftAttribute, Entry, EntryView, Reason, TargetPath};
+use provisor_model::{AttributeLanes, DraftNames, Entry, EntryView, Reason, TargetPath, ValueView};
 
 use crate::answer::{Answer, RawAnswer};
 use crate::chain::{Chain, Link, handles};
@@ -35,11 +35,9 @@ pub struct Evaluator {
     log: Arc<CycleLog>,
     memory: Option<Memory>,
     running: Vec<Running>,
-    /// The chain's places once more: every value counts who shares its path, and counters that threads have in common
-    /// are slow.
-    places: Vec<TargetPath>,
-    /// Lists of what entries had set, empty again, for their room.
-    spare: Vec<Vec<Option<DraftAttribute>>>,
+    /// The chain's places and plugins once more: every draft counts who shares them, and so does who takes a path out of
+    /// one, and counters that threads have in common are slow.
+    names: Arc<DraftNames>,
 }
 
 impl Evaluator {
@@ -61,10 +59,13 @@ impl Evaluator {
     }
 
     fn with(chain: Arc<Chain>, cycle_time: i64, trace: bool, log: Arc<CycleLog>) -> Self {
-        let running = chain.links.iter().map(|link| Running::new(&link.name)).collect();
+        let running = chain.links.iter().map(|_| Running::new()).collect();
         let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
-        let places = chain.places.iter().map(own).collect();
-        Self { chain, cycle_time, trace, log, memory: None, running, places, spare: Vec::new() }
+        let names = DraftNames {
+            paths: chain.places.iter().map(own).collect(),
+            plugins: chain.links.iter().map(|link| Arc::clone(&link.name)).collect(),
+        };
+        Self { chain, cycle_time, trace, log, memory: None, running, names: names.into() }
     }
 
     /// Has what plugins answer kept and used again: [`Evaluation::answers`] is to be handed back the next time. `key` is
@@ -121,20 +122,17 @@ impl Evaluator {
     ///
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
-    pub fn evaluate_known<'e>(
+    pub fn evaluate_known(
         &mut self,
-        entries: &[EntryView<'e>],
-        known: &[&'e [u8]],
+        entries: &[EntryView<'_>],
+        known: &[&[u8]],
     ) -> Result<Vec<Evaluation>, ChainStopped> {
         let chain = Arc::clone(&self.chain);
         let mut evaluations = Vec::with_capacity(entries.len());
-        let mut known = known.iter().copied();
+        let mut known = known.iter().copied().chain(std::iter::repeat(&[][..]));
         for entries in entries.chunks(BATCH) {
-            let mut work = |entry: &EntryView<'e>| {
-                let built = self.spare.pop().unwrap_or_default();
-                Work::new(&chain, *entry, known.next().unwrap_or_default(), built)
-            };
-            let mut works: Vec<Work<'e>> = entries.iter().map(&mut work).collect();
+            let work = |(entry, known): (&_, _)| Work::new(&chain, *entry, known, Arc::clone(&self.names));
+            let mut works: Vec<Work<'_>> = entries.iter().zip(&mut known).map(work).collect();
             for kind in [PluginKind::Filter, PluginKind::Mapping] {
                 for (place, link) in chain.links.iter().enumerate() {
                     if let Some(object_classes) = link.object_classes(kind) {
@@ -146,7 +144,7 @@ impl Evaluator {
                     }
                 }
             }
-            evaluations.extend(works.into_iter().map(|work| work.finish(&chain, &self.places, &mut self.spare)));
+            evaluations.extend(works.into_iter().map(|work| work.finish(&chain)));
         }
         Ok(evaluations)
     }
@@ -192,9 +190,9 @@ impl Evaluator {
                 Ok(()) => match self.memory.as_mut().map(|memory| memory.recall(link, work, &request, self.cycle_time))
                 {
                     Some(Recall::Known(answer, valid_until)) => {
-                        request.take_back();
                         recalled += 1;
-                        self.settle(link, place, kind, work, (answer, valid_until))?;
+                        self.settle(link, place, kind, work, (answer, valid_until), request.last_found())?;
+                        request.take_back();
                     }
                     Some(Recall::Unknown(digest)) => sent.push((taken, digest)),
                     None => sent.push((taken, None)),
@@ -218,10 +216,10 @@ impl Evaluator {
         }
         let started = Instant::now();
         let answers = self.call(link, place, &mut request);
-        let Request { found, batch: room, .. } = request;
         if let Some(running) = self.running.get_mut(place) {
-            running.sent = room;
+            running.sent = mem::replace(&mut request.batch, no_batch());
         }
+        let found = request.found;
         match answers {
             Ok(answers) => {
                 let reads = link.reads(kind);
@@ -233,13 +231,13 @@ impl Evaluator {
                     if let Some((memory, _)) = &mut memory {
                         memory.note(&answer);
                     }
-                    let (answer, valid_until) = answer.check(link, &work.entry, found);
+                    let (answer, valid_until) = answer.check(link);
                     if let Some((memory, digest)) = memory
                         && !matches!(answer, Answer::Fault(_))
                     {
                         memory.keep(link, kind, digest, asked, valid_until, work);
                     }
-                    self.settle(link, place, kind, work, (answer, valid_until))?;
+                    self.settle(link, place, kind, work, (answer, valid_until), found)?;
                 }
             }
             Err(fault) => {
@@ -314,6 +312,7 @@ impl Evaluator {
         kind: PluginKind,
         work: &mut Work<'_>,
         (answer, valid_until): (Answer, Option<i64>),
+        found: &[&[ValueView<'_>]],
     ) -> Result<(), ChainStopped> {
         if let Some(time) = valid_until {
             work.valid_until = Some(work.valid_until.map_or(time, |earlier| earlier.min(time)));
@@ -342,10 +341,9 @@ impl Evaluator {
                 return self.settle_fault(link, kind, work, fault.reason());
             }
             Answer::Edits(edits) => {
-                let told = if self.trace { link.told(&self.chain.places, &edits) } else { Vec::new() };
-                if let (Some(plan), Some(running)) = (&link.mapping, self.running.get(place)) {
-                    work.apply(&running.name, plan, edits);
-                }
+                let Some(plan) = &link.mapping else { return Ok(()) };
+                let told = if self.trace { work.told(plan, &edits, found) } else { Vec::new() };
+                work.apply(u32::try_from(place).unwrap_or(u32::MAX), plan, edits, found);
                 Decision::Edited(told)
             }
         };

@@ -66,7 +66,7 @@ impl Memory {
         let answer = records(work.known)
             .find(|(head, _, _)| head.tag == link.tag(request.kind) && head.digest == digest && head.holds_at(now))
             .and_then(|(_, _, answer)| RawAnswer::from_kept(request.kind, answer));
-        match answer.map(|answer| answer.check(link, &work.entry, request.last_found())) {
+        match answer.map(|answer| answer.check(link)) {
             None | Some((Answer::Fault(_), _)) => Recall::Unknown(self.keeps.then_some(digest)),
             Some((answer, valid_until)) => Recall::Known(answer, valid_until),
         }

@@ -174,7 +174,7 @@ impl MappingPlan {
     fn push_built(&self, work: &Work<'_>, values: &mut Values) -> Result<(), Reason> {
         let number = values.count;
         for (place, (read, held)) in self.built.iter().enumerate() {
-            let held = held.and_then(|held| work.built.get(held)).and_then(Option::as_ref);
+            let held = held.and_then(|held| work.built.place(held));
             if let Some(built) = held {
                 push_built(read, place, &plain_values(read, &built.value)?, values, number)?;
             }

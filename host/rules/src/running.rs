@@ -1,6 +1,5 @@
 //! A plugin at work in one thread of a cycle, until it has failed too often.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use provisor_model::Reason;
@@ -16,8 +15,6 @@ const WASTE: u32 = 16;
 
 /// A plugin at work.
 pub(crate) struct Running {
-    /// Its name, of this thread alone as the places are.
-    pub(crate) name: Arc<str>,
     pub(crate) instance: Option<Instance>,
     pub(crate) calls: u32,
     pub(crate) faults: u32,
@@ -29,16 +26,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(name: &str) -> Self {
-        Self {
-            name: name.into(),
-            instance: None,
-            calls: 0,
-            faults: 0,
-            wasted: Duration::ZERO,
-            given_up: None,
-            sent: no_batch(),
-        }
+    pub(crate) fn new() -> Self {
+        Self { instance: None, calls: 0, faults: 0, wasted: Duration::ZERO, given_up: None, sent: no_batch() }
     }
 
     fn give_up(&mut self, link: &Link, fault: &Fault) {

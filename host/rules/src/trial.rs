@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use provisor_model::{AttributeLanes, DraftValue, Entry, EntryView, Plain, Reason, TargetPath};
+use provisor_model::{AttributeLanes, DraftValue, Entry, EntryView, Plain, Reason, TargetPath, ValueView};
 use serde_json::{Value as Json, json};
 use wasmtime::Engine;
 
 use crate::answer::{Answer, RawAnswer};
 use crate::bindings::mapping::Batch;
+use crate::bindings::types;
 use crate::cases::{Case, Expected};
 use crate::chain::{FilterPlan, Link, MappingPlan, generation, handles};
 use crate::contract::ContractRead;
+use crate::decode;
 use crate::encode::{ReadPlan, no_values, push_built};
 use crate::fault::shorten;
 use crate::instance::Instance;
@@ -171,8 +173,8 @@ impl Trial<'_> {
         let mut answers = Vec::with_capacity(given.len());
         for (number, (answer, view)) in given.into_iter().zip(&views).enumerate() {
             let found = found.get(number * reads..(number + 1) * reads).unwrap_or_default();
-            let (answer, valid_until) = answer.check(link, view, found);
-            answers.push(Answered { decision: decided(link, answer)?, valid_until });
+            let (answer, valid_until) = answer.check(link);
+            answers.push(Answered { decision: decided(link, answer, view, found)?, valid_until });
         }
         Ok(answers)
     }
@@ -203,7 +205,7 @@ impl<'c> Asked<'c> {
         &self,
         link: &Link,
         view: &EntryView<'e>,
-        found: &mut Vec<&'e [provisor_model::ValueView<'e>]>,
+        found: &mut Vec<&'e [ValueView<'e>]>,
         batch: &mut Batch,
     ) -> Result<(), Reason> {
         match (self.kind, &link.filter, &link.mapping) {
@@ -358,7 +360,7 @@ fn told(value: &Json) -> String {
     words
 }
 
-fn decided(link: &Link, answer: Answer) -> Result<Decided, String> {
+fn decided(link: &Link, answer: Answer, entry: &EntryView<'_>, found: &[&[ValueView<'_>]]) -> Result<Decided, String> {
     Ok(match answer {
         Answer::Keep => Decided::Keep,
         Answer::Drop(reason) => Decided::Drop(reason),
@@ -367,8 +369,12 @@ fn decided(link: &Link, answer: Answer) -> Result<Decided, String> {
         Answer::Fault(fault) => return Err(fault.detail().to_owned()),
         Answer::Edits(edits) => {
             let writes = link.configured.contracts.mapping.as_ref().map_or(&[][..], |mapping| &mapping.writes);
-            let path = |place: usize| writes.get(place).map(|write| write.path.clone());
-            Decided::Edits(edits.into_iter().filter_map(|(place, value)| Some((path(place)?, value))).collect())
+            let path = |place: u32| writes.get(place as usize).map(|write| write.path.clone());
+            let edit = |edit: types::Edit| {
+                let plan = link.mapping.as_ref()?;
+                Some((path(edit.attribute)?, decode::value(edit.value, entry, &plan.reads, found)))
+            };
+            Decided::Edits(edits.into_iter().filter_map(edit).collect())
         }
     })
 }

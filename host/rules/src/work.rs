@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use provisor_model::{Contribution, Draft, DraftAttribute, DraftAttributes, DraftValue, EntryView, Reason, TargetPath};
+use provisor_model::{
+    Draft, DraftAttribute, DraftAttributes, DraftNames, DraftValue, EntryView, Reason, TargetPath, ValueView,
+};
 
+use crate::bindings::types;
 use crate::chain::{Chain, Link, MappingPlan};
+use crate::decode;
 use crate::evaluation::{Decision, Evaluation, Outcome, Step};
 use crate::recall;
 use crate::surface::PluginKind;
@@ -13,7 +17,7 @@ use crate::surface::PluginKind;
 pub(crate) struct Work<'e> {
     pub(crate) entry: EntryView<'e>,
     /// What is set so far, at the chain's places.
-    pub(crate) built: Vec<Option<DraftAttribute>>,
+    pub(crate) built: DraftAttributes,
     pub(crate) decided: Option<Outcome>,
     pub(crate) valid_until: Option<i64>,
     pub(crate) steps: Vec<Step>,
@@ -24,20 +28,21 @@ pub(crate) struct Work<'e> {
 }
 
 impl<'e> Work<'e> {
-    /// `built` is empty but for its room.
-    pub(crate) fn new(
-        chain: &Chain,
-        entry: EntryView<'e>,
-        known: &'e [u8],
-        mut built: Vec<Option<DraftAttribute>>,
-    ) -> Self {
+    pub(crate) fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8], names: Arc<DraftNames>) -> Self {
         let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
             let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
             let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
             Outcome::OutOfScope { plugin: None, reason }
         });
-        built.resize_with(chain.places.len(), || None);
-        Self { entry, built, decided: unclaimed, valid_until: None, steps: Vec::new(), known, fresh: Vec::new() }
+        Self {
+            entry,
+            built: DraftAttributes::new(names),
+            decided: unclaimed,
+            valid_until: None,
+            steps: Vec::new(),
+            known,
+            fresh: Vec::new(),
+        }
     }
 
     pub(crate) fn hold(&mut self, link: &Link, kind: PluginKind, reason: Reason, traced: Option<Decision>) {
@@ -47,42 +52,42 @@ impl<'e> Work<'e> {
         self.decided = Some(Outcome::Held { plugin: link.name.to_string(), version: link.version.to_string(), reason });
     }
 
-    /// Sets what a mapping edits; the last edit of an attribute wins.
-    pub(crate) fn apply(&mut self, by: &Arc<str>, plan: &MappingPlan, edits: Vec<(usize, Option<DraftValue>)>) {
-        for (write, value) in edits {
-            let Some((place, on_create)) = plan.writes.get(write) else { continue };
-            let Some(built) = self.built.get_mut(*place) else { continue };
-            let overridden = built.take().map_or_else(Vec::new, |earlier| {
-                let Contribution { winner, mut overridden } = earlier.contribution;
-                overridden.push(winner);
-                overridden
+    /// What checked edits come to, by path.
+    pub(crate) fn told(
+        &self,
+        plan: &MappingPlan,
+        edits: &[types::Edit],
+        found: &[&[ValueView<'_>]],
+    ) -> Vec<(TargetPath, Option<DraftValue>)> {
+        let path = |write: u32| {
+            let (place, _) = plan.writes.get(write as usize)?;
+            self.built.names().paths.get(*place).cloned()
+        };
+        let value = |edit: &types::Edit| decode::value(edit.value.clone(), &self.entry, &plan.reads, found);
+        edits.iter().filter_map(|edit| Some((path(edit.attribute)?, value(edit)))).collect()
+    }
+
+    /// Sets what a mapping's checked edits come to; the last plugin's edit of an attribute wins.
+    pub(crate) fn apply(&mut self, by: u32, plan: &MappingPlan, edits: Vec<types::Edit>, found: &[&[ValueView<'_>]]) {
+        for edit in edits {
+            let Some((place, on_create)) = plan.writes.get(edit.attribute as usize) else { continue };
+            let Some(built) = self.built.place_mut(*place) else { continue };
+            let overridden = built.take().map_or_else(Vec::new, |mut earlier| {
+                earlier.overridden.push(earlier.by);
+                earlier.overridden
             });
-            *built = value.map(|value| DraftAttribute {
-                value,
-                on_create: *on_create,
-                contribution: Contribution { winner: Arc::clone(by), overridden },
-            });
+            if let Some(value) = decode::value(edit.value, &self.entry, &plan.reads, found) {
+                *built = Some(DraftAttribute { value, on_create: *on_create, by, overridden });
+            }
         }
     }
 
-    pub(crate) fn finish(
-        mut self,
-        chain: &Chain,
-        places: &[TargetPath],
-        spare: &mut Vec<Vec<Option<DraftAttribute>>>,
-    ) -> Evaluation {
+    pub(crate) fn finish(self, chain: &Chain) -> Evaluation {
         let answers = recall::kept(chain, self.known, self.fresh);
         let outcome = self.decided.unwrap_or_else(|| {
-            let mut set = Vec::with_capacity(self.built.len());
-            // The chain's places are in the order of paths, each once.
-            set.extend(
-                places.iter().zip(&mut self.built).filter_map(|(path, built)| Some((path.clone(), built.take()?))),
-            );
             let kind = chain.kind_of(self.entry.object_class).unwrap_or_default().to_owned();
-            Outcome::Provision(Draft { kind, attributes: DraftAttributes::of_ordered(set) })
+            Outcome::Provision(Draft { kind, attributes: self.built })
         });
-        self.built.clear();
-        spare.push(self.built);
         Evaluation { outcome, valid_until: self.valid_until, steps: self.steps, answers }
     }
 }
@@ -105,16 +110,5 @@ impl Link {
 
     pub(crate) fn step(&self, kind: PluginKind, decision: Decision) -> Step {
         Step { plugin: self.name.to_string(), version: self.version.to_string(), kind, decision }
-    }
-
-    /// Edits by path.
-    pub(crate) fn told(
-        &self,
-        places: &[TargetPath],
-        edits: &[(usize, Option<DraftValue>)],
-    ) -> Vec<(TargetPath, Option<DraftValue>)> {
-        let Some(plan) = &self.mapping else { return Vec::new() };
-        let path = |write: usize| plan.writes.get(write).and_then(|(place, _)| places.get(*place)).cloned();
-        edits.iter().filter_map(|(write, value)| Some((path(*write)?, value.clone()))).collect()
     }
 }

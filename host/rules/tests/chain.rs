@@ -108,10 +108,11 @@ fn the_last_edit_wins_and_the_overridden_is_named() {
     let chain = lab.bind(&[binding("people", no_config()), guest(json!({ "suffix": "@guest", "kind": "" }))]);
     assert!(chain.warnings().iter().any(|warning| warning.contains("userName is set by people and by guest")));
     let evaluations = evaluate(&chain, &[user("ada")]);
-    let attribute = draft(&evaluations[0].outcome).attributes.get(&"userName".parse().unwrap()).unwrap();
+    let attributes = &draft(&evaluations[0].outcome).attributes;
+    let attribute = attributes.get(&"userName".parse().unwrap()).unwrap();
     assert_eq!(attribute.value, text("ada@guest"));
-    assert_eq!(&*attribute.contribution.winner, "guest");
-    assert_eq!(attribute.contribution.overridden, ["people".into()]);
+    assert_eq!(attributes.winner(attribute), "guest");
+    assert_eq!(attribute.overridden.iter().map(|by| attributes.names().plugin(*by)).collect::<Vec<_>>(), ["people"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From a draft to what is desired: references become source ids, and the first unique candidate is chosen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use provisor_model::{AttributeName, Dn, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
 use provisor_space::{EntryKey, Space};
@@ -28,7 +29,8 @@ const NAMED: usize = 3;
 pub(crate) fn resolve(space: &mut Space, key: EntryKey, draft: Draft) -> Result<Result<Desired, Reason>, SyncError> {
     space.clear_lookups(key)?;
     let mut desired = Desired { kind: draft.kind, ..Desired::default() };
-    for (path, attribute) in draft.attributes {
+    let names = Arc::clone(draft.attributes.names());
+    for (path, attribute) in draft.attributes.into_set() {
         if let DraftValue::ReferencesOf(name) = &attribute.value {
             desired.notes.extend(ambiguous(space, key, name)?);
         }
@@ -37,7 +39,7 @@ pub(crate) fn resolve(space: &mut Space, key: EntryKey, draft: Draft) -> Result<
             Err(reason) => return Ok(Err(reason)),
         };
         let Some(value) = value else { continue };
-        desired.contributions.insert(path.clone(), attribute.contribution.winner.to_string());
+        desired.contributions.insert(path.clone(), names.plugin(attribute.by).to_owned());
         let place = if attribute.on_create { &mut desired.on_create } else { &mut desired.attributes };
         place.insert(path, value);
     }

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::ClockId;
 use provisor_model::{
-    AttributeLanes, AttributeName, Attributes, Contribution, DnView, Draft, DraftAttribute, DraftAttributes,
-    DraftValue, EntryView, IdSyntax, Plain, Row, SourceId, TargetPath, Value, ValueView,
+    AttributeLanes, AttributeName, Attributes, DnView, Draft, DraftAttribute, DraftAttributes, DraftNames, DraftValue,
+    EntryView, IdSyntax, Plain, Row, SourceId, TargetPath, Value, ValueView,
 };
 use provisor_plugin_people::People;
 use provisor_rules::{Evaluator, Outcome};
@@ -128,8 +128,9 @@ struct Natively {
     /// How each place is read, and the places by their names.
     shapes: Vec<Shape>,
     by_name: Vec<(AttributeName, usize)>,
-    writes: Vec<TargetPath>,
-    name: Arc<str>,
+    /// The place in the draft of each place of the contract.
+    writes: Vec<usize>,
+    names: Arc<DraftNames>,
 }
 
 impl Natively {
@@ -139,12 +140,15 @@ impl Natively {
         let named = |(place, read): (usize, &Read)| (AttributeName::new(read.name.as_str()), place);
         let mut by_name: Vec<_> = reads.iter().enumerate().map(named).collect();
         by_name.sort();
-        let path = |write: &Write| write.name.parse().unwrap();
+        let written: Vec<TargetPath> = writes.iter().map(|write: &Write| write.name.parse().unwrap()).collect();
+        let mut paths = written.clone();
+        paths.sort();
+        let place = |path: &TargetPath| paths.binary_search(path).unwrap();
         Self {
             shapes: reads.iter().map(|read| read.shape).collect(),
             by_name,
-            writes: writes.iter().map(path).collect(),
-            name: "people".into(),
+            writes: written.iter().map(place).collect(),
+            names: Arc::new(DraftNames { plugins: vec!["people".into()], paths }),
             rule,
         }
     }
@@ -161,15 +165,13 @@ impl Natively {
             .into_iter()
             .zip(found.chunks(self.shapes.len()))
             .filter_map(|(answer, found)| {
-                let set = answer.outcome.ok()?.into_iter().filter_map(|edit| {
-                    let value = self.value(edit.value, found)?;
-                    let contribution = Contribution { winner: Arc::clone(&self.name), overridden: Vec::new() };
-                    let path = self.writes.get(edit.attribute as usize)?.clone();
-                    Some((path, DraftAttribute { value, on_create: false, contribution }))
-                });
-                let mut set: Vec<_> = set.collect();
-                set.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-                Some(Draft { kind: "User".to_owned(), attributes: DraftAttributes::of_ordered(set) })
+                let mut attributes = DraftAttributes::new(Arc::clone(&self.names));
+                for edit in answer.outcome.ok()? {
+                    let place = attributes.place_mut(*self.writes.get(edit.attribute as usize)?)?;
+                    let attribute = |value| DraftAttribute { value, on_create: false, by: 0, overridden: Vec::new() };
+                    *place = self.value(edit.value, found).map(attribute);
+                }
+                Some(Draft { kind: "User".to_owned(), attributes })
             })
             .collect();
         std::hint::black_box(drafts).len()

@@ -128,7 +128,8 @@ fn differing<'a>(before: &'a Outcome, after: &'a Outcome) -> (bool, Vec<&'a Targ
     if before == after {
         return (false, Vec::new());
     }
-    let paths: BTreeSet<&TargetPath> = before.attributes.paths().chain(after.attributes.paths()).collect();
+    let paths: BTreeSet<&TargetPath> =
+        before.attributes.iter().chain(after.attributes.iter()).map(|(path, _)| path).collect();
     let differs = |path: &&TargetPath| !same(before.attributes.get(path), after.attributes.get(path));
     (before.kind != after.kind, paths.into_iter().filter(differs).collect())
 }
@@ -164,7 +165,7 @@ fn shown(before: &Outcome, after: &Outcome, kind: bool, paths: &[&TargetPath]) -
         path: path.to_string(),
         old: value(before, path),
         new: value(after, path),
-        by: after.attributes.get(path).map(|new| new.contribution.winner.to_string()),
+        by: after.attributes.get(path).map(|new| after.attributes.winner(new).to_owned()),
     };
     kind.into_iter().chain(paths.iter().map(change)).collect()
 }

@@ -112,8 +112,8 @@ impl Judge<'_> {
 
     /// Looks references up; a reason where one cannot be made sense of.
     fn wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<Vec<Want>, Reason>, Halt> {
-        let mut wants = Vec::with_capacity(draft.attributes.len());
-        for (path, attribute) in draft.attributes {
+        let mut wants = Vec::with_capacity(draft.attributes.most());
+        for (path, attribute) in draft.attributes.into_set() {
             let one = |found: Option<(SourceId, EntryKey)>| found.map(|(id, target)| Wanted::One(id, target));
             let value = match attribute.value {
                 DraftValue::Reference(dn) => {
