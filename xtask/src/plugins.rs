@@ -20,7 +20,7 @@ const FOR_TESTS: [&str; 4] =
 /// The rule that is measured with other settings than those of guests, to see what these cost or save.
 const MEASURED: &str = "host/rules/benches/rule";
 const VARIANTS: [Variant<'_>; 4] = [
-    Variant { profile: "rule-o2", settings: &["opt-level=2"], linker: &[] },
+    Variant { profile: "rule-small", settings: &["opt-level='s'"], linker: &[] },
     Variant { profile: "rule-o3", settings: &["opt-level=3"], linker: &[] },
     Variant { profile: "rule-no-lto", settings: &["lto='off'"], linker: &[] },
     Variant { profile: "rule-small-stack", settings: &[], linker: &["-zstack-size=65536"] },
@@ -78,8 +78,7 @@ pub fn build_variants(progress: &mut Progress) -> Result<()> {
         let (toolchain, into) = (toolchain()?, workspace::target("plugins-bench"));
         let rule = PluginCrate::read(&workspace::root().join(MEASURED))?;
         VARIANTS.iter().try_for_each(|variant| {
-            let component =
-                rule.compile_variant(&toolchain, Output::Shown, variant).and_then(|core| componentize(&core));
+            let component = rule.variant(&toolchain, Output::Shown, variant);
             put(&component.with_context(|| format!("plugin {}", variant.profile))?, variant.profile, &into)
         })
     })

@@ -68,7 +68,7 @@ pub fn settings() -> Vec<(&'static str, &'static str, Settings, u32)> {
         ("store for each call, 64 KiB resident", RULE, Settings { resident: 64 << 10, ..host }, 1),
         ("store for each call, guest stack 64 KiB", "rule-small-stack", host, 1),
         ("guest stack 64 KiB", "rule-small-stack", host, 256),
-        ("guest opt-level 2", "rule-o2", host, 256),
+        ("guest opt-level s", "rule-small", host, 256),
         ("guest opt-level 3", "rule-o3", host, 256),
         ("guest without LTO", "rule-no-lto", host, 256),
         ("guest opt-level 3, without epochs", "rule-o3", Settings { epochs: false, ..host }, kept),

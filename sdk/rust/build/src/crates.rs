@@ -13,11 +13,12 @@ use crate::{Output, cases, componentize, metadata, process, with_cases};
 /// How long the quiet compilation of a plugin with all its dependencies may take.
 const COMPILE_LIMIT: Duration = Duration::from_secs(1200);
 
-/// The guest profile: small, quick to compile by the host, with the names of functions kept so that a trap tells them. It
-/// goes with the command, because a crate of another workspace sees no profile of this one.
+/// The guest profile: a rule runs for every entry and is compiled once, so it is made for speed, with the names of functions
+/// kept so that a trap tells them. It goes with the command, because a crate of another workspace sees no profile of this
+/// one.
 const PROFILE: [&str; 7] = [
     "profile.guest.inherits='release'",
-    "profile.guest.opt-level='s'",
+    "profile.guest.opt-level=2",
     "profile.guest.lto='fat'",
     "profile.guest.codegen-units=1",
     "profile.guest.panic='abort'",
@@ -82,7 +83,15 @@ impl PluginCrate {
     /// # Errors
     /// When the crate does not compile, is no plugin, or a case cannot be read.
     pub fn component(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
-        let component = componentize(&self.compile(toolchain, output)?)?;
+        self.variant(toolchain, output, &Variant { profile: "guest", settings: &[], linker: &[] })
+    }
+
+    /// The same with other settings, to see what they would change.
+    ///
+    /// # Errors
+    /// When the crate does not compile, is no plugin, or a case cannot be read.
+    pub fn variant(&self, toolchain: &Toolchain, output: Output, variant: &Variant<'_>) -> Result<Vec<u8>> {
+        let component = componentize(&self.compile(toolchain, output, variant)?)?;
         let cases = self.manifest.parent().map(cases).transpose()?.flatten();
         Ok(match cases {
             Some(cases) => with_cases(component, &cases),
@@ -91,15 +100,7 @@ impl PluginCrate {
     }
 
     /// Compiles the crate to a core module and returns its bytes.
-    fn compile(&self, toolchain: &Toolchain, output: Output) -> Result<Vec<u8>> {
-        self.compile_variant(toolchain, output, &Variant { profile: "guest", settings: &[], linker: &[] })
-    }
-
-    /// Compiles the crate to a core module with other settings, to see what they would change.
-    ///
-    /// # Errors
-    /// When it does not compile.
-    pub fn compile_variant(&self, toolchain: &Toolchain, output: Output, variant: &Variant<'_>) -> Result<Vec<u8>> {
+    fn compile(&self, toolchain: &Toolchain, output: Output, variant: &Variant<'_>) -> Result<Vec<u8>> {
         let mut cargo = toolchain.cargo();
         // The crate stays an rlib in its manifest, so that its tests run natively; only here is it a module.
         cargo.args(["rustc", "--lib", "--crate-type", "cdylib", "--profile", variant.profile, "--manifest-path"]);
