@@ -4,9 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use provisor_plugin_build::{
-    Output, Place, PluginCrate, Toolchain, Variant, cases, componentize, replace_if_changed, with_cases,
-};
+use provisor_plugin_build::{Output, Place, PluginCrate, Toolchain, Variant, cases, replace_if_changed, with_cases};
 
 use crate::c::{CSources, Library};
 use crate::progress::{Progress, say};

@@ -190,7 +190,8 @@ async fn references_that_a_rule_makes_and_takes_are_foretold() {
 #[tokio::test(flavor = "multi_thread")]
 async fn references_by_a_value_that_nobody_was_looked_for_by_before_are_foretold() {
     let first = "manager = true, reads = \"title\"";
-    let rules = format!("[[rules]]\nplugin = \"guest\"\nconfig = {{ {first}, second = {{ manager-by-title = true }} }}\n");
+    let rules =
+        format!("[[rules]]\nplugin = \"guest\"\nconfig = {{ {first}, second = {{ manager-by-title = true }} }}\n");
     let mut directory = Directory::of(1..=300);
     for number in 1..=300 {
         directory.person(number).title = format!("U{}", number % 300 + 1);

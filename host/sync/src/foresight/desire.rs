@@ -77,8 +77,8 @@ impl Judge<'_> {
     /// Looks the references of a new resource up as far as its changes can be counted; a reason where one cannot be made
     /// sense of.
     fn new_wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<NewWants, Reason>, Halt> {
-        let mut wants = NewWants { plain: Vec::with_capacity(draft.attributes.len()), ..NewWants::default() };
-        for (path, attribute) in draft.attributes {
+        let mut wants = NewWants { plain: Vec::with_capacity(draft.attributes.most()), ..NewWants::default() };
+        for (path, attribute) in draft.attributes.into_set() {
             let target = match attribute.value {
                 DraftValue::Reference(dn) => {
                     let Ok(name) = DnKey::of(&dn) else {
