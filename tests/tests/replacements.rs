@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use provisor_tenant::{Kind, Tenant, TenantOptions};
 use provisor_tests::daemon::Daemon;
-use provisor_tests::{installed, wait_until_async};
+use provisor_tests::{installed, rebuilt_people, wait_until_async};
 use support::{Agent, TOKEN};
 
 /// How long anything here is waited for.
@@ -24,15 +24,6 @@ const COMING_AND_GOING: usize = 16;
 /// How often the rule is replaced, over how many people, and after how many writes each.
 fn extent() -> (usize, usize, u64) {
     if std::env::var_os("PROVISOR_SOAK").is_some() { (1000, 20_000, 400) } else { (30, 200, 60) }
-}
-
-/// The people plugin with its number, of at most five digits, as the type of a second mail address.
-fn rebuilt(whole: &[u8], number: usize) -> Vec<u8> {
-    let word = b"workprimaryother";
-    let place = whole.windows(word.len()).position(|window| window == word).expect("the plugin names the type");
-    let mut octets = whole.to_vec();
-    octets[place + 11..place + word.len()].copy_from_slice(format!("{number:05}").as_bytes());
-    octets
 }
 
 /// The numbers in a text, as the rule writes them.
@@ -77,7 +68,7 @@ async fn a_rule_replaced_while_cycles_run_decides_whole_cycles_and_leaves_nothin
     fs::write(agent.path("configurations/lab.ldif"), ldif).unwrap();
     let whole = fs::read(installed::plugin("people").unwrap()).unwrap();
     let put = |number: usize| {
-        fs::write(agent.path("plugins/people.next"), rebuilt(&whole, number)).unwrap();
+        fs::write(agent.path("plugins/people.next"), rebuilt_people(&whole, number).unwrap()).unwrap();
         fs::rename(agent.path("plugins/people.next"), agent.path("plugins/people.wasm")).unwrap();
     };
     put(0);

@@ -226,12 +226,7 @@ pub fn built_plugin(name: &str) -> Vec<u8> {
     fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}. Run: cargo xtask plugins", file.display()))
 }
 
-/// The people plugin with this number, of at most five digits, as the type of a second mail address: what a rebuilt rule
-/// is to the host.
+/// The people plugin as if it had been built anew with this number.
 pub fn rebuilt_people(number: usize) -> Vec<u8> {
-    let mut octets = built_plugin("people");
-    let word = b"workprimaryother";
-    let place = octets.windows(word.len()).position(|window| window == word).expect("the plugin names the type");
-    octets[place + 11..place + word.len()].copy_from_slice(format!("{number:05}").as_bytes());
-    octets
+    provisor_tests::rebuilt_people(&built_plugin("people"), number).unwrap()
 }
