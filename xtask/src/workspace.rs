@@ -15,7 +15,17 @@ pub fn target(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
-/// The cargo that runs this chore, in the root of the workspace.
+/// The cargo that runs this chore, in the root of the workspace, without what cargo told this chore of its own package: build
+/// scripts that look at it would run anew, and what stands on them, whenever cargo is called now from here and now by hand.
 pub fn cargo() -> Command {
-    provisor_plugin_build::cargo(root())
+    let mut command = provisor_plugin_build::cargo(root());
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_str().is_some_and(is_of_a_package)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
