@@ -55,6 +55,7 @@ impl Inner {
                 component: loaded.hash,
                 from_file: self.is_from_file(plugin),
                 approved: Some(Approved { by: by.to_owned(), at: now() }),
+                before: None,
             });
         }
         if granted.is_empty() {
@@ -103,9 +104,12 @@ impl Inner {
             return Ok(before);
         }
         let mut grants = self.ledger.load(configuration)?;
-        let (before, others) = grants.drain(..).partition(|grant| grant.plugin == plugin);
+        let (before, others): (Vec<Grant>, Vec<Grant>) = grants.drain(..).partition(|grant| grant.plugin == plugin);
         grants = others;
-        grants.extend_from_slice(granted);
+        grants.extend(granted.iter().map(|grant| {
+            let earlier = before.iter().find(|before| before.is_of(grant));
+            Grant { before: earlier.and_then(|earlier| earlier.before_is(grant.component)), ..grant.clone() }
+        }));
         self.ledger.save(configuration, &grants)?;
         Ok(before)
     }

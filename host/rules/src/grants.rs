@@ -30,12 +30,32 @@ pub(crate) struct Grant {
     /// Who approved it, where somebody did rather than bind it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) approved: Option<Approved>,
+    /// What it took the place of, which takes its place again where it turns out that it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Before>,
+}
+
+/// A component that was in force before another, and what it was granted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Before {
+    pub(crate) component: Hash,
+    /// Whether it came from the plugins folder, rather than with the program.
+    pub(crate) from_file: bool,
+    pub(crate) contracts: Contracts,
 }
 
 impl Grant {
     /// Whether both are of the same rule.
     pub(crate) fn is_of(&self, other: &Self) -> bool {
         self.plugin == other.plugin && self.occurrence == other.occurrence
+    }
+
+    /// What ran before the component that is in force now.
+    pub(crate) fn before_is(&self, now: Hash) -> Option<Before> {
+        if self.component == now {
+            return self.before.clone();
+        }
+        Some(Before { component: self.component, from_file: self.from_file, contracts: self.contracts.clone() })
     }
 }
 
@@ -101,6 +121,7 @@ impl Ledger {
             // A damaged file may refer to any of them.
             let Some(grants) = grants else { return };
             used.extend(grants.iter().map(|grant| grant.component.to_string()));
+            used.extend(grants.iter().filter_map(|grant| Some(grant.before.as_ref()?.component.to_string())));
         }
         for file in fs::read_dir(&self.components).into_iter().flatten().flatten() {
             let path = file.path();
@@ -156,6 +177,7 @@ mod tests {
             component,
             from_file: true,
             approved: None,
+            before: None,
         }
     }
 

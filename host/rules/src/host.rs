@@ -12,6 +12,7 @@ use crate::approve::Approval;
 use crate::chain::Chain;
 use crate::compile::Compiler;
 use crate::compiled::Compiled;
+use crate::contract::Contracts;
 use crate::engine::Ticking;
 use crate::folder::{self, Content};
 use crate::gate::{Gate, Passing};
@@ -21,7 +22,7 @@ use crate::load::{Configured, Loaded};
 use crate::lock::Lock;
 use crate::options::{Binding, RulesOptions, Updates};
 use crate::permit::{Permits, asks_for_more};
-use crate::proof::{Earlier, Proofs};
+use crate::proof::Proofs;
 use crate::state::{Bound, State};
 use crate::status::{Inspection, PluginStatus};
 use crate::watch::FolderWatch;
@@ -145,10 +146,6 @@ impl RulesHost {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
             let grant = grant_of(&granted, &binding.plugin, occurrence);
             let met = self.0.meet((configuration, occurrence), binding, grant, &permits)?;
-            if let Some(grant) = grant.filter(|grant| grant.component != met.configured.loaded.hash) {
-                let earlier = Earlier { component: grant.component, from_file: grant.from_file };
-                self.0.proofs.keep_earlier(configuration, &binding.plugin, occurrence, earlier);
-            }
             let kept = grant.filter(|grant| grant.config == binding.config);
             grants.push(Grant {
                 plugin: binding.plugin.clone(),
@@ -161,6 +158,7 @@ impl RulesHost {
                 approved: kept
                     .filter(|kept| kept.component == met.configured.loaded.hash)
                     .and_then(|kept| kept.approved.clone()),
+                before: grant.and_then(|grant| grant.before_is(met.configured.loaded.hash)),
             });
             let active = Arc::clone(&met.configured.loaded);
             let summary = met.configured.summary.clone();
@@ -446,11 +444,13 @@ impl Inner {
             && grant.is_some_and(|grant| {
                 grant.from_file && grant.config == binding.config && Some(grant.component) != hash
             });
-        let granted = grant.map(|grant| Earlier { component: grant.component, from_file: grant.from_file });
-        let other = |earlier: &Earlier| Some(earlier.component) != hash;
+        let ran = grant.map(|grant| (grant.component, grant.from_file, &grant.contracts));
+        let before = grant.and_then(|grant| grant.before.as_ref());
+        let before = before.map(|before| (before.component, before.from_file, &before.contracts));
+        let other = |good: &(Hash, bool, &Contracts)| Some(good.0) != hash;
         // Where the one in force is refused, the one before it.
-        let last_good = granted.filter(other).or_else(|| self.proofs.earlier(of.0, name, of.1).filter(other));
-        let stored = last_good.and_then(|good| Some((good, self.ledger.component(good.component)?)));
+        let last_good = ran.filter(other).or(before.filter(other));
+        let stored = last_good.and_then(|good| Some((good, self.ledger.component(good.0)?)));
         let passed = |passing: Arc<Passing>| match passing.verdict() {
             // The one that ran well before serves until this one is ready.
             None if stored.is_some() => Err(STILL_LOADING.to_owned()),
@@ -477,15 +477,19 @@ impl Inner {
                 let from_file = grant.is_none_or(|grant| grant.from_file);
                 (listed.component, from_file, &listed.contracts)
             });
-            let ran = grant.map(|grant| (grant.component, grant.from_file, &grant.contracts));
-            let before = self.proofs.earlier(of.0, name, of.1).zip(grant);
-            let before = before.map(|(earlier, grant)| (earlier.component, earlier.from_file, &grant.contracts));
+            // What was taken out of the file does not come back.
+            let before = before.filter(|(component, ..)| permits.name(name, of.1, Some(*component)));
             [listed, ran, before].into_iter().flatten().find_map(|(component, from_file, contracts)| {
                 let found = again(component, from_file, self.ledger.component(component)?)?;
                 found.0.contracts.beyond(contracts).is_empty().then_some(found)
             })
         } else {
-            stored.and_then(|(good, bytes)| again(good.component, good.from_file, bytes))
+            stored.and_then(|((component, from_file, contracts), bytes)| {
+                let found = again(component, from_file, bytes)?;
+                // Under other settings it is granted anew.
+                let same = grant.is_some_and(|grant| grant.config == binding.config);
+                (!same || found.0.contracts.beyond(contracts).is_empty()).then_some(found)
+            })
         };
         match (last_good, refused) {
             (Some((configured, from_file)), rejected) => Ok(Met { configured, rejected, from_file }),

@@ -55,6 +55,7 @@ pub use evaluate::Evaluator;
 pub use evaluation::{ChainStopped, Decision, Evaluation, Outcome, Step};
 pub use host::{Candidate, RulesHost};
 pub use options::{Binding, Limits, OnFault, PluginLimits, RulesOptions, Updates};
+pub use proof::Proof;
 pub use status::{Inspection, PluginState, PluginStatus, PluginSummary};
 pub use surface::PluginKind;
 pub use usage::PluginUsage;

@@ -239,6 +239,7 @@ impl TryFrom<Entry> for Locked {
             component: entry.hash,
             from_file: false,
             approved: entry.approved_by.map(|by| Approved { by, at }),
+            before: None,
         };
         Ok(Self { configuration: entry.configuration, version: entry.version, grant })
     }

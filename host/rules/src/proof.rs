@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use provisor_model::{DraftValue, Entry, TargetPath};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Link, handles};
 use crate::evaluate::Evaluator;
 use crate::evaluation::{ChainStopped, Decision, Evaluation, Step};
 use crate::fault::legible;
@@ -27,32 +27,12 @@ pub(crate) struct Proofs(Mutex<Known>);
 struct Known {
     /// Why a generation is not used.
     refused: BTreeMap<Hash, String>,
-    /// The component that a rule used before the one in force.
-    earlier: BTreeMap<(String, String, usize), Earlier>,
-}
-
-/// A component that was in force before.
-#[derive(Clone, Copy)]
-pub(crate) struct Earlier {
-    pub(crate) component: Hash,
-    /// Whether it came from the plugins folder, rather than with the program.
-    pub(crate) from_file: bool,
 }
 
 impl Proofs {
     /// Why this generation is not used; none where nothing speaks against it.
     pub(crate) fn refusal(&self, configured: &Configured) -> Option<String> {
         self.known().refused.get(&generation(configured)).cloned()
-    }
-
-    /// Remembers what a rule used, before another component takes its place.
-    pub(crate) fn keep_earlier(&self, configuration: &str, plugin: &str, occurrence: usize, earlier: Earlier) {
-        self.known().earlier.insert((configuration.to_owned(), plugin.to_owned(), occurrence), earlier);
-    }
-
-    /// The component that a rule used before the one in force.
-    pub(crate) fn earlier(&self, configuration: &str, plugin: &str, occurrence: usize) -> Option<Earlier> {
-        self.known().earlier.get(&(configuration.to_owned(), plugin.to_owned(), occurrence)).copied()
     }
 
     fn refuse(&self, configured: &Configured, reason: String) {
@@ -75,17 +55,27 @@ fn generation(configured: &Configured) -> Hash {
 
 impl RulesHost {
     /// Asks a chain about entries of its configuration: all of them, again, and in other instances in the opposite order
-    /// and in other batches. False: a plugin answered differently. It is refused from now on, which the log and the
-    /// status tell, and the next [`Self::bind`] takes the one that ran well before it.
-    ///
-    /// Where plugins fail, nothing is found out: a cycle deals with that. `cycle_time` is in seconds since 1970.
-    pub fn prove(&self, configuration: &str, chain: &Arc<Chain>, entries: &[Entry], cycle_time: i64) -> bool {
-        let Ok(Some((place, reason))) = difference(chain, entries, cycle_time) else { return true };
-        let Some(link) = chain.links.get(place) else { return true };
+    /// and in other batches. A plugin that answers differently is refused from now on, which the log and the status tell,
+    /// and the next [`Self::bind`] takes the one that ran well before it. `cycle_time` is in seconds since 1970.
+    pub fn prove(&self, configuration: &str, chain: &Arc<Chain>, entries: &[Entry], cycle_time: i64) -> Proof {
+        let Ok((found, failed)) = difference(chain, entries, cycle_time) else { return Proof::Open };
+        let at_fault = found.and_then(|(place, reason)| Some((chain.links.get(place)?, reason)));
+        let Some((link, reason)) = at_fault else { return if failed { Proof::Open } else { Proof::Pure } };
         tracing::error!(configuration, plugin = %link.name, version = %link.version, "the plugin is not used: {reason}");
         self.0.proofs.refuse(&link.configured, reason);
-        false
+        Proof::Impure
     }
+}
+
+/// What came of asking a chain twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It answered alike.
+    Pure,
+    /// A plugin answered differently, and is refused.
+    Impure,
+    /// A plugin failed, so it is to be asked again another time; a cycle deals with the fault.
+    Open,
 }
 
 impl Chain {
@@ -95,15 +85,19 @@ impl Chain {
     /// # Errors
     /// When a plugin with `on-fault = "stop"` fails.
     pub fn impurity(self: &Arc<Self>, entries: &[Entry], cycle_time: i64) -> Result<Option<String>, ChainStopped> {
-        let found = difference(self, entries, cycle_time)?;
+        let (found, _) = difference(self, entries, cycle_time)?;
         let named =
             |(place, reason): (usize, String)| self.links.get(place).map(|link| format!("{}: {reason}", link.name));
         Ok(found.and_then(named))
     }
 }
 
-/// The first plugin of the chain that answers differently, by its place, and how.
-fn difference(chain: &Arc<Chain>, entries: &[Entry], cycle_time: i64) -> Result<Option<(usize, String)>, ChainStopped> {
+/// The first plugin of the chain that answers differently, by its place, and how; and whether one failed.
+fn difference(
+    chain: &Arc<Chain>,
+    entries: &[Entry],
+    cycle_time: i64,
+) -> Result<(Option<(usize, String)>, bool), ChainStopped> {
     let forwards: Vec<&Entry> = entries.iter().collect();
     let backwards: Vec<&Entry> = entries.iter().rev().collect();
     let mut first = Evaluator::silent(Arc::clone(chain), cycle_time);
@@ -121,7 +115,7 @@ fn difference(chain: &Arc<Chain>, entries: &[Entry], cycle_time: i64) -> Result<
         let found = all.filter_map(|(entry, (one, other))| {
             let (number, how) = differing_step(&one.steps, &other.steps)?;
             let step = one.steps.get(number).or_else(|| other.steps.get(number))?;
-            Some((place_of(chain, one, number, step)?, entry, how))
+            Some((place_of(chain, entry, one, number, step)?, entry, how))
         });
         found.min_by_key(|(place, ..)| *place)
     };
@@ -129,11 +123,14 @@ fn difference(chain: &Arc<Chain>, entries: &[Entry], cycle_time: i64) -> Result<
         Some(found) => (Some(found), "twice about the same stored entries"),
         None => (differing(&otherwise), "about the same stored entries in another order"),
     };
-    Ok(found.map(|(place, entry, how)| {
+    let has_failed = |evaluation: &Evaluation| evaluation.steps.iter().any(|step| is_fault(&step.decision));
+    let failed = [&once, &again, &otherwise].into_iter().flatten().any(has_failed);
+    let told = found.map(|(place, entry, how)| {
         let dn = legible(&entry.dn.to_string());
         let advice = "an answer must depend on its entry alone, so keep nothing between entries but the settings";
         (place, format!("asked {asked}, it answered differently for {dn} ({how}): {advice}"))
-    }))
+    });
+    Ok((told, failed))
 }
 
 /// The first step in which two ways of an entry differ, and how; none where they do not, or where a plugin failed.
@@ -181,9 +178,12 @@ fn word(decision: &Decision) -> String {
 }
 
 /// The place in the chain of a step of an entry's way: of a plugin that is there several times, the one that this is.
-fn place_of(chain: &Chain, evaluation: &Evaluation, number: usize, step: &Step) -> Option<usize> {
+fn place_of(chain: &Chain, entry: &Entry, evaluation: &Evaluation, number: usize, step: &Step) -> Option<usize> {
     let same = |other: &&Step| other.plugin == step.plugin && other.kind == step.kind;
     let earlier = evaluation.steps.iter().take(number).filter(same).count();
-    let of_plugin = |(_, link): &(usize, &crate::chain::Link)| *link.name == *step.plugin;
-    chain.links.iter().enumerate().filter(of_plugin).map(|(place, _)| place).nth(earlier)
+    // Those that are not called for the entry's class leave no step.
+    let is_called =
+        |link: &Link| link.object_classes(step.kind).is_some_and(|classes| handles(classes, &entry.object_class));
+    let asked = chain.links.iter().enumerate().filter(|(_, link)| *link.name == *step.plugin && is_called(link));
+    asked.map(|(place, _)| place).nth(earlier)
 }

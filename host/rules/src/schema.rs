@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use jsonschema::PatternOptions;
 use serde_json::Value as Json;
 
 /// The largest schema, in octets.
@@ -11,6 +12,11 @@ const MAX_OCTETS: usize = 1 << 20;
 const MAX_VALUES: u64 = 100_000;
 /// How deep these lie in each other: whoever follows them does so on a stack.
 const MAX_DEPTH: usize = 128;
+/// The most patterns, each where it is followed to, and the octets that each may become.
+const MAX_PATTERNS: u64 = 1000;
+const PATTERN_OCTETS: usize = 64 << 10;
+/// How often matching one pattern may turn back.
+const PATTERN_STEPS: usize = 20_000;
 /// The most steps that checking a configuration may come to.
 const MAX_STEPS: u64 = 100_000_000;
 /// The most errors of a configuration that are told at once.
@@ -33,6 +39,8 @@ struct Extent {
     recursions: u64,
     /// How deep the values lie in each other.
     levels: usize,
+    /// The patterns among them.
+    patterns: u64,
 }
 
 impl Schema {
@@ -47,7 +55,12 @@ impl Schema {
         let wrong = |error: String| format!("the schema of its configuration is wrong: {error}");
         let document: Json = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let extent = Unfolding::new(&document).value(&document, 0).map_err(wrong)?;
-        let validator = jsonschema::validator_for(&document).map_err(|error| wrong(error.to_string()))?;
+        let patterns = PatternOptions::fancy_regex()
+            .size_limit(PATTERN_OCTETS)
+            .dfa_size_limit(PATTERN_OCTETS)
+            .backtrack_limit(PATTERN_STEPS);
+        let validator = jsonschema::options().with_pattern_options(patterns).build(&document);
+        let validator = validator.map_err(|error| wrong(error.to_string()))?;
         Ok(Self { document, validator, extent })
     }
 
@@ -107,7 +120,7 @@ impl<'s> Unfolding<'s> {
         if depth > MAX_DEPTH {
             return Err(too_deep());
         }
-        let mut extent = Extent { values: 1, recursions: 0, levels: 1 };
+        let mut extent = Extent { values: 1, levels: 1, ..Extent::default() };
         match value {
             Json::Array(values) => values.iter().try_for_each(|value| extent.add(self.value(value, depth + 1)?))?,
             Json::Object(values) => {
@@ -121,6 +134,11 @@ impl<'s> Unfolding<'s> {
                         ("$id" | "id", Json::String(_)) if depth > 0 => {
                             return Err(format!("a part of it has an {key} of its own"));
                         }
+                        ("pattern", Json::String(_)) => Extent { values: 1, levels: 1, patterns: 1, recursions: 0 },
+                        ("patternProperties", Json::Object(patterns)) => {
+                            let within = self.value(value, depth + 1)?;
+                            Extent { patterns: within.patterns.saturating_add(patterns.len() as u64), ..within }
+                        }
                         (_, value) => self.value(value, depth + 1)?,
                     })?;
                 }
@@ -132,7 +150,7 @@ impl<'s> Unfolding<'s> {
 
     fn reference(&mut self, target: &'s str, depth: usize) -> Result<Extent, String> {
         if self.open.contains(&target) {
-            return Ok(Extent { values: 1, recursions: 1, levels: 1 });
+            return Ok(Extent { values: 1, recursions: 1, levels: 1, patterns: 0 });
         }
         if let Some(known) = self.known.get(target) {
             return Ok(*known);
@@ -154,8 +172,12 @@ impl Extent {
         self.values = self.values.saturating_add(other.values);
         self.recursions = self.recursions.saturating_add(other.recursions);
         self.levels = self.levels.max(1 + other.levels);
+        self.patterns = self.patterns.saturating_add(other.patterns);
         if self.levels > MAX_DEPTH {
             return Err(too_deep());
+        }
+        if self.patterns > MAX_PATTERNS {
+            return Err(format!("with its references followed it has more than {MAX_PATTERNS} patterns"));
         }
         if self.values > MAX_VALUES {
             return Err(format!("with its references followed it has more than {MAX_VALUES} values"));
@@ -212,6 +234,17 @@ mod tests {
             config = json!({ "all": [config] });
         }
         assert!(schema.check(&config).unwrap_err().contains("would take too long"));
+    }
+
+    #[test]
+    fn patterns_are_few_and_small_and_end() {
+        let pattern = |pattern: &str| json!({ "pattern": pattern });
+        assert_eq!(error(&pattern("^[a-z][a-z0-9-]*(?<!-)$")), "");
+        assert!(error(&pattern("(\\w{200}){200}")).contains("wrong"));
+        let many: serde_json::Map<_, _> = (0..1001).map(|at| (format!("a{at}"), json!({}))).collect();
+        assert!(error(&json!({ "patternProperties": many })).contains("more than 1000 patterns"));
+        let slow = Schema::read(&pattern("^(a+)+\\1$").to_string()).unwrap();
+        assert!(slow.check(&json!("a".repeat(50) + "b")).is_err());
     }
 
     #[test]

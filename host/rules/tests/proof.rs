@@ -3,7 +3,7 @@
 
 mod support;
 
-use provisor_rules::PluginState;
+use provisor_rules::{PluginState, Proof};
 use serde_json::{Value as Json, json};
 use support::{Lab, binding, entry, guest, made, no_config, user};
 
@@ -37,7 +37,7 @@ fn the_one_that_ran_well_before_takes_the_place_of_an_update_that_is_not_pure() 
     lab.host.scan();
     let chain = lab.bind(&[binding("rule", no_config())]);
     assert_ne!(chain.plugins()[0].hash, good, "what is made up does not show it");
-    assert!(!lab.host.prove("lab", &chain, &[user("ada"), user("bob")], 0));
+    assert_eq!(lab.host.prove("lab", &chain, &[user("ada"), user("bob")], 0), Proof::Impure);
     assert_eq!(active(&lab), good);
     let PluginState::Rejected { reason, active: in_force } = lab.state("rule") else {
         panic!("{:?}", lab.state("rule"))
@@ -59,7 +59,7 @@ fn a_first_plugin_that_is_not_pure_binds_no_more() {
     lab.put("rule", &counting());
     lab.host.scan();
     let rule = [binding("rule", no_config())];
-    assert!(!lab.host.prove("lab", &lab.bind(&rule), &[user("ada")], 0));
+    assert_eq!(lab.host.prove("lab", &lab.bind(&rule), &[user("ada")], 0), Proof::Impure);
     assert!(lab.bind_error(&rule).contains("about the same stored entries"), "{}", lab.bind_error(&rule));
 }
 
@@ -86,7 +86,10 @@ fn who_answers_alike_or_fails_alike_is_no_suspect() {
     assert_eq!(impurity(json!({ "fault": "trap", "only": "bob" })), None);
     let lab = Lab::new(&["people", "groups", "scoping"]);
     let chain = lab.bind(&[binding("people", no_config()), binding("groups", no_config())]);
-    assert!(lab.host.prove("lab", &chain, &[user("ada"), entry("group", "cn=a,dc=lab", &[("cn", &["a"])])], 0));
+    assert_eq!(
+        lab.host.prove("lab", &chain, &[user("ada"), entry("group", "cn=a,dc=lab", &[("cn", &["a"])])], 0),
+        Proof::Pure
+    );
 }
 
 #[test]
@@ -94,6 +97,6 @@ fn of_several_plugins_the_one_at_fault_is_refused() {
     let lab = Lab::new(&["people", "guest"]);
     let adding = guest(json!({ "fault": "remembers", "only": "bob", "kind": "" }));
     let all = [binding("people", no_config()), adding];
-    assert!(!lab.host.prove("lab", &lab.bind(&all), &[user("ada"), user("bob")], 0));
+    assert_eq!(lab.host.prove("lab", &lab.bind(&all), &[user("ada"), user("bob")], 0), Proof::Impure);
     assert!(lab.bind_error(&all).contains("plugin \"guest\""), "{}", lab.bind_error(&all));
 }

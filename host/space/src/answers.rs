@@ -18,6 +18,15 @@ impl Space {
         Ok(())
     }
 
+    /// Forgets what was kept of all entries: rules are asked anew.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn forget_answers(&mut self) -> Result<(), SpaceError> {
+        self.connection.execute("DELETE FROM answer", [])?;
+        Ok(())
+    }
+
     /// What was kept of an entry; none where nothing was.
     ///
     /// # Errors

@@ -291,6 +291,10 @@ impl Pipeline {
                         || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice())
                     {
                         space.mark_all_dirty()?;
+                        if everything {
+                            // Also what rules answered: it is what helps where one did not keep to its promises.
+                            space.forget_answers()?;
+                        }
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();
@@ -353,7 +357,7 @@ impl Pipeline {
     pub(crate) async fn bind(&self) -> Result<Arc<Chain>, SyncError> {
         let mut chain = self.bound().await?;
         // Each time another plugin is refused; where none is left to take its place, binding fails.
-        for _ in &self.configuration.rules {
+        for _ in 0..=self.configuration.rules.len() {
             if self.is_pure(&chain).await? {
                 break;
             }
@@ -379,6 +383,11 @@ impl Pipeline {
         if self.is_pure(chain).await? {
             return Ok(());
         }
+        self.impure().await
+    }
+
+    /// Ends what was to be decided by a plugin that is not pure.
+    pub(crate) async fn impure(&self) -> Result<(), SyncError> {
         // Where one ran well before it, the next cycle takes that; this one has read what other rules ask for.
         self.bound().await?;
         let words = "a plugin answered differently when it was asked twice about the same entries, and is used no more";

@@ -2,7 +2,7 @@
 
 use provisor_directory::ObjectQuery;
 use provisor_model::{AttributeName, Dn, Entry, OperationKind, Reason, Schema, SourceId, Value};
-use provisor_rules::{Chain, Decision, Outcome, Step as RuleStep};
+use provisor_rules::{Chain, Decision, Outcome, Proof, Step as RuleStep};
 use provisor_space::{EntryKey, MetaKey, PlanState, Space};
 
 use crate::context::{Context, Tally};
@@ -33,6 +33,10 @@ impl Pipeline {
         let chain = self.bind().await?;
         self.adopt_target().await?;
         let (entry, schema) = self.read_one(object, &chain).await?;
+        // Where nothing is stored yet, the rules have not been tried.
+        if self.asked_twice(&chain, vec![entry.clone()]).await? == Proof::Impure {
+            self.impure().await?;
+        }
         let mut report = ProvisionReport {
             configuration: self.name().to_owned(),
             dn: entry.dn.to_string(),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use provisor_model::Entry;
-use provisor_rules::Chain;
+use provisor_rules::{Chain, Proof};
 use provisor_space::{MetaKey, Space};
 
 use crate::{Configuration, Pipeline, SyncError, clock};
@@ -29,14 +29,25 @@ impl Pipeline {
         if sample.is_empty() {
             return Ok(true);
         }
-        let (rules, name, asked) = (Arc::clone(&self.rules), self.name().to_owned(), Arc::clone(chain));
-        let proved = move || rules.prove(&name, &asked, &sample, clock::milliseconds() / 1000);
-        let pure = tokio::task::spawn_blocking(proved).await.map_err(|error| SyncError::Internal(error.to_string()))?;
-        if pure {
+        let proof = self.asked_twice(chain, sample).await?;
+        if proof == Proof::Pure {
             let hash = chain.hash();
-            self.store.with(move |space| Ok(space.set_fact(MetaKey::ProvedUnder, Some(&hash))?)).await?;
+            // For good only where everything has been read: before, it may have been one entry.
+            self.store
+                .with(move |space| match space.fact(MetaKey::Reads)? {
+                    Some(_) => Ok(space.set_fact(MetaKey::ProvedUnder, Some(&hash))?),
+                    None => Ok(()),
+                })
+                .await?;
         }
-        Ok(pure)
+        Ok(proof != Proof::Impure)
+    }
+
+    /// What comes of asking a chain twice about these entries.
+    pub(crate) async fn asked_twice(&self, chain: &Arc<Chain>, entries: Vec<Entry>) -> Result<Proof, SyncError> {
+        let (rules, name, chain) = (Arc::clone(&self.rules), self.name().to_owned(), Arc::clone(chain));
+        let asked = move || rules.prove(&name, &chain, &entries, clock::milliseconds() / 1000);
+        tokio::task::spawn_blocking(asked).await.map_err(|error| SyncError::Internal(error.to_string()))
     }
 }
 

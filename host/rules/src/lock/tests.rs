@@ -26,6 +26,7 @@ fn locked(configuration: &str, plugin: &str) -> Locked {
         component: Hash::of(plugin.as_bytes()),
         from_file: false,
         approved: Some(Approved { by: "ada".to_owned(), at: 1_760_000_000 }),
+        before: None,
     };
     Locked { configuration: configuration.to_owned(), version: "0.1.0".to_owned(), grant }
 }
