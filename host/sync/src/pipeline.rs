@@ -245,6 +245,10 @@ impl Pipeline {
         request: &CycleRequest,
         watch: &CycleWatch,
     ) -> Result<Planning, SyncError> {
+        if request.initial {
+            // Rules are asked anew: it is what helps where one did not keep to its promises.
+            self.store.with(|space| Ok(space.forget_answers()?)).await?;
+        }
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
         let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
         let context = Context { shared_anchors, ..context };
@@ -291,10 +295,6 @@ impl Pipeline {
                         || space.fact(MetaKey::EvaluatedUnder)?.as_deref() != Some(under.as_slice())
                     {
                         space.mark_all_dirty()?;
-                        if everything {
-                            // Also what rules answered: it is what helps where one did not keep to its promises.
-                            space.forget_answers()?;
-                        }
                         space.set_fact(MetaKey::EvaluatedUnder, Some(&under))?;
                     }
                     let units = standing.units.iter().map(Dn::key).collect();

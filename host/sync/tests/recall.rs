@@ -29,6 +29,12 @@ async fn begun(people: u32, guest: &str) -> Lab {
     lab
 }
 
+/// Settings under which everything is evaluated, and comes to the same.
+fn in_units() -> String {
+    let units = "\"ou=people,dc=lab,dc=test\", \"ou=groups,dc=lab,dc=test\"";
+    format!("{}[scope]\norganizational-units = [{units}]\n", rules(""))
+}
+
 /// How many entries each plugin was asked about since the host started: people, groups, guest.
 fn asked(lab: &Lab) -> [u64; 3] {
     let status = lab.rules.status();
@@ -57,8 +63,12 @@ async fn after_a_restart_nobody_is_asked() {
     lab.restart().await;
     lab.sync().await;
     assert_eq!(asked(&lab), [0; 3]);
-    let report = lab.try_sync(CycleRequest { initial: true, ..CycleRequest::default() }).await.unwrap();
+    lab.change_settings(&in_units()).await;
+    let report = lab.sync().await;
     assert_eq!((report.evaluated, asked(&lab)), (45, [0; 3]), "though everything is evaluated");
+    lab.assert_in_step();
+    let report = lab.try_sync(CycleRequest { initial: true, ..CycleRequest::default() }).await.unwrap();
+    assert_eq!((report.evaluated, asked(&lab)), (45, [40, 1, 40]), "who reads everything has the rules asked");
     lab.assert_in_step();
 }
 
@@ -119,7 +129,8 @@ async fn who_asks_for_one_object_has_the_rules_asked() {
     let report = lab.pipeline.provision("u7", &CycleWatch::new()).await.unwrap();
     assert_eq!(report.outcome, "nothing to do");
     assert_eq!(asked(&lab), [41, 1, 41]);
-    lab.try_sync(CycleRequest { initial: true, ..CycleRequest::default() }).await.unwrap();
+    lab.change_settings(&in_units()).await;
+    assert_eq!(lab.sync().await.evaluated, 45);
     assert_eq!(asked(&lab), [41, 1, 41], "what they answered is kept");
 }
 
