@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::fs;
+use std::time::{Duration, SystemTime};
+
 use provisor_rules::{PluginState, Proof};
 use serde_json::{Value as Json, json};
 use support::{Lab, binding, entry, guest, made, no_config, user};
@@ -54,6 +57,25 @@ fn the_one_that_ran_well_before_takes_the_place_of_an_update_that_is_not_pure() 
 }
 
 #[test]
+fn what_ran_for_long_before_an_update_that_is_not_pure_is_still_there_also_after_a_restart() {
+    let lab = Lab::new(&[]);
+    lab.put("rule", &made::mapping(&[]));
+    lab.host.scan();
+    let good = active(&lab);
+    for file in fs::read_dir(lab.data().join("components")).unwrap() {
+        let long_ago = SystemTime::now() - Duration::from_secs(7200);
+        fs::File::options().write(true).open(file.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
+    }
+    lab.put("rule", &counting());
+    lab.host.scan();
+    let rule = [binding("rule", no_config())];
+    assert_ne!(lab.bind(&rule).plugins()[0].hash, good);
+    let lab = lab.restarted();
+    let proof = lab.host.prove("lab", &lab.bind(&rule), &[user("ada"), user("bob")], 0);
+    assert_eq!((proof, active(&lab)), (Proof::Impure, good));
+}
+
+#[test]
 fn a_first_plugin_that_is_not_pure_binds_no_more() {
     let lab = Lab::new(&[]);
     lab.put("rule", &counting());
@@ -90,6 +112,14 @@ fn who_answers_alike_or_fails_alike_is_no_suspect() {
         lab.host.prove("lab", &chain, &[user("ada"), entry("group", "cn=a,dc=lab", &[("cn", &["a"])])], 0),
         Proof::Pure
     );
+}
+
+#[test]
+fn a_proof_in_which_a_plugin_failed_stays_open() {
+    let lab = Lab::new(&["guest"]);
+    let chain = lab.bind(&[guest(json!({ "fault": "trap", "only": "bob" }))]);
+    assert_eq!(lab.host.prove("lab", &chain, &[user("ada"), user("bob")], 0), Proof::Open);
+    assert_eq!(lab.host.prove("lab", &chain, &[user("ada")], 0), Proof::Pure);
 }
 
 #[test]
