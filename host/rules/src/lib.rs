@@ -29,6 +29,7 @@ mod host;
 mod instance;
 mod load;
 mod lock;
+mod meet;
 mod options;
 mod permit;
 mod probe;

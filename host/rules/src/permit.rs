@@ -5,9 +5,10 @@ use std::path::Path;
 
 use crate::grants::Grant;
 use crate::hash::Hash;
-use crate::host::{Inner, grant_of};
+use crate::host::Inner;
 use crate::load::Configured;
 use crate::lock::Lock;
+use crate::meet::grant_of;
 use crate::options::{Binding, Updates};
 
 /// Why a component may not be taken into use as it is.
@@ -38,6 +39,11 @@ impl Permits<'_> {
     /// Whether it is a lock file that decides.
     pub(crate) fn are_listed(&self) -> bool {
         matches!(self, Self::Listed { .. })
+    }
+
+    /// Whether it is a lock file that decides, and it says what may run.
+    pub(crate) fn can_be_read(&self) -> bool {
+        matches!(self, Self::Listed { grants: Ok(_), .. })
     }
 
     /// Whether the lock file names this component for a rule.

@@ -6,9 +6,9 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
-use provisor_rules::{Binding, PluginState, RulesHost, Updates};
+use provisor_rules::{Binding, PluginState, Proof, RulesHost, Updates};
 use serde_json::json;
-use support::{Lab, component, guest, no_config, options};
+use support::{Lab, binding, component, guest, made, no_config, options, user};
 
 /// A host over the lab's folders that goes by a lock file beside them.
 fn locked(lab: &Lab) -> (RulesHost, PathBuf) {
@@ -112,6 +112,48 @@ fn without_the_file_or_with_a_damaged_one_nothing_new_is_taken() {
     host.scan();
     hash(&host, &rules);
     assert_eq!(host.status().remove(0).state, PluginState::Active);
+}
+
+#[test]
+fn a_damaged_record_in_the_data_folder_stops_nothing_that_the_file_lists() {
+    let lab = Lab::new(&["guest"]);
+    let (host, file) = locked(&lab);
+    let rules = [guest(no_config())];
+    host.approve("lab", &rules, "guest", "ada").unwrap();
+    let first = hash(&host, &rules);
+    let record = lab.data().join("grants/lab.json");
+    fs::write(&record, "[{").unwrap();
+    let (again, _) = locked(&lab);
+    assert_eq!(hash(&again, &rules), first);
+    assert!(fs::read_to_string(&record).unwrap().contains(&first), "it is made anew");
+    // Where neither can be read, nobody knows what may run.
+    fs::write(&record, "[{").unwrap();
+    fs::write(&file, "[[plugin]\n").unwrap();
+    let (again, _) = locked(&lab);
+    let error = again.bind("lab", &rules).unwrap_err().to_string();
+    assert!(error.contains("lab.json"), "{error}");
+}
+
+#[test]
+fn what_was_taken_out_of_the_file_does_not_come_back_for_one_that_is_not_pure() {
+    let lab = Lab::new(&[]);
+    lab.put("rule", &made::mapping(&[]));
+    let (host, file) = locked(&lab);
+    let rules = [binding("rule", no_config())];
+    host.approve("lab", &rules, "rule", "ada").unwrap();
+    let first = hash(&host, &rules);
+    let earlier = fs::read(&file).unwrap();
+    lab.put("rule", &made::counting());
+    host.scan();
+    host.approve("lab", &rules, "rule", "ada").unwrap();
+    let chain = host.bind("lab", &rules).unwrap();
+    assert_ne!(chain.plugins()[0].hash, first);
+    assert_eq!(host.prove("lab", &chain, &[user("ada"), user("bob")], 0), Proof::Impure);
+    let error = host.bind("lab", &rules).unwrap_err().to_string();
+    assert!(error.contains("answered differently"), "{error}");
+    fs::write(&file, earlier).unwrap();
+    host.scan();
+    assert_eq!(hash(&host, &rules), first, "it is listed again");
 }
 
 #[test]

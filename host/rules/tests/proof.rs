@@ -10,22 +10,6 @@ use provisor_rules::{PluginState, Proof};
 use serde_json::{Value as Json, json};
 use support::{Lab, binding, entry, guest, made, no_config, user};
 
-/// A mapping that excludes who is asked about in an even call, but for the batches of four that the gate makes up.
-fn counting() -> Vec<u8> {
-    made::mapping(&[
-        ("module", "(global $calls (mut i32) (i32.const 0))"),
-        (
-            "transform",
-            "(if (i32.ne (local.get $count) (i32.const 4)) (then
-               (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-               (i32.store8 (i32.const 4096) (i32.eqz (i32.and (global.get $calls) (i32.const 1))))
-               (i32.store (i32.const 4100) (i32.const 1024))
-               (i32.store (i32.const 4104) (select (i32.const 0) (i32.const 7)
-                 (i32.and (global.get $calls) (i32.const 1))))))",
-        ),
-    ])
-}
-
 fn active(lab: &Lab) -> String {
     lab.bind(&[binding("rule", no_config())]).plugins().remove(0).hash
 }
@@ -36,7 +20,7 @@ fn the_one_that_ran_well_before_takes_the_place_of_an_update_that_is_not_pure() 
     lab.put("rule", &made::mapping(&[]));
     lab.host.scan();
     let good = active(&lab);
-    lab.put("rule", &counting());
+    lab.put("rule", &made::counting());
     lab.host.scan();
     let chain = lab.bind(&[binding("rule", no_config())]);
     assert_ne!(chain.plugins()[0].hash, good, "what is made up does not show it");
@@ -66,7 +50,7 @@ fn what_ran_for_long_before_an_update_that_is_not_pure_is_still_there_also_after
         let long_ago = SystemTime::now() - Duration::from_secs(7200);
         fs::File::options().write(true).open(file.unwrap().path()).unwrap().set_modified(long_ago).unwrap();
     }
-    lab.put("rule", &counting());
+    lab.put("rule", &made::counting());
     lab.host.scan();
     let rule = [binding("rule", no_config())];
     assert_ne!(lab.bind(&rule).plugins()[0].hash, good);
@@ -78,7 +62,7 @@ fn what_ran_for_long_before_an_update_that_is_not_pure_is_still_there_also_after
 #[test]
 fn a_first_plugin_that_is_not_pure_binds_no_more() {
     let lab = Lab::new(&[]);
-    lab.put("rule", &counting());
+    lab.put("rule", &made::counting());
     lab.host.scan();
     let rule = [binding("rule", no_config())];
     assert_eq!(lab.host.prove("lab", &lab.bind(&rule), &[user("ada")], 0), Proof::Impure);
@@ -120,6 +104,18 @@ fn a_proof_in_which_a_plugin_failed_stays_open() {
     let chain = lab.bind(&[guest(json!({ "fault": "trap", "only": "bob" }))]);
     assert_eq!(lab.host.prove("lab", &chain, &[user("ada"), user("bob")], 0), Proof::Open);
     assert_eq!(lab.host.prove("lab", &chain, &[user("ada")], 0), Proof::Pure);
+}
+
+#[test]
+fn of_one_plugin_for_two_classes_the_settings_at_fault_are_refused() {
+    let lab = Lab::new(&["guest"]);
+    let good = guest(json!({ "object-class": "guest" }));
+    let bad = guest(json!({ "fault": "remembers", "only": "bob" }));
+    let both = [good.clone(), bad.clone()];
+    let entries = [user("bob"), entry("guest", "uid=eve,dc=lab", &[("uid", &["eve"])])];
+    assert_eq!(lab.host.prove("lab", &lab.bind(&both), &entries, 0), Proof::Impure);
+    lab.bind(&[good]);
+    assert!(lab.host.bind("other", &[bad]).unwrap_err().to_string().contains("answered differently"));
 }
 
 #[test]

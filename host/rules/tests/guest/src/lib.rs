@@ -21,6 +21,8 @@ pub struct Config {
     reads: Option<String>,
     /// Writes this attribute too, with the text `x`.
     writes: Option<String>,
+    /// Claims entries of this class in place of `user`.
+    object_class: Option<String>,
     /// Makes resources of this kind; none where it is empty.
     kind: Option<String>,
     /// Drops the entry of this uid.
@@ -161,7 +163,7 @@ impl Mapping for Misbehave {
             Fault::TrapInConfigure => panic!("the guest traps in configure"),
             _ => {}
         }
-        contract.object_class("user");
+        contract.object_class(config.object_class.as_deref().unwrap_or("user"));
         match config.kind.as_deref() {
             Some("") => {}
             Some(kind) => drop(contract.resource_kind(kind)),
