@@ -22,6 +22,11 @@ const MAX_STEPS: u64 = 100_000_000;
 /// The most errors of a configuration that are told at once.
 const MAX_ERRORS: usize = 10;
 
+/// The keywords under which each key is a name and each value a schema.
+const NAMES: [&str; 4] = ["properties", "$defs", "definitions", "dependentSchemas"];
+/// The keywords under which values of a configuration stand.
+const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
+
 /// A schema that can be followed.
 pub(crate) struct Schema {
     /// The schema itself.
@@ -93,6 +98,20 @@ impl Schema {
     }
 }
 
+/// How much there is of values that are not followed.
+fn data(value: &Json, depth: usize) -> Result<Extent, String> {
+    if depth > MAX_DEPTH {
+        return Err(too_deep());
+    }
+    let mut extent = Extent { values: 1, levels: 1, ..Extent::default() };
+    match value {
+        Json::Array(values) => values.iter().try_for_each(|value| extent.add(data(value, depth + 1)?))?,
+        Json::Object(values) => values.values().try_for_each(|value| extent.add(data(value, depth + 1)?))?,
+        _ => {}
+    }
+    Ok(extent)
+}
+
 /// The levels of lists and tables in each other.
 fn depth(config: &Json) -> u32 {
     match config {
@@ -117,11 +136,19 @@ impl<'s> Unfolding<'s> {
     }
 
     fn value(&mut self, value: &'s Json, depth: usize) -> Result<Extent, String> {
+        self.part(value, depth, false)
+    }
+
+    /// A part of the schema; in one of `names`, the keys are names that its author chose.
+    fn part(&mut self, value: &'s Json, depth: usize, names: bool) -> Result<Extent, String> {
         if depth > MAX_DEPTH {
             return Err(too_deep());
         }
         let mut extent = Extent { values: 1, levels: 1, ..Extent::default() };
         match value {
+            Json::Object(values) if names => {
+                values.values().try_for_each(|value| extent.add(self.value(value, depth + 1)?))?;
+            }
             Json::Array(values) => values.iter().try_for_each(|value| extent.add(self.value(value, depth + 1)?))?,
             Json::Object(values) => {
                 for (key, value) in values {
@@ -136,9 +163,12 @@ impl<'s> Unfolding<'s> {
                         }
                         ("pattern", Json::String(_)) => Extent { values: 1, levels: 1, patterns: 1, recursions: 0 },
                         ("patternProperties", Json::Object(patterns)) => {
-                            let within = self.value(value, depth + 1)?;
+                            let within = self.part(value, depth + 1, true)?;
                             Extent { patterns: within.patterns.saturating_add(patterns.len() as u64), ..within }
                         }
+                        (key, value) if NAMES.contains(&key) => self.part(value, depth + 1, true)?,
+                        // What stands there is no schema, whatever it looks like.
+                        (key, value) if DATA.contains(&key) => data(value, depth + 1)?,
                         (_, value) => self.value(value, depth + 1)?,
                     })?;
                 }
@@ -245,6 +275,25 @@ mod tests {
         assert!(error(&json!({ "patternProperties": many })).contains("more than 1000 patterns"));
         let slow = Schema::read(&pattern("^(a+)+\\1$").to_string()).unwrap();
         assert!(slow.check(&json!("a".repeat(50) + "b")).is_err());
+    }
+
+    #[test]
+    fn values_and_names_are_not_taken_for_keywords() {
+        for schema in [
+            json!({ "default": { "$ref": "#/nowhere", "$id": "x", "pattern": "((" } }),
+            json!({ "properties": { "scope": { "enum": [{ "$anchor": "a" }, { "id": "b" }], "const": { "$ref": "x" } } } }),
+            json!({ "examples": [{ "id": "one" }, { "id": "two" }] }),
+            json!({ "properties": { "$ref": { "type": "string" }, "id": { "const": "x" }, "default": { "$ref": "#" } } }),
+            json!({ "$defs": { "pattern": { "type": "string" }, "enum": { "$ref": "#/$defs/pattern" } } }),
+        ] {
+            assert_eq!(error(&schema), "", "{schema}");
+        }
+        // A schema is followed under any name, and values count.
+        assert!(error(&json!({ "properties": { "default": { "$ref": "#/nowhere" } } })).contains("is not there"));
+        assert!(
+            error(&json!({ "$defs": { "enum": { "items": { "$id": "x" } } } })).contains("a part of it has an $id")
+        );
+        assert!(error(&json!({ "default": vec![0; 100_001] })).contains("more than 100000 values"));
     }
 
     #[test]
