@@ -104,6 +104,8 @@ impl Space {
             .prepare_cached("INSERT INTO plan_body (body) VALUES (?1)")?
             .insert([postcard::to_stdvec(&planned.body)?])?;
         let source_id = source_id.to_storage();
+        // Whether a resource can be disabled is known before it is looked at who refers to it.
+        let wave = u32::from(state == PlanState::Candidate && planned.operation != OperationKind::Disable);
         let values = params![
             planned.key.0,
             source_id,
@@ -112,8 +114,9 @@ impl Space {
             planned.body.resource_id.as_ref().map(ResourceId::as_str),
             state.number(),
             body,
+            wave,
         ];
-        let columns = "INTO plan (entry_id, source_id, operation, kind, resource_id, state, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let columns = "INTO plan (entry_id, source_id, operation, kind, resource_id, state, body, wave) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         if connection.prepare_cached(&format!("INSERT OR IGNORE {columns}"))?.execute(values)? == 0 {
             connection.prepare_cached(DROP_BODY)?.execute([planned.key.0])?;
             connection.prepare_cached(&format!("REPLACE {columns}"))?.execute(values)?;
@@ -183,10 +186,10 @@ impl Space {
         after: Option<&SourceId>,
         limit: usize,
     ) -> Result<Vec<(Planned, StoredEntry)>, SpaceError> {
-        // Before they are ready, operations have neither phase nor wave, so that the index gives them in order.
+        // What is sought has neither phase nor wave, so that the index gives it in order.
         let condition = match state {
-            PlanState::Unmatched | PlanState::Candidate => "p.phase = 0 AND p.wave = 0",
-            PlanState::Ready => "1",
+            PlanState::Unmatched => "p.phase = 0 AND p.wave = 0",
+            PlanState::Candidate | PlanState::Ready => "1",
         };
         let after = after.map(SourceId::to_storage).unwrap_or_default();
         self.read_plan(
@@ -195,8 +198,8 @@ impl Space {
         )
     }
 
-    /// Operations in this state without their entries, those behind `after` first: candidates in source-id order, what
-    /// is ready in the order in which it is carried out.
+    /// Operations in this state without their entries, those behind `after` first: of candidates what disables comes
+    /// first, then source-id order; what is ready in the order in which it is carried out.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.

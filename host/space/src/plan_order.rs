@@ -35,7 +35,7 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn make_candidate(&mut self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("UPDATE plan SET state = 1 WHERE entry_id = ?1")?.execute([key.0])?;
+        self.connection.prepare_cached("UPDATE plan SET state = 1, wave = 1 WHERE entry_id = ?1")?.execute([key.0])?;
         Ok(())
     }
 
@@ -44,8 +44,8 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn make_candidates(&mut self, kind: &str) -> Result<u64, SpaceError> {
-        let sql =
-            "UPDATE plan SET state = 1 WHERE state = 0 AND kind = ?1 AND operation = 'create' AND resource_id IS NULL";
+        let sql = "UPDATE plan SET state = 1, wave = 1 \
+                   WHERE state = 0 AND kind = ?1 AND operation = 'create' AND resource_id IS NULL";
         Ok(self.connection.prepare_cached(sql)?.execute([kind])? as u64)
     }
 

@@ -3,6 +3,8 @@
 
 mod lab;
 
+use std::collections::BTreeMap;
+
 use lab::{Directory, Lab, RULES, uuid};
 use provisor_model::{IdSyntax, SourceId, TargetPath, TargetValue};
 use provisor_space::{Space, Waiting};
@@ -111,6 +113,25 @@ async fn an_object_that_is_held_for_the_same_reason_again_is_logged_once() {
     }
     let filter = LogFilter { status: Some("held".into()), limit: 100, ..LogFilter::default() };
     assert_eq!(lab.pipeline.log(filter).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_cannot_be_disabled_stays_a_member_and_nothing_is_sent_for_it() {
+    let mut directory = Directory::of(1..=3).with_group(500, [1]).with_group(501, [2]);
+    directory.group(500).groups.insert(501);
+    let mut lab = Lab::with_settings(directory, RULES).await;
+    let scoping = provisor_tests::installed::plugin("scoping").unwrap();
+    std::fs::copy(scoping, lab.folder.path().join("plugins/scoping.wasm")).unwrap();
+    lab.restart().await;
+    lab.sync().await;
+    let filter = "[[rules]]\nplugin = \"scoping\"\nconfig = { any = [{ all = [{ attribute = \"cn\", \
+                  operator = \"not-equals\", value = \"group 501\" }] }] }\n";
+    lab.change_settings(&format!("{filter}{RULES}")).await;
+    let foretold = lab.preview().await;
+    let writes = lab.writes();
+    let report = lab.sync().await;
+    assert_eq!((report.held, lab.writes()), (1, writes), "{report:?}");
+    assert_eq!((&report.operations, &foretold.operations), (&BTreeMap::new(), &BTreeMap::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
