@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use provisor_sync::CycleRequest;
+use provisor_sync::{CycleRequest, CycleWatch};
 
 use crate::lab::{Directory, Lab, RULES};
 
@@ -34,6 +34,16 @@ async fn the_first_cycle_of_an_impure_rule_reads_and_writes_nothing() {
     lab.change_settings(RULES).await;
     lab.sync().await;
     lab.assert_in_step();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impure_rule_provisions_nobody_though_nothing_is_stored_yet() {
+    let mut lab = lab(IMPURE).await;
+    lab.restart().await;
+    fs::write(lab.folder.path().join("lab.ldif"), lab.directory.to_ldif()).unwrap();
+    let error = lab.pipeline.provision("u3", &CycleWatch::new()).await.unwrap_err().to_string();
+    assert!(error.contains("guest") && error.contains("twice"), "{error}");
+    assert_eq!(lab.writes(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
