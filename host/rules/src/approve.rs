@@ -45,7 +45,7 @@ impl Inner {
         let _work = self.working();
         let mut granted = Vec::new();
         for (occurrence, binding) in bindings.iter().filter(|binding| binding.plugin == plugin).enumerate() {
-            let configured = Configured::new(self.ticking.engine(), &loaded, &binding.config, self.gate.limits(plugin))
+            let configured = Configured::new(&self.ticking, &loaded, &binding.config, self.gate.limits(plugin))
                 .map_err(|reason| plugin_error(plugin, Some(loaded.hash), reason))?;
             granted.push(Grant {
                 plugin: plugin.to_owned(),

@@ -6,10 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::compiled::Compiled;
+use crate::engine::Ticking;
 use crate::hash::Hash;
 
 /// Components that are compiled at a time.
@@ -37,7 +37,7 @@ impl From<String> for NotCompiled {
 
 /// Compiles components, or takes what was compiled before.
 pub(crate) struct Compiler {
-    engine: Engine,
+    ticking: Arc<Ticking>,
     compiled: Compiled,
     room: Room,
     given_up: Arc<AtomicUsize>,
@@ -51,17 +51,18 @@ struct Room {
 }
 
 impl Compiler {
-    pub(crate) fn new(engine: Engine, compiled: Compiled) -> Self {
-        Self { engine, compiled, room: Room::default(), given_up: Arc::default() }
+    pub(crate) fn new(ticking: Arc<Ticking>, compiled: Compiled) -> Self {
+        Self { ticking, compiled, room: Room::default(), given_up: Arc::default() }
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+    /// What the compiled components run on.
+    pub(crate) fn ticking(&self) -> &Ticking {
+        &self.ticking
     }
 
     /// The machine code of a component, compiled at most for this long.
     pub(crate) fn component(&self, hash: Hash, bytes: &Arc<[u8]>, time: Duration) -> Result<Component, NotCompiled> {
-        if let Some(known) = self.compiled.get(&self.engine, hash) {
+        if let Some(known) = self.compiled.get(self.ticking.engine(), hash) {
             return Ok(known);
         }
         let _turn = self.room.enter();
@@ -87,7 +88,7 @@ impl Compiler {
             .build()
             .map_err(|error| started(&error))?;
         let (send, receive) = mpsc::sync_channel(0);
-        let (engine, bytes, given_up) = (self.engine.clone(), Arc::clone(bytes), Arc::clone(&self.given_up));
+        let (engine, bytes, given_up) = (self.ticking.engine().clone(), Arc::clone(bytes), Arc::clone(&self.given_up));
         // Nothing is between the two ends: what is sent is received, or whoever waited has counted it as given up.
         let ended = move |result: wasmtime::Result<Component>| {
             if send.send(result).is_err() {

@@ -1,18 +1,26 @@
 //! The WebAssembly engine: one for each plugin host, synchronous, deterministic, and with a clock that interrupts.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use crate::RulesError;
+use crate::fault::Fault;
 use crate::options::PluginLimits;
 
 /// How often running calls are looked at.
 const TICK: Duration = Duration::from_millis(10);
-/// Instances alive at once: worker threads times plugins, with room to spare.
-const INSTANCES: u32 = 128;
+/// Instances alive at once for each core: those of the rules of some configurations. There is address space for many; who
+/// finds no room waits for others.
+const INSTANCES_PER_CORE: usize = 16;
+/// The fewest and the most instances alive at once.
+const INSTANCES: (usize, usize) = (128, 1024);
+/// How long an instance is waited for. Those at work let go of theirs after a call, which is bounded.
+const ROOM_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Memories of ended instances that stay as they were laid out for their module, for its next instance: as many as some
 /// plugins on all threads have. Each replacement of a plugin leaves its own, up to here; a hundred, which is usual, are
@@ -27,6 +35,10 @@ pub(crate) const TABLES: u32 = 8;
 /// An engine and its ticker, which ends with it.
 pub(crate) struct Ticking {
     engine: Engine,
+    /// How many wait for room for an instance.
+    waiting: AtomicUsize,
+    /// Told by those who let go of theirs.
+    freed: (Mutex<()>, Condvar),
     _stop: Sender<()>,
 }
 
@@ -49,11 +61,42 @@ impl Ticking {
             .name("rules-ticker".to_owned())
             .spawn(ticker)
             .map_err(|error| RulesError::Engine(format!("no thread for its clock: {error}")))?;
-        Ok(Self { engine, _stop: stop })
+        Ok(Self { engine, waiting: AtomicUsize::new(0), freed: Default::default(), _stop: stop })
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Whether somebody waits for room for an instance: who holds one and is not calling it is to let go of it.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Says that there is room again.
+    pub(crate) fn tell_of_room(&self) {
+        self.freed.1.notify_all();
+    }
+
+    /// Makes an instance as soon as there is room for it.
+    pub(crate) fn with_room<T>(&self, mut make: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+        let made = make();
+        if !made.as_ref().is_err_and(Fault::is_lack_of_room) {
+            return made;
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let until = Instant::now() + ROOM_PATIENCE;
+        let made = loop {
+            // Instances go in other ways too, of which nobody tells.
+            let turn = self.freed.0.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.freed.1.wait_timeout(turn, TICK));
+            let made = make();
+            if !made.as_ref().is_err_and(Fault::is_lack_of_room) || Instant::now() >= until {
+                break made;
+            }
+        };
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        made
     }
 }
 
@@ -79,11 +122,13 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Enable);
     if pooled {
         let mut pool = PoolingAllocationConfig::new();
-        // A component has its module and up to two small ones that connect it.
-        pool.total_component_instances(INSTANCES)
-            .total_core_instances(INSTANCES * 8)
-            .total_memories(INSTANCES * 2)
-            .total_tables(INSTANCES * 4)
+        let instances = instances(thread::available_parallelism().map_or(1, usize::from));
+        // A component has its module and up to two small ones that connect it; one that is composed has more, of which
+        // fewer are alive at once.
+        pool.total_component_instances(instances)
+            .total_core_instances(instances * 8)
+            .total_memories(instances * 2)
+            .total_tables(instances * 4)
             .max_memory_size(limits.most_memory())
             .max_memories_per_component(MEMORIES)
             .max_memories_per_module(MEMORIES)
@@ -100,10 +145,22 @@ fn configuration(limits: &PluginLimits, pooled: bool) -> Config {
     config
 }
 
+/// How many instances may be alive at once on so many cores.
+fn instances(cores: usize) -> u32 {
+    let (fewest, most) = INSTANCES;
+    let instances = cores.saturating_mul(INSTANCES_PER_CORE).clamp(fewest, most);
+    u32::try_from(instances).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use wasmtime::component::Component;
+
+    #[test]
+    fn there_is_room_for_more_instances_where_there_are_more_cores() {
+        assert_eq!([1, 8, 16, 64, 1000].map(instances), [128, 128, 256, 1024, 1024]);
+    }
 
     /// Two components, each with a memory of its own, and a text that passes from one to the other: what toolchains make
     /// that put a language's runtime and a rule together.

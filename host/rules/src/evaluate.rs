@@ -12,6 +12,7 @@ use crate::chain::{Chain, Link, handles};
 use crate::cycle_log::CycleLog;
 use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome};
 use crate::fault::{Fault, FaultKind};
+use crate::instance::Instance;
 use crate::options::OnFault;
 use crate::recall::{Memory, Recall};
 use crate::request::{Request, no_batch};
@@ -270,20 +271,7 @@ impl Evaluator {
         if request.is_empty() {
             return Ok(Vec::new());
         }
-        let Some(running) = self.running.get_mut(place) else {
-            return Err(Fault::new(FaultKind::Contract, "it is not in the chain"));
-        };
-        if running.calls >= CALLS_PER_STORE {
-            running.instance = None;
-        }
-        let mut instance = match running.instance.take() {
-            Some(instance) => instance,
-            None => {
-                running.calls = 0;
-                link.configured.instance(self.chain.ticking.engine())?
-            }
-        };
-        running.calls += 1;
+        let mut instance = self.take_instance(link, place)?;
         let started = Instant::now();
         let time = request.cycle_time.then_some(self.cycle_time);
         let answers = match request.kind {
@@ -300,8 +288,38 @@ impl Evaluator {
         self.log.report(link, place, &mut instance, request);
         let answers = answers?;
         // Only an instance that answered is used again.
-        running.instance = Some(instance);
+        if let Some(running) = self.running.get_mut(place) {
+            running.instance = Some(instance);
+        }
+        if self.chain.ticking.is_crowded() {
+            self.let_go();
+        }
         Ok(answers)
+    }
+
+    /// The instance of a rule, or a fresh one.
+    fn take_instance(&mut self, link: &Link, place: usize) -> Result<Instance, Fault> {
+        let Some(running) = self.running.get_mut(place) else {
+            return Err(Fault::new(FaultKind::Contract, "it is not in the chain"));
+        };
+        let used = running.instance.take().filter(|_| running.calls < CALLS_PER_STORE);
+        if used.is_none() {
+            running.calls = 0;
+        }
+        running.calls += 1;
+        let made = used.map_or_else(|| link.configured.instance_now(&self.chain.ticking), Ok);
+        if made.as_ref().is_err_and(Fault::is_lack_of_room) {
+            // Nobody waits for others while others may wait for what they hold.
+            self.let_go();
+            return link.configured.instance(&self.chain.ticking);
+        }
+        made
+    }
+
+    /// Lets go of all instances, for others to have room.
+    fn let_go(&mut self) {
+        self.running.iter_mut().for_each(|running| running.instance = None);
+        self.chain.ticking.tell_of_room();
     }
 
     /// Takes an answer over into the work.

@@ -1,13 +1,16 @@
 //! Faults: how a call into a plugin fails, in words that an operator and the plugin's author can use.
 
 use provisor_model::Reason;
-use wasmtime::{FrameInfo, FrameSymbol, Trap, WasmBacktrace};
+use wasmtime::{FrameInfo, FrameSymbol, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// The most frames of a backtrace that are told.
 const FRAMES: usize = 6;
 
 /// What is told of a call that took too long.
 pub(crate) const TIMED_OUT: &str = "it did not answer in time";
+
+/// What is told where an instance was waited for in vain.
+pub(crate) const NO_ROOM: &str = "too many rules run at once on this machine, and no room for it came free";
 
 /// How a plugin failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) enum FaultKind {
     Contract,
     /// It answered with an error for the whole batch.
     Refused,
+    /// There was no room for it, for which it cannot help.
+    Room,
 }
 
 /// A failed call.
@@ -51,6 +56,9 @@ impl Fault {
     pub(crate) fn from_engine(error: &wasmtime::Error, said: Option<&str>) -> Self {
         if let Some(limit) = error.downcast_ref::<TooMuch>() {
             return Self::new(FaultKind::Memory, limit.to_string());
+        }
+        if error.is::<PoolConcurrencyLimitError>() {
+            return Self::new(FaultKind::Room, NO_ROOM);
         }
         let root = error.root_cause().to_string();
         match error.downcast_ref::<Trap>() {
@@ -81,12 +89,18 @@ impl Fault {
             FaultKind::Output => "plugin-output",
             FaultKind::Contract => "plugin-contract",
             FaultKind::Refused => "plugin-error",
+            FaultKind::Room => "plugin-waits",
         };
         Reason::new(code, self.detail.clone())
     }
 
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Whether there was no room for an instance, so that it may be tried again.
+    pub(crate) fn is_lack_of_room(&self) -> bool {
+        self.kind == FaultKind::Room
     }
 }
 

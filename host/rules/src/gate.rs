@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compile::{Compiler, NotCompiled};
-use crate::fault::{TIMED_OUT, told};
+use crate::fault::{NO_ROOM, TIMED_OUT, told};
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::options::{Limits, PluginLimits};
@@ -131,7 +131,8 @@ impl Gate {
                 }
             };
             // Whatever it was asked when it was late.
-            let late = verdict.as_ref().is_err_and(|reason| reason.contains(TIMED_OUT));
+            let late =
+                verdict.as_ref().is_err_and(|reason| [TIMED_OUT, NO_ROOM].iter().any(|why| reason.contains(why)));
             entered.settle_for(verdict, late.then_some(LATE_FOR));
         };
         if let Err(error) = thread::Builder::new().name("rules-gate".to_owned()).stack_size(STACK).spawn(work) {

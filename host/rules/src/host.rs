@@ -68,7 +68,7 @@ impl RulesHost {
     pub fn open(options: RulesOptions) -> Result<Self, RulesError> {
         let ticking = Arc::new(Ticking::start(&options.limits)?);
         let compiled = Compiled::open(&options.data_folder, ticking.engine());
-        let gate = Gate::new(Compiler::new(ticking.engine().clone(), compiled), options.limits.clone());
+        let gate = Gate::new(Compiler::new(Arc::clone(&ticking), compiled), options.limits.clone());
         let ledger = Ledger::new(&options.data_folder);
         ledger.prune(KEPT_UNUSED);
         let host = Self(Arc::new(Inner {
@@ -234,7 +234,7 @@ impl RulesHost {
             )
         };
         let configured =
-            config.map(|config| Configured::new(self.0.ticking.engine(), &loaded, config, self.0.gate.limits(&name)));
+            config.map(|config| Configured::new(&self.0.ticking, &loaded, config, self.0.gate.limits(&name)));
         let configured = configured.transpose().map_err(|reason| plugin_error(&name, Some(loaded.hash), reason))?;
         let (contracts, summary) = configured.map(|configured| (configured.contracts, configured.summary)).unzip();
         Ok(Inspection {
@@ -289,7 +289,7 @@ impl RulesHost {
             let occurrence = bindings.iter().take(place).filter(|earlier| earlier.plugin == binding.plugin).count();
             let grant = grant_of(&granted, &binding.plugin, occurrence);
             let configured = if binding.plugin == name {
-                let configured = Configured::new(self.0.ticking.engine(), &replacement, &binding.config, limits);
+                let configured = Configured::new(&self.0.ticking, &replacement, &binding.config, limits);
                 let configured = configured.map_err(|reason| plugin_error(name, Some(hash), reason))?;
                 if let Some(objection) = permits.objection(binding, occurrence, grant, &configured) {
                     let words = asks_for_more(&objection.more);

@@ -7,7 +7,7 @@ use wasmtime::{Engine, Store};
 
 use crate::bindings::{self, filter, lifecycle, mapping, types};
 use crate::contract::{Contracts, FilterContract, MappingContract};
-use crate::engine::ticks;
+use crate::engine::{Ticking, ticks};
 use crate::fault::{Fault, FaultKind, told};
 use crate::options::Limits;
 use crate::store::{Line, State};
@@ -37,12 +37,12 @@ pub(crate) struct Instance {
 impl Instance {
     /// Makes an instance and loads all interfaces it has, so that a wrong type is found now.
     pub(crate) fn new(
-        engine: &Engine,
+        ticking: &Ticking,
         pre: &InstancePre<State>,
         indices: &Indices,
         limits: &Limits,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(engine, State::new(limits));
+        let mut store = Store::new(ticking.engine(), State::new(limits));
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output_octets);
         store.set_max_component_handles(limits.handles);

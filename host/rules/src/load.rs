@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value as Json;
-use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::types::Manifest;
 use crate::bindings::{VERSION, filter, lifecycle, mapping};
 use crate::compile::{Compiler, NotCompiled};
 use crate::contract::Contracts;
-use crate::engine::{MEMORIES, TABLES};
-use crate::fault::{is_legible, told};
+use crate::engine::{MEMORIES, TABLES, Ticking};
+use crate::fault::{Fault, FaultKind, is_legible, told};
 use crate::hash::Hash;
 use crate::instance::{Indices, Instance, linker};
 use crate::options::Limits;
@@ -71,7 +70,7 @@ impl Loaded {
         let mut loaded = Self::new(compiler, hash, bytes, surface, limits)?;
         loaded.cases = cases.len();
         let loaded = Arc::new(loaded);
-        trial::run(compiler.engine(), &loaded, limits, &cases)?;
+        trial::run(compiler.ticking(), &loaded, limits, &cases)?;
         Ok(loaded)
     }
 
@@ -83,7 +82,7 @@ impl Loaded {
         limits: &Limits,
     ) -> Result<Self, NotCompiled> {
         let component = compiler.component(hash, &bytes, limits.compile_time)?;
-        let engine = compiler.engine();
+        let engine = compiler.ticking().engine();
         check_resources(&component)?;
         let unlinked = |error: wasmtime::Error| {
             format!("it does not fit version {VERSION} of the rules interface: {}", error.root_cause())
@@ -104,7 +103,9 @@ impl Loaded {
                 .transpose()
                 .map_err(unlinked)?,
         };
-        let mut trial = Instance::new(engine, &pre, &indices, limits)
+        let mut trial = compiler
+            .ticking()
+            .with_room(|| Instance::new(compiler.ticking(), &pre, &indices, limits))
             .map_err(|fault| format!("it does not start: {}", fault.detail()))?;
         let manifest = trial.describe().map_err(|fault| format!("it does not describe itself: {}", fault.detail()))?;
         check_manifest(&manifest)?;
@@ -140,17 +141,18 @@ impl Configured {
     ///
     /// # Errors
     /// A sentence for the operator: what is wrong and what to do.
-    pub(crate) fn new(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
+    pub(crate) fn new(ticking: &Ticking, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
         // What is wrong is told in the plugin's own words, in part.
-        Self::configure(engine, loaded, config, limits).map_err(|reason| told(reason, MAX_REASON))
+        Self::configure(ticking, loaded, config, limits).map_err(|reason| told(reason, MAX_REASON))
     }
 
-    fn configure(engine: &Engine, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
+    fn configure(ticking: &Ticking, loaded: &Arc<Loaded>, config: &Json, limits: &Limits) -> Result<Self, String> {
         let config = if config.is_null() { &Json::Object(serde_json::Map::new()) } else { config };
         loaded.schema.check(config)?;
         let document = config.to_string();
-        let mut instance =
-            Instance::new(engine, &loaded.pre, &loaded.indices, limits).map_err(|fault| fault.detail().to_owned())?;
+        let mut instance = ticking
+            .with_room(|| Instance::new(ticking, &loaded.pre, &loaded.indices, limits))
+            .map_err(|fault| fault.detail().to_owned())?;
         let configured =
             instance.configure(&document).map_err(|fault| format!("configuring it failed: {}", fault.detail()))?;
         configured.map_err(|error| format!("it refuses its configuration: {error}"))?;
@@ -163,18 +165,23 @@ impl Configured {
         let configured = Self { loaded: Arc::clone(loaded), document, contracts, summary, limits: *limits };
         let Contracts { filter, mapping } = &configured.contracts;
         let probe = Probe { filter: filter.as_ref(), mapping: mapping.as_ref() };
-        probe.run(|| configured.instance(engine))?;
+        probe.run(|| configured.instance(ticking))?;
         Ok(configured)
     }
 
-    /// A fresh instance, configured.
-    pub(crate) fn instance(&self, engine: &Engine) -> Result<Instance, crate::fault::Fault> {
-        let mut instance = Instance::new(engine, &self.loaded.pre, &self.loaded.indices, &self.limits)?;
+    /// A fresh instance, configured, as soon as there is room for it.
+    pub(crate) fn instance(&self, ticking: &Ticking) -> Result<Instance, Fault> {
+        ticking.with_room(|| self.instance_now(ticking))
+    }
+
+    /// A fresh instance, configured, if there is room for it.
+    pub(crate) fn instance_now(&self, ticking: &Ticking) -> Result<Instance, Fault> {
+        let mut instance = Instance::new(ticking, &self.loaded.pre, &self.loaded.indices, &self.limits)?;
         match instance.configure(&self.document)? {
             Ok(()) => Ok(instance),
             Err(error) => {
                 let detail = format!("it refuses the configuration that it took before: {error}");
-                Err(crate::fault::Fault::new(crate::fault::FaultKind::Refused, detail))
+                Err(Fault::new(FaultKind::Refused, detail))
             }
         }
     }

@@ -56,7 +56,7 @@ impl Inner {
             (found.and_then(|found| found.content.hash()), found.is_some_and(|found| found.path.is_some()))
         };
         let configure = |loaded: &Arc<Loaded>| {
-            let configured = Configured::new(self.ticking.engine(), loaded, &binding.config, self.gate.limits(name))?;
+            let configured = Configured::new(&self.ticking, loaded, &binding.config, self.gate.limits(name))?;
             self.proofs.refusal(&configured).map_or(Ok(configured), Err)
         };
         // What the program carries does not slip into the place of a file that is gone.

@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use provisor_model::{AttributeLanes, DraftValue, Entry, EntryView, Plain, Reason, TargetPath, ValueView};
 use serde_json::{Value as Json, json};
-use wasmtime::Engine;
 
 use crate::answer::{Answer, RawAnswer};
 use crate::bindings::mapping::Batch;
@@ -19,6 +18,7 @@ use crate::chain::{FilterPlan, Link, MappingPlan, generation, handles};
 use crate::contract::ContractRead;
 use crate::decode;
 use crate::encode::{ReadPlan, no_values, push_built};
+use crate::engine::Ticking;
 use crate::fault::shorten;
 use crate::instance::Instance;
 use crate::load::{Configured, Loaded};
@@ -38,8 +38,8 @@ const TOGETHER: usize = 64;
 ///
 /// # Errors
 /// A sentence for the operator: which case fails, what was expected and what came.
-pub(crate) fn run(engine: &Engine, loaded: &Arc<Loaded>, limits: &Limits, cases: &[Case]) -> Result<(), String> {
-    let trial = Trial { engine, until: Instant::now() + TIME };
+pub(crate) fn run(ticking: &Ticking, loaded: &Arc<Loaded>, limits: &Limits, cases: &[Case]) -> Result<(), String> {
+    let trial = Trial { ticking, until: Instant::now() + TIME };
     let mut configured: Vec<(&Json, Arc<Configured>)> = Vec::new();
     let mut tried: Vec<Tried<'_>> = Vec::with_capacity(cases.len());
     for case in cases {
@@ -48,7 +48,7 @@ pub(crate) fn run(engine: &Engine, loaded: &Arc<Loaded>, limits: &Limits, cases:
         let place = match known {
             Some(place) => place,
             None => {
-                let under = Configured::new(engine, loaded, &case.config, limits).map_err(failed)?;
+                let under = Configured::new(ticking, loaded, &case.config, limits).map_err(failed)?;
                 configured.push((&case.config, Arc::new(under)));
                 configured.len() - 1
             }
@@ -72,8 +72,8 @@ pub(crate) fn run(engine: &Engine, loaded: &Arc<Loaded>, limits: &Limits, cases:
     Ok(())
 }
 
-struct Trial<'e> {
-    engine: &'e Engine,
+struct Trial<'t> {
+    ticking: &'t Ticking,
     until: Instant,
 }
 
@@ -113,7 +113,7 @@ impl Trial<'_> {
     /// Asks about one case, twice.
     fn alone(&self, case: &Asked<'_>, under: &Arc<Configured>) -> Result<Answered, String> {
         let link = alone(under);
-        let mut instance = under.instance(self.engine).map_err(|fault| fault.detail().to_owned())?;
+        let mut instance = under.instance(self.ticking).map_err(|fault| fault.detail().to_owned())?;
         let mut ask = || self.ask(&link, &mut instance, &[case])?.pop().ok_or_else(|| "it has no answer".to_owned());
         let (once, again) = (ask()?, ask()?);
         if once != again {
@@ -127,7 +127,7 @@ impl Trial<'_> {
     /// Asks about several, in an instance that knows none of them.
     fn together(&self, batch: &[&Tried<'_>], under: &Arc<Configured>) -> Result<(), String> {
         let failed = |reason: String| format!("its test cases fail when they are asked together: {reason}");
-        let mut instance = under.instance(self.engine).map_err(|fault| failed(fault.detail().to_owned()))?;
+        let mut instance = under.instance(self.ticking).map_err(|fault| failed(fault.detail().to_owned()))?;
         let cases: Vec<&Asked<'_>> = batch.iter().map(|tried| &tried.case).collect();
         let answers = self.ask(&alone(under), &mut instance, &cases).map_err(failed)?;
         match batch.iter().zip(&answers).find(|(tried, answer)| tried.answer != **answer) {
