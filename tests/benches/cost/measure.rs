@@ -31,6 +31,7 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
     let (mut first_used, mut stored_used) = (None, None);
     let (mut first_steps, mut stored_steps) = (String::new(), String::new());
     source.searched()?;
+    let compiling = program.compile()?;
     for _ in 0..runs {
         search.push(source.searched()?);
         program.forget()?;
@@ -46,6 +47,8 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
         stored_steps = run.told();
     }
     let ratio = first.over(&search);
+    let mut compiled = Samples::default();
+    compiled.push(compiling.seconds);
     Ok(vec![
         Figure {
             what: format!("ldapsearch in pages, {objects} objects"),
@@ -53,6 +56,13 @@ pub async fn previews(source: &Source, runs: usize) -> Result<Vec<Figure>> {
             ratio: None,
             used: None,
             note: "over TLS, to nowhere".to_owned(),
+        },
+        Figure {
+            what: "the rules compiled, once for each file".to_owned(),
+            seconds: compiled,
+            ratio: None,
+            used: Some(compiling.used),
+            note: "two plugins".to_owned(),
         },
         Figure {
             what: format!("first preview, {objects} objects"),
@@ -84,6 +94,7 @@ pub async fn exports(source: &Source, runs: usize) -> Result<Vec<Figure>> {
 async fn export(source: &Source, pause: Duration, concurrency: usize, runs: usize) -> Result<Vec<Figure>> {
     let stub = Stub::thoughtful(pause).await?;
     let program = Program::new(source, stub.url(), concurrency)?;
+    program.compile()?;
     let (mut bare, mut ours) = (Samples::default(), Samples::default());
     let mut used = None;
     let mut creations = Vec::new();
@@ -145,6 +156,7 @@ async fn replay(url: &str, creations: &[Creation], concurrency: usize) -> Result
 pub async fn cycles(source: &mut Source, runs: usize) -> Result<Vec<(usize, Figure)>> {
     let stub = Stub::start().await?;
     let program = Program::new(source, stub.url(), CONCURRENCY)?;
+    program.compile()?;
     let objects = source.objects();
     let initial = program.run(&["sync", "lab"])?;
     let mut seconds = Samples::default();

@@ -102,11 +102,24 @@ impl Program {
         Ok(fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?)
     }
 
-    /// Forgets everything that was read and done.
+    /// Compiles the rules, which is done once for each file.
+    pub fn compile(&self) -> Result<Run> {
+        self.run(&["plugin", "list"])
+    }
+
+    /// Forgets everything that was read and done, but not what the rules were compiled to.
     pub fn forget(&self) -> Result<()> {
         let data = self.path("data");
-        if data.exists() {
-            fs::remove_dir_all(data)?;
+        if !data.exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(data)? {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                _ if entry.file_name() == "compiled" => {}
+                true => fs::remove_dir_all(entry.path())?,
+                false => fs::remove_file(entry.path())?,
+            }
         }
         Ok(())
     }
