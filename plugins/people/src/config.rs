@@ -24,7 +24,7 @@ pub struct Config {
     pub title: String,
     /// The attribute of `preferredLanguage`.
     pub preferred_language: String,
-    /// The attribute of `emails`: its first value in order is the primary one.
+    /// The attribute of `emails`: its lowest value by octets is the primary one.
     pub mail: String,
     /// The attribute of the phone numbers of type `work`.
     pub work_phone: String,
@@ -62,7 +62,7 @@ pub struct Config {
     pub also: BTreeMap<String, String>,
     /// Further fields that are the same for everybody: each path of the user, and its text.
     pub fixed: BTreeMap<String, String>,
-    /// Whether only the first number of each type of phone is passed on, for targets that have room for one.
+    /// Whether only one number of each type of phone is passed on, the lowest by octets, for targets that have room for one.
     pub one_phone_each: bool,
 }
 

@@ -157,7 +157,7 @@ fn set_rows(user: &mut Resource, target: Target, rows: impl Iterator<Item = Row>
     }
 }
 
-/// The first address is the primary one for work; the others are of no type that could be told.
+/// The first address, which is the lowest by octets, is the primary one for work; the others are of no type that could be told.
 fn emails<'a>(addresses: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Row> {
     addresses.enumerate().map(|(number, address)| {
         let row = Row::new().with("value", address).with("type", if number == 0 { "work" } else { "other" });
