@@ -222,13 +222,14 @@ impl Space {
             .execute_batch("DELETE FROM link; DELETE FROM waiting; DELETE FROM intent; DELETE FROM unique_value;")?)
     }
 
-    /// How many links there are.
+    /// How many links there are, by the kind of their resource.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn link_count(&self) -> Result<u64, SpaceError> {
-        let mut statement = self.connection.prepare_cached("SELECT count(*) FROM link")?;
-        Ok(statement.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
+    pub fn link_counts(&self) -> Result<BTreeMap<String, u64>, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT kind, count(*) FROM link GROUP BY kind")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// How many references have been exported over all links.

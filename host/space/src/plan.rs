@@ -281,6 +281,18 @@ impl Space {
         Ok(counts)
     }
 
+    /// How many resources are planned to be deleted or disabled, by their kind.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn plan_leaving(&self) -> Result<BTreeMap<String, u64>, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT kind, count(*) FROM plan WHERE operation IN ('delete', 'disable') GROUP BY kind")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The resource kinds of the operations in this state, with how many there are of each.
     ///
     /// # Errors

@@ -90,6 +90,8 @@ pub(crate) struct Tally {
     pub operations: BTreeMap<String, u64>,
     /// Of a preview: operations that would be carried out, by kind.
     pub planned: BTreeMap<OperationKind, u64>,
+    /// Of a preview: resources that would be deleted or disabled, by kind.
+    pub leaving: BTreeMap<String, u64>,
     /// Of a preview: how many resources each attribute would change of.
     pub attributes: BTreeMap<TargetPath, u64>,
     /// Of a preview: requests that would write.
@@ -97,8 +99,8 @@ pub(crate) struct Tally {
     pub failures: Vec<ObjectFailure>,
     /// References taken from resources although their target stays.
     pub references_removed: u64,
-    /// Resources that rules switch off by `active`, though their entries stay.
-    pub disabled_by_rules: u64,
+    /// Resources that rules switch off by `active`, though their entries stay, by kind.
+    pub disabled_by_rules: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -134,11 +136,12 @@ impl Tally {
         self.evaluated += other.evaluated;
         self.failed += other.failed;
         self.references_removed += other.references_removed;
-        self.disabled_by_rules += other.disabled_by_rules;
         for (mine, theirs) in [
             (&mut self.out_of_scope, other.out_of_scope),
             (&mut self.held, other.held),
             (&mut self.operations, other.operations),
+            (&mut self.leaving, other.leaving),
+            (&mut self.disabled_by_rules, other.disabled_by_rules),
         ] {
             for (key, count) in theirs {
                 *mine.entry(key).or_default() += count;

@@ -98,7 +98,9 @@ fn finalise_one(
                 return Ok(space.remove_plan(key)?);
             }
             tally.references_removed += removed_but_staying(space, reach, &changes)?;
-            tally.disabled_by_rules += u64::from(turns_off(&changes, &context.paths.active));
+            if turns_off(&changes, &context.paths.active) {
+                *tally.disabled_by_rules.entry(planned.body.kind.clone()).or_default() += 1;
+            }
         }
         if foreseen.is_none() {
             space.set_waiting(key, &effective.waiting)?;
@@ -131,6 +133,9 @@ pub(crate) struct Foreseen<'a> {
 /// Counts what a preview tells of an operation.
 fn count(changes: &[AttributeChange<SourceId>], planned: &Planned, costs: &RequestCosts, tally: &mut Tally) {
     *tally.planned.entry(planned.operation).or_default() += 1;
+    if planned.operation.takes_access_away() {
+        *tally.leaving.entry(planned.body.kind.clone()).or_default() += 1;
+    }
     tally.writes += costs.requests(planned.operation, changes);
     for change in changes {
         *tally.attributes.entry(change.path.clone()).or_default() += 1;

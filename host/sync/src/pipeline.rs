@@ -18,6 +18,7 @@ use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
 use crate::matching::match_resources;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
+use crate::safety::Taking;
 use crate::scope::{self, Standing};
 use crate::store::Store;
 use crate::watch::CycleWatch;
@@ -102,6 +103,15 @@ impl Pipeline {
     /// When the source or the target as a whole cannot be used, a rule or a safety threshold stops the cycle, or the
     /// space fails. What was done is kept; the next cycle goes on from there.
     pub async fn sync(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
+        if self.configuration.mode == Mode::Staging {
+            // No cycle has failed: none was begun.
+            let name = self.name();
+            return Err(SyncError::Settings(format!(
+                "{name} is in staging, where nothing is ever written. See what it would do with \"provisor preview {name}\"; to \
+                 let it write, set enabled = true in {}",
+                self.configuration.file.display()
+            )));
+        }
         // A cycle pauses by itself between two objects. Where a server keeps it waiting for longer, it is left where it
         // is: what was under way has its intents stored, so the next cycle finds out how it ended.
         let outcome = tokio::select! {
@@ -149,14 +159,6 @@ impl Pipeline {
     }
 
     async fn cycle(&mut self, request: CycleRequest, watch: &CycleWatch) -> Result<CycleReport, SyncError> {
-        if self.configuration.mode == Mode::Staging {
-            let name = self.name();
-            return Err(SyncError::Settings(format!(
-                "{name} is in staging, where nothing is ever written. See what it would do with \"provisor preview {name}\"; to \
-                 let it write, set enabled = true in {}",
-                self.configuration.file.display()
-            )));
-        }
         let started = clock::milliseconds();
         let before = self.requests();
         // A secret that cannot be had is told at once, not only when there is something to write.
@@ -334,8 +336,10 @@ impl Pipeline {
                 let (context, facts) = given;
                 finalise(space, &context, &facts, None, &mut tally)?;
                 let circles = order(space, &facts)?;
-                let counts = space.plan_counts()?;
-                let objection = safety::objection(space, &context.configuration, allow_deletes, &counts, &tally)?;
+                let (counts, leaving) = (space.plan_counts()?, space.plan_leaving()?);
+                let taking = Taking::new(&counts, &leaving, &tally);
+                let objection = safety::objection(space, &context.configuration, allow_deletes, &taking)?;
+                let objection = objection.map(|objection| objection.of_cycle());
                 Ok((tally, circles, objection))
             })
             .await?;

@@ -12,6 +12,7 @@ use crate::context::{Context, all_shared_anchors, answer_key};
 use crate::finalise::TargetFacts;
 use crate::foresight::{Comparison, Foresight, Halt};
 use crate::report::{Follows, PluginPreview};
+use crate::safety::Taking;
 use crate::watch::CycleWatch;
 use crate::{Pipeline, SyncError, clock, purity, safety, scope};
 
@@ -90,7 +91,8 @@ fn foretell(
             let mut foresight = Foresight::begin_update(space, &context, facts.clone(), Arc::clone(old), first)?;
             let compared = foresight.comparison();
             let tally = foresight.complete(space)?;
-            let would_stop = safety::objection(space, &context.configuration, None, &tally.planned, &tally)?;
+            let objection = safety::objection(space, &context.configuration, None, &Taking::foreseen(&tally))?;
+            let would_stop = objection.map(|objection| objection.of_update());
             let first = foresight.show(space)?;
             let follows = Follows {
                 operations: tally.planned.iter().map(|(operation, count)| (operation.to_string(), *count)).collect(),

@@ -14,6 +14,7 @@ use crate::matching::{ALWAYS_QUERIED, has_none, match_resources};
 use crate::pipeline::StepTimer;
 use crate::record::shown;
 use crate::report::{PlannedOperation, PreviewReport, RequestTally};
+use crate::safety::Taking;
 use crate::watch::CycleWatch;
 use crate::{Pipeline, SyncError, clock, safety};
 
@@ -90,7 +91,8 @@ impl Pipeline {
         let timer = StepTimer::new(self.name());
         let completed = move |space: &mut Space| {
             tally.merge(foresight.complete(space)?);
-            let objection = safety::objection(space, &context.configuration, None, &tally.planned, &tally)?;
+            let objection = safety::objection(space, &context.configuration, None, &Taking::foreseen(&tally))?;
+            let objection = objection.map(|objection| objection.of_cycle());
             let first = foresight.show(space)?;
             Ok(Foreseen { tally, objection, first })
         };

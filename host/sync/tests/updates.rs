@@ -251,11 +251,14 @@ async fn a_threshold_that_would_stop_the_cycle_is_told_and_does() {
     lab.sync().await;
     let foretelling = foretell(&mut lab, "guest", guest(b'2')).await;
     let words = foretelling.follows.would_stop.unwrap();
+    assert!(!words.contains("provisor preview") && words.contains("put the plugin in place"), "{words}");
     assert!(words.contains("disable 60"), "{words}");
     put(&mut lab, "guest", &guest(b'2')).await;
     let writes = lab.writes();
     let stopped = lab.try_sync(CycleRequest::default()).await.unwrap_err().to_string();
-    assert_eq!((stopped, lab.writes()), (words, writes));
+    let (what, _) = words.split_once(" If it is meant").unwrap();
+    assert!(stopped.starts_with(what), "{stopped}");
+    assert_eq!(lab.writes(), writes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,7 +281,7 @@ async fn what_asks_for_more_is_previewed_and_said_to_wait() {
     let mut lab = lab(people(), "suffix = \"\"", "writes = \"nickName\", reads = \"employeeType\"", "").await;
     lab.sync().await;
     let foretelling = foretell(&mut lab, "guest", guest(b'2')).await;
-    assert_eq!(foretelling.more, ["reads employeetype", "writes nickName"]);
+    assert_eq!(foretelling.more, ["reads employeeType", "writes nickName"]);
     assert!(foretelling.waits.as_ref().unwrap().contains("plugin approve guest"), "{foretelling:?}");
     assert_eq!(foretelling.unread, ["employeeType"]);
     assert_eq!(foretelling.follows.attributes, [("nickName".to_owned(), 60)].into());

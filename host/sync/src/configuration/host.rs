@@ -122,9 +122,9 @@ fn updates(mode: Option<Item<'_>>, lock: Option<Item<'_>>) -> Result<Updates, Co
     match (lock, mode) {
         (None, _) if by_hand == Some(true) => Ok(Updates::Approved),
         (None, _) => Ok(Updates::Granted),
-        (Some(_), Some(mode)) if by_hand == Some(false) => {
+        (Some(_), Some(mode)) => {
             Err(mode.error("with plugins-lock only what that file lists is taken. Leave this out, or plugins-lock"))
         }
-        (Some(lock), _) => Ok(Updates::Locked(lock.path()?)),
+        (Some(lock), None) => Ok(Updates::Locked(lock.path()?)),
     }
 }

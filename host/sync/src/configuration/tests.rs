@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use provisor_rules::{Limits, OnFault, PluginLimits};
+use provisor_rules::{Limits, OnFault, PluginLimits, Updates};
 use provisor_target::{ClientAuthentication, Credential, RequestRate, ScimOptions};
 
 use super::*;
@@ -523,6 +523,19 @@ fn the_host_document_has_defaults_beside_it() {
         folder.shown(&wrong),
         "provisor.toml:2:9: logging.level is \"verbose\". Known are: error, warn, info, debug, trace"
     );
+}
+
+#[test]
+fn a_lock_file_says_alone_which_plugins_are_taken() {
+    let folder = Folder::new();
+    let read = |text: &str| HostSettings::read(&folder.write("provisor.toml", text));
+    let lock = "plugins-lock = \"plugins.lock\"\n";
+    assert_eq!(read(lock).unwrap().plugin_updates, Updates::Locked(folder.0.path().join("plugins.lock")));
+    for mode in ["granted", "approved"] {
+        let error = folder.shown(&read(&format!("{lock}plugin-updates = \"{mode}\"\n")).unwrap_err());
+        assert!(error.starts_with("provisor.toml:2:"), "{error}");
+        assert!(error.contains("with plugins-lock only what that file lists is taken"), "{error}");
+    }
 }
 
 #[test]

@@ -294,7 +294,9 @@ impl Judge<'_> {
             return Ok(());
         }
         harvest.tally.references_removed += removed;
-        harvest.tally.disabled_by_rules += u64::from(turns_off(&changes, &self.context.paths.active));
+        if turns_off(&changes, &self.context.paths.active) {
+            *harvest.tally.disabled_by_rules.entry(kind.to_owned()).or_default() += 1;
+        }
         changes.iter().for_each(|change| harvest.attribute(&change.path));
         harvest.operation(OperationKind::Update, self.costs.requests(OperationKind::Update, &changes));
         harvest.first.offer(stored.stored_id(), key);

@@ -170,6 +170,9 @@ impl Judge<'_> {
             _ => self.costs.requests::<u32>(operation, &[]),
         };
         harvest.operation(operation, writes);
+        if operation.takes_access_away() {
+            *harvest.tally.leaving.entry(link.kind.to_owned()).or_default() += 1;
+        }
         harvest.first.offer(stored.stored_id(), key);
         Ok(())
     }
