@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -158,8 +159,9 @@ fn empty(folder: &Path) -> io::Result<()> {
 
 /// The octets of a file, all in memory; none where it is not there, or not ours alone.
 fn read(path: &Path) -> Option<Vec<u8>> {
-    let no_link = nix::fcntl::OFlag::O_NOFOLLOW.bits();
-    let file = OpenOptions::new().read(true).custom_flags(no_link).open(path).ok()?;
+    // A link leads elsewhere, and a pipe would wait for somebody to write to it.
+    let flags = (OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
     let metadata = file.metadata().ok()?;
     let ours = metadata.uid() == nix::unistd::geteuid().as_raw() && metadata.mode() & 0o022 == 0;
     if !metadata.is_file() || !ours || metadata.len() > MAX_OCTETS {

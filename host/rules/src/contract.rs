@@ -1,6 +1,6 @@
 //! Contracts: what a configured plugin reads, writes and applies to, asked for by it and granted by the operator.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use provisor_model::{AttributeName, TargetPath};
 use serde::{Deserialize, Serialize};
@@ -98,11 +98,11 @@ impl Contracts {
     /// What this contract asks for beyond the granted one, in words; none where it keeps to it.
     pub fn beyond(&self, granted: &Self) -> Vec<String> {
         let mut more = Vec::new();
-        let held: BTreeSet<(String, bool)> = granted.reads().collect();
-        for (name, sent) in self.reads() {
+        let held = granted.reads();
+        for (key, (name, sent)) in self.reads() {
             // Who was sent the value may also be told only that there is one.
-            if !held.contains(&(name.clone(), true)) && (sent || !held.contains(&(name.clone(), false))) {
-                more.push(format!("reads {name}"));
+            if held.get(&key).is_none_or(|(_, held)| sent && !held) {
+                more.push(if sent { format!("reads {name}") } else { format!("asks whether there is a {name}") });
             }
         }
         if self.cycle_time() && !granted.cycle_time() {
@@ -126,11 +126,17 @@ impl Contracts {
         more
     }
 
-    /// The source attributes that are read, in lower case, each with whether its values are sent.
-    fn reads(&self) -> impl Iterator<Item = (String, bool)> {
+    /// The source attributes that are read, by their names in lower case: how each is written, and whether its values are
+    /// sent.
+    fn reads(&self) -> BTreeMap<String, (&str, bool)> {
         let lists =
             self.filter.iter().map(|filter| &filter.reads).chain(self.mapping.iter().map(|mapping| &mapping.reads));
-        lists.flatten().map(|read| (read.name.to_ascii_lowercase(), read.shape != Shape::Unsent))
+        let mut reads = BTreeMap::new();
+        for read in lists.flatten() {
+            let (_, sent) = reads.entry(read.name.to_ascii_lowercase()).or_insert((read.name.as_str(), false));
+            *sent |= read.shape != Shape::Unsent;
+        }
+        reads
     }
 
     fn cycle_time(&self) -> bool {
@@ -329,6 +335,14 @@ mod tests {
         let granted = contracts(&[("uid", Shape::Text), ("mail", Shape::Texts)], &["userName", "title"], &["user"]);
         assert!(granted.beyond(&granted).is_empty());
         assert!(contracts(&[("UID", Shape::Unsent)], &["username"], &["user"]).beyond(&granted).is_empty());
+    }
+
+    #[test]
+    fn to_be_told_that_there_is_a_value_is_not_to_read_it() {
+        let asking = contracts(&[("jpegPhoto", Shape::Unsent)], &[], &["user"]);
+        let more = asking.beyond(&contracts(&[], &[], &["user"]));
+        assert_eq!(more, ["asks whether there is a jpegPhoto"]);
+        assert_eq!(contracts(&[("jpegphoto", Shape::Texts)], &[], &["user"]).beyond(&asking), ["reads jpegphoto"]);
     }
 
     #[test]

@@ -38,11 +38,11 @@ pub enum RulesError {
         known: String,
     },
     /// A plugin cannot be used.
-    #[error("plugin \"{plugin}\" {version} cannot be used: {reason}")]
+    #[error("plugin \"{plugin}\"{version} cannot be used: {reason}")]
     Plugin {
         /// Its name.
         plugin: String,
-        /// The beginning of its hash.
+        /// A blank and the beginning of its hash in brackets; nothing where it could not be read.
         version: String,
         /// What is wrong with it, and what to do.
         reason: String,

@@ -9,9 +9,10 @@ use provisor_model::{AttributeLanes, DraftNames, Entry, EntryView, Reason, Targe
 
 use crate::answer::{Answer, RawAnswer};
 use crate::chain::{Chain, Link, handles};
+use crate::circuit::Circuits;
 use crate::cycle_log::CycleLog;
 use crate::evaluation::{ChainStopped, Decision, Evaluation, Outcome};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::{Fault, FaultKind, legible};
 use crate::instance::Instance;
 use crate::options::OnFault;
 use crate::recall::{Memory, Recall};
@@ -34,6 +35,8 @@ pub struct Evaluator {
     trace: bool,
     /// What plugins say in this cycle, on all threads.
     log: Arc<CycleLog>,
+    /// How they fail in it, on all threads.
+    circuits: Arc<Circuits>,
     memory: Option<Memory>,
     running: Vec<Running>,
     /// The chain's places and plugins once more: every draft counts who shares them, and so does who takes a path out of
@@ -43,30 +46,32 @@ pub struct Evaluator {
 
 impl Evaluator {
     pub(crate) fn new(chain: Arc<Chain>, cycle_time: i64, trace: bool) -> Self {
-        let log = CycleLog::new(&chain, false);
-        Self::with(chain, cycle_time, trace, log)
+        let (log, circuits) = (CycleLog::new(&chain, false), Circuits::new(&chain, false));
+        Self::with(chain, cycle_time, trace, log, circuits.into())
     }
 
-    /// One that traces and of which the log tells nothing.
+    /// One that traces and of which the log tells nothing, for a trial.
     pub(crate) fn silent(chain: Arc<Chain>, cycle_time: i64) -> Self {
-        let log = CycleLog::new(&chain, true);
-        Self::with(chain, cycle_time, true, log)
+        let (log, circuits) = (CycleLog::new(&chain, true), Circuits::new(&chain, true));
+        Self::with(chain, cycle_time, true, log, circuits.into())
     }
 
-    /// Another evaluator of the same cycle, for another thread: what plugins may log, they have in common.
+    /// Another evaluator of the same cycle, for another thread: what plugins may log, and how often they may fail, they
+    /// have in common.
     #[must_use]
     pub fn beside(&self) -> Self {
-        Self::with(Arc::clone(&self.chain), self.cycle_time, self.trace, Arc::clone(&self.log))
+        let (log, circuits) = (Arc::clone(&self.log), Arc::clone(&self.circuits));
+        Self::with(Arc::clone(&self.chain), self.cycle_time, self.trace, log, circuits)
     }
 
-    fn with(chain: Arc<Chain>, cycle_time: i64, trace: bool, log: Arc<CycleLog>) -> Self {
+    fn with(chain: Arc<Chain>, cycle_time: i64, trace: bool, log: Arc<CycleLog>, circuits: Arc<Circuits>) -> Self {
         let running = chain.links.iter().map(|_| Running::new()).collect();
         let own = |path: &TargetPath| path.as_str().parse().unwrap_or_else(|_| path.clone());
         let names = DraftNames {
             paths: chain.places.iter().map(own).collect(),
             plugins: chain.links.iter().map(|link| Arc::clone(&link.name)).collect(),
         };
-        Self { chain, cycle_time, trace, log, memory: None, running, names: names.into() }
+        Self { chain, cycle_time, trace, log, circuits, memory: None, running, names: names.into() }
     }
 
     /// Has what plugins answer kept and used again: [`Evaluation::answers`] is to be handed back the next time. `key` is
@@ -150,9 +155,9 @@ impl Evaluator {
         Ok(evaluations)
     }
 
-    /// How many entries plugins failed at so far in this cycle.
+    /// How many entries plugins failed at so far in this cycle, on all threads.
     pub fn faults(&self) -> u64 {
-        self.running.iter().map(|running| u64::from(running.faults)).sum()
+        self.circuits.faults()
     }
 
     /// Calls one plugin for a batch, in parts where it is too large for one call or a call fails.
@@ -207,7 +212,7 @@ impl Evaluator {
         if recalled > 0 {
             link.configured.loaded.usage.count_recalled(recalled);
         }
-        if let Some(reason) = self.running.get(place).and_then(|running| running.given_up.clone()) {
+        if let Some(reason) = self.circuits.given_up(place).cloned() {
             for (sent, _) in sent {
                 if let Some(work) = batch.get_mut(sent) {
                     self.settle_fault(link, kind, work, reason.clone())?;
@@ -242,9 +247,7 @@ impl Evaluator {
                 }
             }
             Err(fault) => {
-                if let Some(running) = self.running.get_mut(place) {
-                    running.waste(link, started.elapsed(), &fault);
-                }
+                self.circuits.waste(link, place, started.elapsed(), &fault);
                 let was_sent = |place: &usize| sent.binary_search_by_key(place, |(sent, _)| *sent).is_ok();
                 let mut sent: Vec<&mut Work<'_>> = batch
                     .iter_mut()
@@ -382,7 +385,8 @@ impl Evaluator {
         match link.on_fault {
             OnFault::Hold => work.hold(link, kind, reason.clone(), self.trace.then_some(Decision::Fault(reason))),
             OnFault::Stop => {
-                return Err(ChainStopped { plugin: link.name.to_string(), version: link.version.to_string(), reason });
+                let (plugin, version) = (link.name.to_string(), link.version.to_string());
+                return Err(ChainStopped { plugin, version, dn: legible(&work.entry.dn.to_string()), reason });
             }
             OnFault::Skip if self.trace => work.steps.push(link.step(kind, Decision::Skipped(reason))),
             OnFault::Skip => {}
@@ -390,13 +394,11 @@ impl Evaluator {
         Ok(())
     }
 
-    fn count_fault(&mut self, link: &Link, place: usize, fault: &Fault) {
+    fn count_fault(&self, link: &Link, place: usize, fault: &Fault) {
         if !self.log.is_silent() {
             link.configured.loaded.count_fault();
         }
-        if let Some(running) = self.running.get_mut(place) {
-            running.count_fault(link, fault);
-        }
+        self.circuits.count_fault(link, place, fault);
     }
 }
 

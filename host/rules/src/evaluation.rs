@@ -77,12 +77,14 @@ pub enum Decision {
 
 /// A plugin with `on-fault = "stop"` failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("plugin \"{plugin}\" {version} failed, and its configuration says to stop then: {}", reason.detail)]
+#[error("plugin \"{plugin}\" {version} failed at {dn}, and its configuration says to stop then: {}", reason.detail)]
 pub struct ChainStopped {
     /// The plugin.
     pub plugin: String,
     /// Its version.
     pub version: String,
+    /// The name of the entry that it failed at.
+    pub dn: String,
     /// How it failed.
     pub reason: Reason,
 }

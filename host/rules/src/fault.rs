@@ -63,10 +63,16 @@ impl Fault {
         let root = error.root_cause().to_string();
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => {
-                return Self::new(FaultKind::Time, format!("{TIMED_OUT}{}", frames(error)));
+                return Self::new(
+                    FaultKind::Time,
+                    format!("{TIMED_OUT} (limits call-time and entry-time){}", frames(error)),
+                );
             }
             None if root.contains("fuel allocated for hostcalls") => {
-                return Self::new(FaultKind::Output, "it gave back more octets than one answer may have".to_owned());
+                return Self::new(
+                    FaultKind::Output,
+                    "it gave back more octets than one answer may have (limit output-mib)".to_owned(),
+                );
             }
             None if root.contains("handle limit exceeded") => {
                 return Self::new(FaultKind::Memory, "it holds more handles than it may have".to_owned());

@@ -118,15 +118,29 @@ pub(crate) fn plugin_name(path: &Path) -> Option<String> {
     (!name.is_empty() && !name.starts_with('.')).then(|| legible(name))
 }
 
+/// Opens what may be a pipe, which would wait for somebody to write to it.
+fn open_without_waiting(path: &Path) -> io::Result<fs::File> {
+    let without_waiting = nix::fcntl::OFlag::O_NONBLOCK.bits();
+    fs::OpenOptions::new().read(true).custom_flags(without_waiting).open(path)
+}
+
+/// Opens a file that is none of a device, a pipe or a folder, and says how many octets it has.
+pub(crate) fn open_regular(path: &Path) -> io::Result<(fs::File, u64)> {
+    let file = open_without_waiting(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() {
+        return Ok((file, metadata.len()));
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+}
+
 /// None for what is no regular file, or is gone by now. `pause` is how long a file that is written over must stay the same.
 fn read_file(path: &Path, max_octets: u64, before: Option<&Found>, pause: impl FnOnce()) -> Option<Found> {
     let unusable = |reason: String| {
         Some(Found { path: Some(path.to_path_buf()), content: Content::Unusable(reason), stamp: None })
     };
     let shown = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.chars().all(is_legible));
-    // Opening a pipe would wait for somebody to write to it.
-    let without_waiting = nix::fcntl::OFlag::O_NONBLOCK.bits();
-    let mut file = match fs::OpenOptions::new().read(true).custom_flags(without_waiting).open(path) {
+    let mut file = match open_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => return unusable(format!("it cannot be read: {error}")),

@@ -106,6 +106,11 @@ impl Gate {
         self.limits.of(name)
     }
 
+    /// The stack of a call, in octets.
+    pub(crate) fn stack(&self) -> usize {
+        self.limits.stack
+    }
+
     /// Sends a component to the gate, unless it has been there or still is.
     pub(crate) fn enter(&self, name: &str, hash: Hash, bytes: &Arc<[u8]>) -> Arc<Passing> {
         let key = (hash, *self.limits(name));

@@ -1,6 +1,6 @@
 //! The plugin host: what is in the folder, what is compiled, what configurations bind, and what was granted to them.
 
-use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::chain::Chain;
 use crate::compile::Compiler;
 use crate::compiled::Compiled;
 use crate::engine::Ticking;
-use crate::folder::{self, Content};
+use crate::folder::{self, Content, open_regular};
 use crate::gate::{Gate, Passing};
 use crate::grants::{Grant, Ledger};
 use crate::hash::Hash;
@@ -157,6 +157,7 @@ impl RulesHost {
             self.0.ledger.keep(component.hash, &component.bytes)?;
         }
         if grants != granted {
+            report_replacements(configuration, &granted, &grants, &bound);
             self.0.ledger.save(configuration, &grants)?;
             // Each replacement leaves one that is granted no more.
             self.0.ledger.prune(KEPT_UNUSED);
@@ -203,10 +204,19 @@ impl RulesHost {
         state.note_states(&self.0.gate);
     }
 
-    /// The state of every plugin that is there or in use, by name.
-    pub fn status(&self) -> Vec<PluginStatus> {
+    /// Waits a while for the plugins that are at the gate: for a command that ends with what it has found out.
+    pub fn settle(&self) {
         let names = self.0.state().files.keys().cloned().collect::<Vec<_>>();
         self.0.pass(&names);
+    }
+
+    /// The state of every plugin that is there or in use, by name, as far as it is known now: nothing is waited for.
+    pub fn status(&self) -> Vec<PluginStatus> {
+        let names = self.0.state().files.keys().cloned().collect::<Vec<_>>();
+        for name in &names {
+            // Whoever has not been at the gate yet is sent there.
+            let _ = self.0.enter_present(name);
+        }
         let mut state = self.0.state();
         state.note_states(&self.0.gate);
         state.statuses(&self.0.gate)
@@ -417,7 +427,7 @@ impl Inner {
 
     fn read_component(&self, name: &str, path: &Path) -> Result<Vec<u8>, RulesError> {
         let failed = |source| RulesError::File { action: "read", path: path.to_path_buf(), source };
-        let octets = fs::metadata(path).map_err(failed)?.len();
+        let (file, octets) = open_regular(path).map_err(failed)?;
         let most = self.gate.limits(name).component_octets;
         if octets > most {
             return Err(plugin_error(
@@ -426,7 +436,9 @@ impl Inner {
                 format!("it has {octets} octets, more than the {most} that are allowed"),
             ));
         }
-        fs::read(path).map_err(failed)
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
     }
 
     pub(crate) fn no_such_plugin(&self, name: &str) -> RulesError {
@@ -443,6 +455,19 @@ impl Inner {
     }
 }
 
+/// Says which components of a configuration are others than before, and what they may do more and less.
+fn report_replacements(configuration: &str, before: &[Grant], now: &[Grant], bound: &[Bound]) {
+    for (grant, bound) in now.iter().zip(bound) {
+        let earlier = before.iter().find(|earlier| earlier.is_of(grant));
+        let Some(earlier) = earlier.filter(|earlier| earlier.component != grant.component) else { continue };
+        let (plugin, version) = (&grant.plugin, &bound.active.version);
+        let (hash, was) = (grant.component.short(), earlier.component.short());
+        let more = grant.contracts.beyond(&earlier.contracts).join(", ");
+        let less = earlier.contracts.beyond(&grant.contracts).join(", ");
+        tracing::info!(configuration, plugin, version, hash, was, more, less, "a rule uses another file of its plugin");
+    }
+}
+
 /// Says what the rules of a configuration do, once for the same rules.
 fn report_summaries(configuration: &str, rules: &[Bound]) {
     for rule in rules {
@@ -453,6 +478,6 @@ fn report_summaries(configuration: &str, rules: &[Bound]) {
 }
 
 pub(crate) fn plugin_error(plugin: &str, hash: Option<Hash>, reason: String) -> RulesError {
-    let version = hash.map_or_else(|| "(unread)".to_owned(), |hash| format!("({})", hash.short()));
+    let version = hash.map_or_else(String::new, |hash| format!(" ({})", hash.short()));
     RulesError::Plugin { plugin: plugin.to_owned(), version, reason }
 }

@@ -9,6 +9,7 @@ mod artefact;
 mod bindings;
 mod cases;
 mod chain;
+mod circuit;
 mod compile;
 mod compiled;
 mod contract;

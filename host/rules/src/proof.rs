@@ -103,7 +103,7 @@ fn difference(
     let mut first = Evaluator::silent(Arc::clone(chain), cycle_time);
     let once = first.evaluate(&forwards)?;
     let again = first.evaluate(&forwards)?;
-    let mut other = Evaluator::silent(Arc::clone(chain), cycle_time);
+    let mut other = first.beside();
     let mut otherwise = Vec::with_capacity(entries.len());
     for batch in backwards.chunks(OTHER_BATCH) {
         otherwise.extend(other.evaluate(batch)?);

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use jsonschema::PatternOptions;
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError};
 use serde_json::Value as Json;
 
 /// The largest schema, in octets.
@@ -86,7 +87,8 @@ impl Schema {
         for error in errors.iter().take(MAX_ERRORS) {
             let place = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
             let place = if place.is_empty() { "config".to_owned() } else { format!("config.{place}") };
-            let _ = write!(told, "{}{place}: {error}", if told.is_empty() { "" } else { "; " });
+            let words = self.words(error).unwrap_or_else(|| error.to_string());
+            let _ = write!(told, "{}{place}: {words}", if told.is_empty() { "" } else { "; " });
         }
         match errors.len() {
             0 => Ok(()),
@@ -94,6 +96,38 @@ impl Schema {
                 Err(format!("its configuration is wrong: {told}; and {} more", count - MAX_ERRORS))
             }
             _ => Err(format!("its configuration is wrong: {told}")),
+        }
+    }
+}
+
+impl Schema {
+    /// What is wrong, with what there is to choose from; none where the validator's own words do.
+    fn words(&self, error: &ValidationError<'_>) -> Option<String> {
+        let path = error.schema_path().as_str();
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                let object = self.document.pointer(path.strip_suffix("/additionalProperties")?)?;
+                let known = object.get("properties").and_then(Json::as_object);
+                let mut known: Vec<&str> =
+                    known.into_iter().flat_map(|known| known.keys()).map(String::as_str).collect();
+                known.sort_unstable();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Some(format!("there is no key {}; the keys are: {known}", unexpected.join(", ")))
+            }
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::AnyOf { .. } => {
+                let mut choices = Vec::new();
+                for branch in self.document.pointer(path)?.as_array()? {
+                    match (branch.get("const"), branch.get("enum").and_then(Json::as_array)) {
+                        (Some(value), _) => choices.push(value.as_str()?),
+                        (None, Some(values)) => {
+                            choices.extend(values.iter().map(Json::as_str).collect::<Option<Vec<_>>>()?);
+                        }
+                        (None, None) => return None,
+                    }
+                }
+                Some(format!("{} is none of {}", error.instance(), choices.join(", ")))
+            }
+            _ => None,
         }
     }
 }
@@ -275,6 +309,20 @@ mod tests {
         assert!(error(&json!({ "patternProperties": many })).contains("more than 1000 patterns"));
         let slow = Schema::read(&pattern("^(a+)+\\1$").to_string()).unwrap();
         assert!(slow.check(&json!("a".repeat(50) + "b")).is_err());
+    }
+
+    #[test]
+    fn who_mistypes_a_key_or_a_word_is_told_what_there_is() {
+        let schema = json!({
+            "properties": { "domain": { "type": "string" }, "operator": { "$ref": "#/$defs/operator" } },
+            "additionalProperties": false,
+            "$defs": { "operator": { "oneOf": [{ "const": "equals" }, { "enum": ["in", "not-in"] }] } },
+        });
+        let schema = Schema::read(&schema.to_string()).unwrap();
+        let told = schema.check(&json!({ "domian": "x" })).unwrap_err();
+        assert!(told.contains("config: there is no key domian; the keys are: domain, operator"), "{told}");
+        let told = schema.check(&json!({ "operator": "equal" })).unwrap_err();
+        assert!(told.contains("config.operator: \"equal\" is none of equals, in, not-in"), "{told}");
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl State {
                 bound_by,
                 summaries,
                 limits: *gate.limits(&name),
+                stack: gate.stack(),
                 name,
             }
         };

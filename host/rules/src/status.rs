@@ -40,6 +40,8 @@ pub struct PluginStatus {
     pub summaries: Vec<PluginSummary>,
     /// How far it may go: octets, milliseconds and numbers.
     pub limits: Limits,
+    /// The stack of a call, in octets: the same for all.
+    pub stack: usize,
 }
 
 /// What a plugin says that it does, in plain words.

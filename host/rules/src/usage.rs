@@ -11,7 +11,7 @@ const SLOW: Duration = Duration::from_micros(20);
 /// Fewer entries than this do not show what one takes.
 const ENOUGH: u64 = 64;
 
-/// How much a plugin, as the component that it is now, was called since the host started.
+/// How much a plugin was called since the host started: the component in the folder and the one in force together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PluginUsage {

@@ -101,6 +101,23 @@ fn after_too_many_faults_the_plugin_is_called_no_more_in_the_cycle() {
 }
 
 #[test]
+fn faults_are_counted_over_all_threads_of_a_cycle() {
+    let lab = Lab::new(&["guest"]);
+    let chain = lab.bind(&[guest(json!({ "fault": "trap" }))]);
+    let first = chain.start_cycle(0, false);
+    let people: Vec<_> = (0..8).map(|number| user(&format!("u{number}"))).collect();
+    let all: Vec<_> = people.iter().collect();
+    let codes = |mut evaluator: provisor_rules::Evaluator| -> Vec<String> {
+        evaluator.evaluate(&all).unwrap().iter().map(|evaluation| held(evaluation).unwrap().0.to_owned()).collect()
+    };
+    let beside = [first.beside(), first.beside()];
+    let mut faults = codes(first);
+    faults.extend(beside.into_iter().flat_map(codes));
+    assert_eq!(faults.iter().filter(|code| *code == "plugin-trap").count(), 5, "the limit of these tests");
+    assert_eq!(faults.iter().filter(|code| *code == "plugin-given-up").count(), 19);
+}
+
+#[test]
 fn a_plugin_may_stop_the_cycle() {
     let lab = Lab::new(&["guest"]);
     let mut binding = guest(json!({ "fault": "trap", "only": "bob" }));
@@ -109,6 +126,7 @@ fn a_plugin_may_stop_the_cycle() {
     let (ada, bob) = (user("ada"), user("bob"));
     let stopped = chain.start_cycle(0, false).evaluate(&[&ada, &bob]).unwrap_err();
     assert_eq!((stopped.plugin.as_str(), stopped.reason.code.as_str()), ("guest", "plugin-trap"));
+    assert!(stopped.to_string().contains("failed at uid=bob,dc=lab"), "{stopped}");
 }
 
 #[test]

@@ -65,6 +65,30 @@ fn a_plugin_that_takes_too_long_to_compile_is_refused_and_holds_no_other_up() {
 }
 
 #[test]
+fn to_ask_how_plugins_stand_waits_for_none() {
+    let lab = Lab::new(&[]);
+    lab.put("asking", &component("asking-in-javascript"));
+    let host = RulesHost::open(options(lab.data().parent().unwrap(), &[])).unwrap();
+    let state = || host.status().remove(0).state;
+    assert!(matches!(state(), PluginState::Loading { .. }), "it takes the compiler long");
+    while matches!(state(), PluginState::Loading { .. }) {
+        host.settle();
+    }
+    assert_eq!(state(), PluginState::Discovered);
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_waited_for() {
+    let lab = Lab::new(&[]);
+    let pipe = lab.data().parent().unwrap().join("pipe.wasm");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    for path in [pipe.to_str().unwrap(), "/dev/zero", "/"] {
+        let error = lab.host.inspect(path, None).unwrap_err().to_string();
+        assert!(error.contains("it is no regular file"), "{error}");
+    }
+}
+
+#[test]
 fn each_plugin_has_limits_of_its_own() {
     let lab = Lab::new(&["guest"]);
     lab.put("small", &component("guest"));

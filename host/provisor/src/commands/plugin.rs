@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use provisor_rules::{Inspection, Limits, PluginLimits, Updates};
+use provisor_rules::{Inspection, Limits, PluginLimits, RulesError, Updates};
 use serde_json::Value as Json;
 
 use super::{Context, mismatch, settings, start_logging};
@@ -91,15 +91,16 @@ pub fn plugins_table(plugins: &[PluginLine]) -> String {
             text += &format!("{} in {}: {}\n", plugin.name, told.configuration, told.summary);
         }
     }
-    let mut by_limits: Vec<(&Limits, Vec<&str>)> = Vec::new();
+    let mut by_limits: Vec<(&PluginLine, Vec<&str>)> = Vec::new();
     for plugin in plugins {
-        match by_limits.iter_mut().find(|(limits, _)| **limits == plugin.limits) {
+        match by_limits.iter_mut().find(|(known, _)| known.limits == plugin.limits) {
             Some((_, names)) => names.push(&plugin.name),
-            None => by_limits.push((&plugin.limits, vec![&plugin.name])),
+            None => by_limits.push((plugin, vec![&plugin.name])),
         }
     }
-    for (limits, names) in by_limits {
-        text += &format!("limits of {}: {}\n", names.join(", "), limits_in_words(limits));
+    for (PluginLine { limits, stack, .. }, names) in by_limits {
+        let stack = stack >> 10;
+        text += &format!("limits of {}: {}; stack {stack} KiB\n", names.join(", "), limits_in_words(limits));
     }
     text
 }
@@ -135,6 +136,7 @@ pub async fn check(plugin: &str, config: Option<&Path>, global: &Global, output:
     let scratch = tempfile::tempdir()?;
     let is_file = plugin.contains('/') || Path::new(plugin).extension().is_some_and(|end| end == "wasm");
     let settings = settings(global);
+    let folder = settings.as_ref().map_or_else(|_| "plugins".into(), |settings| settings.plugins_folder.clone());
     let limits = settings.as_ref().map_or_else(|_| PluginLimits::default(), |settings| settings.plugin_limits.clone());
     let what = match settings {
         // A name is that of a file in the configured folder, else of a plugin that the program carries.
@@ -160,6 +162,11 @@ pub async fn check(plugin: &str, config: Option<&Path>, global: &Global, output:
             output.print(&inspection, show)?;
             Ok(Status::Done)
         }
+        // It was looked for in a folder of this command's own.
+        Err(RulesError::NoSuchPlugin { plugin, known, .. }) => Err(Failure::usage(format!(
+            "there is no plugin \"{plugin}\": neither {} nor one that the program carries ({known}). Give the path of its file",
+            folder.join(format!("{plugin}.wasm")).display()
+        ))),
         // The command was used rightly: it is the plugin that failed.
         Err(error) => Err(Failure::failed(error.to_string())),
     }

@@ -1,12 +1,14 @@
 //! `provisor preview`: what a cycle, or an updated plugin, would change.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::fcntl::OFlag;
 use provisor_sync::{Follows, PlannedOperation, PluginPreview, PreviewReport};
 
 use super::sync::requests;
@@ -42,7 +44,12 @@ pub async fn run(context: Context, preview: cli::Preview) -> Result<Status, Fail
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let wrong = |reason: String| Failure::usage(format!("the plugin {} {reason}", file.display()));
-    let opened = File::open(file).map_err(|error| wrong(format!("cannot be opened: {error}")))?;
+    // Opening a pipe would wait for somebody to write to it.
+    let opened = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(file);
+    let opened = opened.map_err(|error| wrong(format!("cannot be opened: {error}")))?;
+    if !opened.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(wrong("is no regular file".into()));
+    }
     let mut octets = Vec::new();
     opened.take(MAX_PLUGIN + 1).read_to_end(&mut octets).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     if octets.len() as u64 > MAX_PLUGIN { Err(wrong("is larger than 64 MiB".into())) } else { Ok(octets) }

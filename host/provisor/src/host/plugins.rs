@@ -33,6 +33,7 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, preview_updates: bool
     let mut moved = watch(&shared);
     tokio::spawn(async move {
         let mut contents = preview_updates.then(|| Contents::read(&shared.settings.plugins_folder));
+        let mut told = plugin_lines(&shared.rules);
         loop {
             tokio::select! {
                 () = shared.stopped() => return,
@@ -46,43 +47,48 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, preview_updates: bool
             let rules = Arc::clone(&shared.rules);
             let bound: Vec<_> = registry.runners().iter().map(|runner| runner.bindings()).collect();
             match tokio::task::spawn_blocking(move || scan(&rules, &bound)).await {
-                Ok(Some(changed)) => {
-                    for plugin in &changed {
-                        log(plugin);
+                Ok((moved, plugins)) => {
+                    // Cycles and commands bind too: what is told goes by what was told last, whoever changed it.
+                    let is_news = |plugin: &&PluginLine| !told.iter().any(|known| stands_alike(known, plugin));
+                    let changed: Vec<PluginLine> = plugins.iter().filter(is_news).cloned().collect();
+                    changed.iter().for_each(log);
+                    told = plugins;
+                    if moved {
+                        shared.tell(Event::PluginsChanged(changed));
+                        registry.runners().iter().for_each(|runner| runner.rules_changed());
                     }
-                    shared.tell(Event::PluginsChanged(changed));
-                    registry.runners().iter().for_each(|runner| runner.rules_changed());
                 }
-                Ok(None) => {}
                 Err(error) => tracing::error!(%error, "the plugins folder could not be scanned"),
             }
         }
     });
 }
 
-/// Looks at the folder; where its plugins have changed, those that now stand otherwise. Whether a configuration may use
-/// what is new, binding it tells.
-fn scan(rules: &RulesHost, bound: &[(String, Vec<Binding>)]) -> Option<Vec<PluginLine>> {
-    let before = plugin_lines(rules);
-    let same = |one: &PluginLine, other: &PluginLine| {
-        (&one.name, &one.hash, &one.state, &one.reason) == (&other.name, &other.hash, &other.state, &other.reason)
-    };
-    let changed = |plugin: &PluginLine| !before.iter().any(|known| same(known, plugin));
-    rules.scan().then(|| {
-        for (configuration, bindings) in bound {
-            if let Err(error) = rules.bind(configuration, bindings) {
-                tracing::error!(configuration, %error, "The changed plugins cannot be used.");
-            }
+/// Looks at the folder; whether its plugins have changed, and how all stand then. Whether a configuration may use what is
+/// new, binding it tells.
+fn scan(rules: &RulesHost, bound: &[(String, Vec<Binding>)]) -> (bool, Vec<PluginLine>) {
+    let moved = rules.scan();
+    for (configuration, bindings) in bound.iter().filter(|_| moved) {
+        if let Err(error) = rules.bind(configuration, bindings) {
+            tracing::error!(configuration, %error, "The changed plugins cannot be used.");
         }
-        plugin_lines(rules).into_iter().filter(changed).collect()
-    })
+    }
+    (moved, plugin_lines(rules))
+}
+
+/// Whether there is nothing new to be told of a plugin: that a configuration begins to use it is none.
+fn stands_alike(one: &PluginLine, other: &PluginLine) -> bool {
+    let usable = |plugin: &PluginLine| matches!(plugin.state.as_str(), "active" | "discovered");
+    let same_state = one.state == other.state || (usable(one) && usable(other));
+    same_state && (&one.name, &one.hash, &one.reason) == (&other.name, &other.hash, &other.reason)
 }
 
 fn log(plugin: &PluginLine) {
     let PluginLine { name, state, .. } = plugin;
     match &plugin.reason {
         Some(reason) => {
-            tracing::error!(plugin = name, "{state}: {reason}. The last good one stays in force, where there was one")
+            let instead = if plugin.active.is_some() { ". The last good one stays in force" } else { "" };
+            tracing::error!(plugin = name, "{state}: {reason}{instead}");
         }
         None => {
             tracing::info!(plugin = name, version = plugin.version, hash = plugin.hash, state, "the plugin has changed")

@@ -171,6 +171,8 @@ pub struct PluginLine {
     pub summaries: Vec<PluginSummary>,
     /// How far it may go: octets, milliseconds and numbers.
     pub limits: Limits,
+    /// The stack of a call, in octets: the same for all.
+    pub stack: usize,
 }
 
 /// What a plugin says that it does in a configuration.
@@ -257,6 +259,7 @@ pub fn plugin_lines(rules: &RulesHost) -> Vec<PluginLine> {
             bound_by: plugin.bound_by,
             summaries: plugin.summaries.into_iter().map(summary).collect(),
             limits: plugin.limits,
+            stack: plugin.stack,
         }
     };
     rules.status().into_iter().map(line).collect()

@@ -78,6 +78,7 @@ impl Lab {
     }
 
     pub fn status(&self, plugin: &str) -> PluginStatus {
+        self.host.settle();
         let status = self.host.status().into_iter().find(|status| status.name == plugin);
         status.unwrap_or_else(|| panic!("{plugin} has no status"))
     }
