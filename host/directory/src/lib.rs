@@ -12,7 +12,7 @@ mod selection;
 mod tls;
 mod watermark;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use provisor_model::{AttributeName, CheckLine, Entry, Schema};
 
@@ -22,6 +22,7 @@ pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, Obje
 pub use ldap::{ChangeReading, Feed, LdapKind, Listener, OpenLdap, OpenLdapOptions, validate_filter};
 pub use ldif::{Ldif, LdifOptions};
 pub use options::SourceOptions;
+pub use selection::SourceAttributes;
 pub use tls::ClientIdentity;
 pub use watermark::{Known, Watermark};
 
@@ -40,9 +41,17 @@ impl Directory {
     /// # Errors
     /// When the server cannot be reached or its schema cannot be read.
     pub async fn schema(&self) -> Result<Schema, DirectoryError> {
+        Ok(self.attributes().await?.schema)
+    }
+
+    /// The same, and which attributes are never read.
+    ///
+    /// # Errors
+    /// As for [`Self::schema`].
+    pub async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
         match self {
-            Self::OpenLdap(server) => server.schema().await,
-            Self::Ldif(file) => Ok(file.schema()),
+            Self::OpenLdap(server) => server.attributes().await,
+            Self::Ldif(file) => Ok(SourceAttributes { schema: file.schema(), aliases: HashMap::new() }),
         }
     }
 

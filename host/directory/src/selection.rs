@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use provisor_model::AttributeName;
+use provisor_model::{AttributeName, Schema};
 
 use crate::error::DirectoryError;
 use crate::options::SourceOptions;
@@ -57,6 +57,21 @@ fn is_secret(name: &str) -> bool {
 /// The names that a server's schema has for the same attribute: from each, in lower case, to the first.
 pub(crate) type Aliases = HashMap<String, String>;
 
+/// What a source knows of attributes, and which of them are never read.
+#[derive(Clone, Debug)]
+pub struct SourceAttributes {
+    /// What is known of them.
+    pub schema: Schema,
+    pub(crate) aliases: Aliases,
+}
+
+impl SourceAttributes {
+    /// Why an attribute is never read, whoever asks; none where it may be.
+    pub fn refusal(&self, attribute: &AttributeName) -> Option<DirectoryError> {
+        refusal(attribute, &self.aliases)
+    }
+}
+
 /// What is kept of an entry, and under which name.
 #[derive(Debug)]
 pub(crate) struct Selection {
@@ -85,18 +100,11 @@ impl Selection {
     ) -> Result<Self, DirectoryError> {
         let mut selection = Self { wanted: BTreeMap::new(), aliases, wire: Vec::new() };
         for attribute in attributes {
+            if let Some(refusal) = refusal(attribute, &selection.aliases) {
+                return Err(refusal);
+            }
             let (name, options) = split(attribute.as_str());
-            if !is_description(attribute.as_str()) {
-                return Err(DirectoryError::Configuration(format!(
-                    "\"{attribute}\" is not the name of an attribute. Attributes are read by their names only, never by * or +"
-                )));
-            }
             let canonical = selection.canonical(name);
-            if is_secret(name) || is_secret(&canonical) {
-                return Err(DirectoryError::Configuration(format!(
-                    "{attribute} holds passwords or keys, which are never read. Take it out of what the rules read"
-                )));
-            }
             selection.wanted.entry(canonical).or_default().push(Requested { name: name.to_owned(), options });
         }
         let mut all = attributes.clone();
@@ -138,9 +146,29 @@ impl Selection {
     }
 
     fn canonical(&self, name: &str) -> String {
-        let key = name.to_ascii_lowercase();
-        self.aliases.get(&key).cloned().unwrap_or(key)
+        canonical(name, &self.aliases)
     }
+}
+
+/// The first name of an attribute, in lower case.
+fn canonical(name: &str, aliases: &Aliases) -> String {
+    let key = name.to_ascii_lowercase();
+    aliases.get(&key).cloned().unwrap_or(key)
+}
+
+/// Why an attribute is never read: it is a password, or no attribute's name.
+fn refusal(attribute: &AttributeName, aliases: &Aliases) -> Option<DirectoryError> {
+    if !is_description(attribute.as_str()) {
+        return Some(DirectoryError::Configuration(format!(
+            "\"{attribute}\" is not the name of an attribute. Attributes are read by their names only, never by * or +"
+        )));
+    }
+    let (name, _) = split(attribute.as_str());
+    (is_secret(name) || is_secret(&canonical(name, aliases))).then(|| {
+        DirectoryError::Configuration(format!(
+            "{attribute} holds passwords or keys, which are never read. Take it out of what the rules read"
+        ))
+    })
 }
 
 /// The name of an attribute, and its options in lower case without `binary`.

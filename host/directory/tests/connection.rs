@@ -221,6 +221,15 @@ async fn the_check_offers_a_refused_password_to_no_other_server() {
     }
 }
 
+#[tokio::test]
+async fn tls_on_a_port_without_it_is_told_with_the_usual_port() {
+    let slapd = slapd();
+    let plain = slapd.url().replacen("ldap://", "ldaps://", 1);
+    let lines = directory(ConnectionOptions { urls: vec![plain], ..simple(&slapd) }).check().await;
+    let told = |line: &CheckLine| matches!(&line.outcome, CheckOutcome::Failed(text) if text.contains("port 636"));
+    assert!(lines.iter().any(told), "{lines:?}");
+}
+
 /// A double that hangs up once it has sent its part of the handshake, with the wish to see a certificate in it.
 fn hangs_up_in_the_handshake(authority: &Authority, version: &'static rustls::SupportedProtocolVersion) -> String {
     let issued = authority.issue(Validity::Current).unwrap();

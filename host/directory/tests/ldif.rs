@@ -226,6 +226,8 @@ async fn passwords_are_never_read() {
 async fn the_check_says_what_the_file_holds_or_what_is_wrong() {
     let lines = File::new([ADA, BOB].concat()).directory().check().await;
     assert!(matches!(&lines[0].outcome, CheckOutcome::Ok(text) if text.contains("2 entries")), "{lines:?}");
+    let lines = File::new("dn: cn=x\ncn: x\n").directory().check().await;
+    assert!(matches!(&lines[0].outcome, CheckOutcome::Failed(text) if text.contains("set source-id to")), "{lines:?}");
     let lines = File::new("dn: cn=x\nbroken\n").directory().check().await;
     assert!(matches!(&lines[0].outcome, CheckOutcome::Failed(text) if text.contains("people.ldif:2")), "{lines:?}");
 }

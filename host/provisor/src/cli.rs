@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use provisor_sync::{LogFormat, LogLevel};
@@ -83,7 +84,7 @@ pub struct Sync {
     #[arg(long)]
     pub initial: bool,
     /// Go on once although so many objects would be deleted or disabled.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     pub allow_deletes: Option<u64>,
 }
 
@@ -116,7 +117,7 @@ pub struct Log {
     #[arg(long, value_name = "STATUS", value_parser = ["success", "failure", "held", "skipped"])]
     pub status: Option<String>,
     /// Only of this cycle.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<i64>)]
     pub cycle: Option<i64>,
     /// Only from this time on: 2026-01-31T12:00:00Z, or so long ago: 30m, 2h.
     #[arg(long, value_name = "TIME", value_parser = crate::output::since)]
@@ -146,6 +147,10 @@ pub enum Plugin {
         #[arg(long, value_name = "NAME")]
         configuration: Option<String>,
     },
+}
+
+fn whole<T: FromStr>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| "it must be a whole number, such as 40".to_owned())
 }
 
 fn log_level(word: &str) -> Result<LogLevel, String> {

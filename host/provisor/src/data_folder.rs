@@ -5,9 +5,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, User, geteuid};
 
 use crate::failure::Failure;
+use crate::user;
 
 /// The name of the file that the user of the folder holds locked.
 const LOCK: &str = "provisor.lock";
@@ -64,6 +65,8 @@ fn create(path: &Path) -> Result<(), Failure> {
         Ok(metadata) if !metadata.is_dir() => {
             Err(Failure::usage(format!("the data folder {} is not a folder. Correct data-folder", path.display())))
         }
+        // Root may write there, but what root writes, its owner could not read.
+        Ok(metadata) if metadata.uid() != geteuid().as_raw() => Err(foreign(path, Uid::from_raw(metadata.uid()))),
         Ok(metadata) if metadata.mode() & 0o077 != 0 => Err(Failure::usage(format!(
             "the data folder {} may be entered by others (mode {:04o}), and it will hold personal data. Run: chmod 700 {}",
             path.display(),
@@ -77,6 +80,20 @@ fn create(path: &Path) -> Result<(), Failure> {
         }
         Err(error) => Err(unwritable(path, &error)),
     }
+}
+
+fn foreign(path: &Path, owner: Uid) -> Failure {
+    let called = match User::from_uid(owner) {
+        Ok(Some(known)) => known.name,
+        _ => format!("'#{owner}'"),
+    };
+    Failure::usage(format!(
+        "the data folder {} belongs to {}. Run this as that user, for example: sudo -u {called} provisor ... Or give the folder, \
+         and all that is in it, to {}",
+        path.display(),
+        user::name(owner),
+        user::name(geteuid())
+    ))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
@@ -130,6 +147,22 @@ mod tests {
                 "the data folder {path} may be entered by others (mode 0750), and it will hold personal data. Run: chmod 700 {path}"
             )
         );
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused_before_anything_is_written() {
+        if !geteuid().is_root() {
+            eprintln!("not looked at: only root can give a folder to another user");
+            return;
+        }
+        let parent = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(parent.path(), Some(65_534), None).unwrap();
+        let failure = Failure::from(DataFolder::take(parent.path()).unwrap_err());
+        assert_eq!(failure.status(), crate::failure::Status::Usage);
+        let path = parent.path().display();
+        assert!(failure.to_string().starts_with(&format!("the data folder {path} belongs to ")), "{failure}");
+        assert!(failure.to_string().contains("Run this as that user, for example: sudo -u "), "{failure}");
+        assert!(fs::read_dir(parent.path()).unwrap().next().is_none(), "something was written");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use provisor_directory::{Directory, ObjectQuery};
+use provisor_directory::{Directory, ObjectQuery, SourceAttributes};
 use provisor_model::CheckLine;
+use provisor_rules::Chain;
 use provisor_space::{LogFilter, MetaKey, Space};
 use provisor_target::ScimTarget;
 
 use crate::configuration::Source;
-use crate::reads::unknown;
+use crate::reads::{reads, unknown};
 use crate::report::{ConfigurationStatus, CycleReport, EscrowedObject, LogRecord, RuleStatus};
 use crate::{Pipeline, SyncError};
 
@@ -31,33 +32,7 @@ impl Pipeline {
         };
         match self.configuration.directory() {
             Err(error) => lines.push(CheckLine::failed("source", error.to_string())),
-            Ok(directory) => {
-                lines.extend(prefixed("source", directory.check().await));
-                lines.extend(self.check_units(&directory).await);
-                if let (Some(chain), Ok(schema)) = (&chain, directory.schema().await) {
-                    let unknown: Vec<String> =
-                        unknown(&self.configuration, chain, &schema).iter().map(ToString::to_string).collect();
-                    lines.push(match (unknown.is_empty(), &self.configuration.source) {
-                        (true, _) => {
-                            CheckLine::ok("attributes", "the source knows every attribute that the rules read")
-                        }
-                        (false, Source::Ldif(_)) => CheckLine::warning(
-                            "attributes",
-                            format!(
-                                "not in the standard schemas: {}. Check that the file has them",
-                                unknown.join(", ")
-                            ),
-                        ),
-                        (false, _) => CheckLine::failed(
-                            "attributes",
-                            format!(
-                                "the directory's schema does not have {}. Correct the names in the rules' config",
-                                unknown.join(", ")
-                            ),
-                        ),
-                    });
-                }
-            }
+            Ok(directory) => lines.extend(self.check_source(&directory, chain.as_deref()).await),
         }
         match self.configuration.target_options() {
             Err(error) => lines.push(CheckLine::failed("target", error.to_string())),
@@ -78,26 +53,88 @@ impl Pipeline {
         lines
     }
 
+    /// Looks at the source, and at what scope and rules want of it.
+    async fn check_source(&self, directory: &Directory, chain: Option<&Chain>) -> Vec<CheckLine> {
+        let found = directory.check().await;
+        let usable = found.iter().all(|line| !line.is_failure());
+        let mut lines = prefixed("source", found);
+        if !usable {
+            // Whoever looked further would be refused for the same reason, and a password that is refused often enough
+            // locks the account.
+            if !self.configuration.scope.is_all() {
+                lines.push(CheckLine::warning("scope", "not looked at, because the source could not be used"));
+            }
+            return lines;
+        }
+        lines.extend(self.check_units(directory).await);
+        if let Some(chain) = chain
+            && let Ok(known) = directory.attributes().await
+        {
+            lines.extend(self.check_attributes(chain, &known));
+        }
+        lines
+    }
+
+    /// Whether the source has, and may be asked for, what the rules read.
+    fn check_attributes(&self, chain: &Chain, known: &SourceAttributes) -> Vec<CheckLine> {
+        let asked = reads(&self.configuration, chain, &known.schema).attributes;
+        let file = self.configuration.file.display();
+        let refused = asked.iter().filter_map(|attribute| known.refusal(attribute));
+        let mut lines: Vec<CheckLine> =
+            refused.map(|error| CheckLine::failed("attributes", format!("{file}: {error}"))).collect();
+        let unknown: Vec<String> =
+            unknown(&self.configuration, chain, &known.schema).iter().map(ToString::to_string).collect();
+        match (unknown.is_empty(), &self.configuration.source) {
+            (true, _) if !lines.is_empty() => {}
+            (true, _) => {
+                lines.push(CheckLine::ok("attributes", "the source knows every attribute that the rules read"));
+            }
+            (false, Source::Ldif(_)) => lines.push(CheckLine::warning(
+                "attributes",
+                format!("not in the standard schemas: {}. Check that the file has them", unknown.join(", ")),
+            )),
+            (false, _) => lines.push(CheckLine::failed(
+                "attributes",
+                format!(
+                    "the directory's schema does not have {}. Correct the names in the rules' config",
+                    unknown.join(", ")
+                ),
+            )),
+        }
+        lines
+    }
+
     /// Whether the organisational units and groups of the scope are in the source.
     async fn check_units(&self, directory: &Directory) -> Vec<CheckLine> {
         let mut lines = Vec::new();
-        let known = match self.known().await {
-            Ok(known) => known,
-            Err(error) => return vec![CheckLine::failed("scope", error.to_string())],
+        let imported = self.store.with(|space| Ok(space.fact(MetaKey::Reads)?.is_some())).await;
+        let (known, imported) = match (self.known().await, imported) {
+            (Ok(known), Ok(imported)) => (known, imported),
+            (Err(error), _) | (_, Err(error)) => return vec![CheckLine::failed("scope", error.to_string())],
         };
         let scope = &self.configuration.scope;
         for unit in scope.organizational_units.iter().chain(&scope.groups) {
             let found = directory.read_object(ObjectQuery::Dn(unit.clone()), &BTreeSet::new(), known.as_ref()).await;
             let what = "scope";
+            // Where one could not be asked for, the next would meet the same.
+            let failed = found.is_err();
             lines.push(match found {
-                Ok(found) if found.is_empty() => {
+                Ok(found) if !found.is_empty() => CheckLine::ok(what, format!("{unit} is there")),
+                Ok(_) if imported => {
                     let advice = "is not in the source by this name. Where it was renamed since the first cycle, it is followed; \
                                   else correct the name, or the account's right to read it";
                     CheckLine::warning(what, format!("{unit} {advice}"))
                 }
-                Ok(_) => CheckLine::ok(what, format!("{unit} is there")),
+                Ok(_) => {
+                    let advice = "is not in the source, and no cycle goes on without it. Correct the name, or the account's right \
+                                  to read it";
+                    CheckLine::failed(what, format!("{unit} {advice}"))
+                }
                 Err(error) => CheckLine::failed(what, error.to_string()),
             });
+            if failed {
+                break;
+            }
         }
         lines
     }

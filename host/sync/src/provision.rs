@@ -84,10 +84,16 @@ impl Pipeline {
         if unmatched {
             report.steps.push(matched(operation, &tally));
         }
-        match described {
-            Some((_, step)) => report.steps.push(step),
-            None => report.steps.push(step("plan", "skipped", "There is nothing to do.", Vec::new())),
-        }
+        let why_held = tally.failures.iter().find(|failure| failure.id == report.id);
+        let told = report.steps.iter().any(|step| step.status == "failed");
+        report.steps.push(match (described, why_held) {
+            (Some((_, step)), _) => step,
+            (None, Some(_)) if told => {
+                step("plan", "skipped", "Nothing of it is planned while it is held.", Vec::new())
+            }
+            (None, Some(failure)) => step("plan", "failed", &failure.error, Vec::new()),
+            (None, None) => step("plan", "skipped", "There is nothing to do.", Vec::new()),
+        });
         if operation.is_some() && self.configuration.mode == Mode::Staging {
             let words = "The configuration is in staging, where nothing is ever written.";
             report.steps.push(step("export", "skipped", words, Vec::new()));

@@ -113,6 +113,12 @@ async fn an_object_that_is_held_for_the_same_reason_again_is_logged_once() {
     }
     let filter = LogFilter { status: Some("held".into()), limit: 100, ..LogFilter::default() };
     assert_eq!(lab.pipeline.log(filter).await.unwrap().len(), 1);
+    // Asked for alone, it says why, and which setting decides.
+    let report = lab.pipeline.provision(&uuid(500), &CycleWatch::new()).await.unwrap();
+    assert_eq!((report.outcome.as_str(), report.succeeded), ("held", false), "{report:?}");
+    let plan = report.steps.iter().find(|step| step.step == "plan").unwrap();
+    assert_eq!(plan.status, "failed", "{report:?}");
+    assert!(plan.description.contains("[leaving.group] out-of-scope"), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

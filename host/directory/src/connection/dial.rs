@@ -70,6 +70,14 @@ pub(crate) async fn dial(
             let reason = format!("{reason}; {}", asked.hint(endpoint.client_identity.as_ref()));
             Err(DirectoryError::Unreachable { url, reason })
         }
+        // A server that is greeted by TLS on a port for plain LDAP takes it for garbage, and hangs up.
+        Err(DirectoryError::Unreachable { url, reason }) if security == Security::Tls => {
+            let reason = format!(
+                "{reason} while TLS was being set up; perhaps the port does not speak TLS: ldaps:// usually is port 636, and a \
+                 port for plain LDAP is reached by ldap:// with start-tls = true"
+            );
+            Err(DirectoryError::Unreachable { url, reason })
+        }
         Err(error) => Err(error),
     }
 }

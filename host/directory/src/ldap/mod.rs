@@ -28,7 +28,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ldap3::Scope;
-use provisor_model::{AttributeName, CheckLine, Entry, Schema};
+use provisor_model::{AttributeName, CheckLine, Entry};
 
 pub(crate) use import::OpenLdapImport;
 pub use live::Listener;
@@ -40,7 +40,7 @@ use crate::identity;
 use crate::import::{ImportRequest, ObjectQuery, QUERY_OBJECTS};
 use crate::options::SourceOptions;
 use crate::reading::{NotText, Raw, ReadError, Reader};
-use crate::selection::{Aliases, Selection};
+use crate::selection::{Aliases, Selection, SourceAttributes};
 use crate::watermark::{Known, Watermark};
 use few::FewSearch;
 use schema::ServerSchema;
@@ -73,11 +73,11 @@ impl OpenLdap {
         Ok(Self { options: Box::new(options), endpoint, base })
     }
 
-    pub(crate) async fn schema(&self) -> Result<Schema, DirectoryError> {
+    pub(crate) async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
         let mut connection = Connection::open(&self.endpoint).await?;
         let server = ServerSchema::read(&mut connection, &self.base).await?;
         connection.close().await;
-        Ok(server.schema)
+        Ok(SourceAttributes { schema: server.schema, aliases: server.aliases })
     }
 
     pub(crate) async fn check(&self) -> Vec<CheckLine> {

@@ -165,7 +165,7 @@ impl Source {
                 };
                 let reason = format!(
                     "\"{dn}\" has no {attribute}, by which it would be known when it is renamed{others}. Export operational \
-                     attributes too, or set source-id-attribute to one that never changes"
+                     attributes too, or set source-id to an attribute that every entry of the file has and that never changes"
                 );
                 DirectoryError::line(&self.path, line, reason)
             }

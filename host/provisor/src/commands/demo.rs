@@ -132,7 +132,7 @@ async fn show(
     })??;
     let failed = cycles.values().any(|cycle| cycle.outcome != CycleOutcome::Completed);
     let summary = summary(folder, tenant, cycles)?;
-    output.print(&summary, |summary| show_summary(summary, folder))?;
+    output.print(&summary, |summary| show_summary(summary, folder, once))?;
     if once {
         return Ok(if failed { Status::ObjectsFailed } else { Status::Done });
     }
@@ -213,7 +213,8 @@ fn sample(users: &[Json]) -> Vec<Sample> {
     users.iter().step_by((users.len() / ROWS).max(1)).take(ROWS).map(row).collect()
 }
 
-fn show_summary(summary: &Summary, folder: &DemoFolder) -> String {
+/// The summary, and what to look at: with `once` the tenant is stopped behind it, and only the files stay.
+fn show_summary(summary: &Summary, folder: &DemoFolder, once: bool) -> String {
     let companies = summary.companies.iter().map(|company| {
         let seconds = (company.cycle.ended - company.cycle.started) as f64 / 1000.0;
         let failed = company.cycle.failed + company.cycle.held;
@@ -233,10 +234,13 @@ fn show_summary(summary: &Summary, folder: &DemoFolder) -> String {
     });
     text += &table(["userName", "displayName", "title", "department", "manager"], sample);
     let shown = folder.shown();
-    text +=
-        &format!("\n\nLook at it yourself:\n  curl --config {shown}/curl.conf '{}/Users?count=3'\n", summary.tenant);
+    text += "\n\nLook at it yourself:\n";
+    let follows = if once { "" } else { "; change it, and the next cycle follows" };
+    if !once {
+        text += &format!("  curl --config {shown}/curl.conf '{}/Users?count=3'\n", summary.tenant);
+    }
     text += &format!(
-        "  {shown}/lab01.ldif                  a directory; change it, and the next cycle follows\n  \
+        "  {shown}/lab01.ldif                  a directory{follows}\n  \
          {shown}/configurations/lab01.toml   its configuration\n"
     );
     text

@@ -29,9 +29,11 @@ pub fn show(report: &CycleReport) -> String {
         CycleKind::Incremental => "incremental",
     };
     let outcome = match report.outcome {
-        CycleOutcome::Completed => "completed",
-        CycleOutcome::CompletedWithFailures => "completed, but objects failed; they are tried again in the next cycle",
-        CycleOutcome::Paused => "paused; the next cycle goes on",
+        CycleOutcome::Completed => "completed".to_owned(),
+        CycleOutcome::CompletedWithFailures => {
+            format!("completed, but {}", left_over(report.failed, report.held, report.escrow))
+        }
+        CycleOutcome::Paused => "paused; the next cycle goes on".to_owned(),
     };
     let seconds =
         std::time::Duration::from_millis(u64::try_from(report.ended - report.started).unwrap_or(0)).as_secs_f64();
@@ -59,6 +61,20 @@ pub fn show(report: &CycleReport) -> String {
     text
 }
 
+/// How many objects are not as they should be, and what becomes of them.
+fn left_over(failed: u64, held: u64, escrow: u64) -> String {
+    let objects = |number: u64| if number == 1 { "1 object".to_owned() } else { format!("{number} objects") };
+    let are = |number: u64| if number == 1 { "is" } else { "are" };
+    match (failed, held) {
+        (0, 0) => format!("{} of earlier cycles {} tried again later; status says when", objects(escrow), are(escrow)),
+        (0, held) => format!("{} {} held; the next cycle looks at them again", objects(held), are(held)),
+        (failed, 0) => format!("{} failed; the next cycle tries again", objects(failed)),
+        (failed, held) => {
+            format!("{} failed and {held} {} held; the next cycle tries again", objects(failed), are(held))
+        }
+    }
+}
+
 /// Requests in words, and what they cost where each is billed.
 pub fn requests(tally: &RequestTally) -> String {
     let mut words = format!("{} that read, {} that write", tally.reads, tally.writes);
@@ -68,5 +84,19 @@ pub fn requests(tally: &RequestTally) -> String {
     match tally.milli_dollars {
         Some(thousandths) => format!("{words}: USD {}.{:03} at most", thousandths / 1000, thousandths % 1000),
         None => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_only_held_has_not_failed() {
+        assert!(left_over(0, 1, 1).starts_with("1 object is held"));
+        assert!(left_over(0, 2, 2).starts_with("2 objects are held"));
+        assert!(left_over(3, 0, 3).starts_with("3 objects failed"));
+        assert!(left_over(1, 2, 3).starts_with("1 object failed and 2 are held"));
+        assert!(left_over(0, 0, 1).starts_with("1 object of earlier cycles is tried again"));
     }
 }

@@ -204,7 +204,7 @@ impl Task {
         }
     }
 
-    /// Shows how a configuration stands that does not run by itself.
+    /// Shows how a configuration stands while no cycle has run.
     async fn show_status(&mut self) {
         let status = match self.pipeline().await {
             Ok(pipeline) => pipeline.status().await.map_err(Failure::from),
@@ -212,7 +212,10 @@ impl Task {
         };
         let mut shown = self.state.shown();
         match status {
-            Ok(status) => shown.state.status = Some(status),
+            Ok(status) => {
+                shown.state.error.clone_from(&status.last_error);
+                shown.state.status = Some(status);
+            }
             Err(failure) => shown.state.error = Some(failure.to_string()),
         }
     }
@@ -242,6 +245,8 @@ impl Task {
         self.live.stop();
         self.failures = 0;
         self.plan_next(Duration::ZERO);
+        // What was shown is of the document before, and no cycle may follow that would show another.
+        self.show_status().await;
     }
 
     /// Starts a cycle at once where changed rules would decide otherwise.
@@ -286,15 +291,29 @@ impl Task {
             Request::Check { .. } => Ok(Answer::Check(CheckReport { sections: vec![self.check().await] })),
             request => self.work(request, asked.watch).await,
         };
-        if let (true, Ok(Answer::Cycle(report))) = (is_cycle, &outcome) {
-            self.failures = 0;
-            self.done(Answer::Cycle(report.clone()));
-            let interval = self.configuration.borrow().interval;
-            self.plan_next(interval);
-            self.listen().await;
+        match &outcome {
+            Ok(Answer::Cycle(report)) if is_cycle => {
+                self.failures = 0;
+                self.done(Answer::Cycle(report.clone()));
+                let interval = self.configuration.borrow().interval;
+                self.plan_next(interval);
+                self.listen().await;
+            }
+            Err(failure) if is_cycle => self.show_failure(failure),
+            _ => {}
         }
         // The command may have gone away; what it asked for is done all the same.
         let _ = asked.reply.send(outcome);
+    }
+
+    /// Shows why a cycle failed that somebody asked for. The next one stays planned as it was.
+    fn show_failure(&self, failure: &Failure) {
+        let mut shown = self.state.shown();
+        shown.state.error = match (&self.pipeline, &shown.state.status) {
+            // One that was refused or paused is no failure; the store knows how the last one ended.
+            (Some(_), Some(status)) => status.last_error.clone(),
+            _ => Some(failure.to_string()),
+        };
     }
 
     async fn check(&mut self) -> crate::operation::CheckSection {
@@ -367,6 +386,11 @@ impl Task {
                         tracing::info!(configuration, cycle, ?took, operations, "cycle completed")
                     }
                     CycleOutcome::CompletedWithFailures => {
+                        let left_over = match (failed, held) {
+                            (0, 0) => "objects of earlier cycles are tried again later",
+                            (0, _) => "objects are held",
+                            _ => "objects failed",
+                        };
                         tracing::warn!(
                             configuration,
                             cycle,
@@ -374,7 +398,7 @@ impl Task {
                             operations,
                             failed,
                             held,
-                            "cycle completed, but objects failed"
+                            "cycle completed, but {left_over}"
                         );
                     }
                     CycleOutcome::Paused => tracing::info!(configuration, cycle, ?took, operations, "cycle paused"),

@@ -59,7 +59,14 @@ impl Own {
         }
     }
 
+    /// Waits for the plugins that are at the gate: a command ends with what it has found out.
+    async fn settle(&self) -> Result<(), Failure> {
+        let rules = self.rules.clone();
+        Ok(tokio::task::spawn_blocking(move || rules.settle()).await.map_err(anyhow::Error::from)?)
+    }
+
     async fn status(&self) -> Result<StatusReport, Failure> {
+        self.settle().await?;
         let mut states = Vec::new();
         for file in configurations::documents(&self.settings.configurations_folder)? {
             states.push(match Configuration::read(&file) {
@@ -86,6 +93,7 @@ impl Own {
     }
 
     async fn check(&self, name: Option<&str>) -> Result<CheckReport, Failure> {
+        self.settle().await?;
         let mut sections = vec![host_section(&self.settings, &self.rules)];
         let files = configurations::documents(&self.settings.configurations_folder)?;
         let wanted: Vec<_> =
@@ -131,6 +139,17 @@ pub fn host_section(settings: &HostSettings, rules: &RulesHost) -> CheckSection 
         }
         names => CheckLine::ok("plugins", names.join(", ")),
     });
+    let known: Vec<&str> = plugins.iter().map(|plugin| plugin.name.as_str()).collect();
+    let unknown = settings.plugin_limits.own.keys().filter(|name| !known.contains(&name.as_str()));
+    lines.extend(unknown.map(|name| {
+        let folder = settings.plugins_folder.display();
+        let advice =
+            if known.is_empty() { "There is none".to_owned() } else { format!("There are: {}", known.join(", ")) };
+        CheckLine::warning(
+            "plugin-limits",
+            format!("[plugin-limits.{name}] is for no plugin in {folder} or in the program. {advice}"),
+        )
+    }));
     lines.extend(crate::first_party::missing_advice().map(|advice| CheckLine::warning("plugins", advice)));
     CheckSection { name: "host".into(), invalid: false, lines }
 }

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::support::{Ran, Running, World, built_plugin, wait_until};
@@ -113,6 +117,96 @@ fn a_check_finds_all_well_or_says_what_is_not() {
     assert!(ran.out.contains("hr.toml:1:1: intervall is not a known setting. Did you mean \"interval\"?"), "{ran:?}");
 }
 
+/// What a section of a check says of this: outcomes and details.
+fn found(report: &serde_json::Value, section: &str, what: &str) -> Vec<(String, String)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let sections = report["sections"].as_array().unwrap().iter().filter(|found| found["name"] == section);
+    let lines = sections.flat_map(|section| section["lines"].as_array().unwrap());
+    lines.filter(|line| line["what"] == what).map(|line| (text(&line["outcome"]), text(&line["detail"]))).collect()
+}
+
+#[test]
+fn a_check_fails_where_every_cycle_would() {
+    let world = World::new();
+    world.people(1..=3);
+    let scope = "[scope]\norganizational-units = [\"ou=nowhere,dc=lab\"]\n";
+    world.configure("hr", "", &format!("config = {{ title = \"userPassword\" }}\n{scope}"));
+    let words = "userPassword holds passwords or keys, which are never read. Take it out of what the rules read";
+    let (status, report) = world.json(&["check", "hr"]);
+    assert_eq!(status, 1, "{report}");
+    let attributes = found(&report, "hr", "attributes");
+    let [(outcome, detail)] = &attributes[..] else { panic!("{report}") };
+    assert!(outcome == "failed" && detail.contains(words) && detail.contains("hr.toml"), "{report}");
+    assert!(matches!(&found(&report, "hr", "scope")[..], [(outcome, _)] if outcome == "failed"), "{report}");
+    let ran = world.run(&["sync", "hr"]);
+    assert!(ran.status == 1 && ran.err.contains(words), "{ran:?}");
+    // Once something was imported, a unit may have been renamed since.
+    world.configure("hr", "", "");
+    assert_eq!(world.json(&["sync", "hr"]).0, 0);
+    world.configure("hr", "", scope);
+    let (status, report) = world.json(&["check", "hr"]);
+    assert_eq!(status, 0, "{report}");
+    assert!(matches!(&found(&report, "hr", "scope")[..], [(outcome, _)] if outcome == "warning"), "{report}");
+}
+
+#[test]
+fn a_check_warns_of_limits_for_a_plugin_that_is_not_there() {
+    let world = World::new();
+    world.people(1..=3);
+    world.configure("hr", "", "");
+    world.write("provisor.toml", "[plugin-limits.poeple]\nmemory-mib = 32\n[plugin-limits.people]\nmemory-mib = 32\n");
+    let (status, report) = world.json(&["check"]);
+    assert_eq!(status, 0, "{report}");
+    let limits = found(&report, "host", "plugin-limits");
+    let [(outcome, detail)] = &limits[..] else { panic!("{report}") };
+    assert!(outcome == "warning" && detail.contains("poeple") && detail.contains("people"), "{report}");
+}
+
+/// An LDAP server that refuses every password: its address, and how often it was asked.
+fn refusing_directory() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ldap://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 512];
+            if stream.read(&mut request).unwrap() == 0 {
+                continue;
+            }
+            counter.fetch_add(1, Ordering::SeqCst);
+            // A bind response to the message of this number: invalidCredentials, no name, no words.
+            let answer = [0x30, 0x0c, 0x02, 0x01, request[4], 0x61, 0x07, 0x0a, 0x01, 49, 0x04, 0x00, 0x04, 0x00];
+            stream.write_all(&answer).unwrap();
+            // Until the other side has hung up.
+            while stream.read(&mut request).is_ok_and(|octets| octets > 0) {}
+        }
+    });
+    (url, asked)
+}
+
+#[test]
+fn a_check_offers_a_wrong_password_once() {
+    let world = World::new();
+    let (url, asked) = refusing_directory();
+    world.write("ldap.password", "wr0ng");
+    let target = world.tenant.url();
+    let text = format!(
+        "[source]\nkind = \"openldap\"\nurl = \"{url}\"\nbase = \"dc=lab\"\nbind-dn = \"cn=sync,dc=lab\"\n\
+         password = {{ file = \"../ldap.password\" }}\n\n[scope]\norganizational-units = [\"ou=a,dc=lab\", \"ou=b,dc=lab\"]\n\n\
+         [target]\nkind = \"scim\"\nurl = \"{target}\"\ntoken = {{ file = \"../tenant.token\" }}\n\n[[rules]]\nplugin = \"people\"\n"
+    );
+    world.write("configurations/hr.toml", text);
+    let (status, report) = world.json(&["check", "hr"]);
+    assert_eq!(status, 1, "{report}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "each refused bind brings the account nearer to its lock: {report}");
+    assert!(matches!(&found(&report, "hr", "source: bind")[..], [(outcome, _)] if outcome == "failed"), "{report}");
+    let scope = found(&report, "hr", "scope");
+    let [(outcome, detail)] = &scope[..] else { panic!("{report}") };
+    assert!(outcome == "warning" && detail.contains("not looked at"), "{report}");
+}
+
 #[test]
 fn wrong_use_and_wrong_configurations_have_a_status_of_their_own() {
     let world = World::new();
@@ -148,7 +242,7 @@ fn a_plugin_that_is_not_there_is_named() {
 fn a_target_that_cannot_be_reached_is_a_failure_with_its_address() {
     let world = World::new();
     world.people(1..=3);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     world.configure("hr", "", "");
     let file = world.path("configurations/hr.toml");
     let text = fs::read_to_string(&file).unwrap().replace(&world.tenant.url(), &format!("http://{closed}/scim/v2"));

@@ -120,6 +120,36 @@ fn a_staged_configuration_writes_nothing_and_shows_what_it_would_do() {
 }
 
 #[test]
+fn a_document_that_is_switched_off_shows_so_at_once() {
+    let world = World::new();
+    world.people(1..=4);
+    world.configure("hr", &format!("enabled = \"staging\"\n{LATER}"), "");
+    let host = world.start();
+    wait_until("the preview is there", || state(&world, "hr")["would_do"]["create"] == 4, || host.log());
+    assert_eq!(state(&world, "hr")["status"]["mode"], "staging");
+    world.configure("hr", &format!("enabled = false\n{LATER}"), "");
+    wait_until("it is shown as disabled", || state(&world, "hr")["status"]["mode"] == "disabled", || host.log());
+    assert_eq!(state(&world, "hr")["error"], Json::Null);
+}
+
+#[test]
+fn a_cycle_that_was_asked_for_and_failed_shows_in_the_status() {
+    let world = World::new();
+    world.people(1..=4);
+    world.configure("hr", LATER, "");
+    let host = world.start();
+    wait_for_users(&world, &host, 4);
+    fs::remove_file(world.path("people.ldif")).unwrap();
+    assert_ne!(world.json(&["sync", "hr"]).0, 0);
+    let shown = state(&world, "hr");
+    assert!(shown["error"].as_str().unwrap_or_default().contains("people.ldif"), "{shown}");
+    assert_eq!(shown["activity"], "waiting", "the next cycle is due as before: {shown}");
+    world.people(1..=5);
+    assert_eq!(world.json(&["sync", "hr"]).0, 0);
+    assert_eq!(state(&world, "hr")["error"], Json::Null);
+}
+
+#[test]
 fn a_changed_plugin_is_taken_up_and_a_broken_one_changes_nothing_but_the_status() {
     let world = World::new();
     world.people(1..=4);
