@@ -8,6 +8,15 @@ use rusqlite::params;
 use crate::filling::is_by_value;
 use crate::{EntryKey, Space, SpaceError};
 
+/// The references whose name means somebody else than before. The order of the joins is given: by itself SQLite begins with
+/// all references, and a cycle is to cost what has changed.
+const RETARGETED: &str = "SELECT r.referrer, r.attribute, r.dn_key, r.target, e.id FROM unsettled_name u
+     CROSS JOIN entry e ON e.id = (SELECT min(n.id) FROM entry n WHERE n.dn_key = u.dn_key AND n.gone = 0)
+     CROSS JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id";
+
+/// Who asked for somebody by a name that came or went, in the same order.
+const LOOKED_UP: &str = "SELECT l.referrer FROM unsettled_name u CROSS JOIN name_lookup l ON l.dn_key = u.dn_key";
+
 impl Space {
     pub(crate) fn unsettle(&self, dn_key: &[u8]) -> Result<(), SpaceError> {
         self.connection
@@ -64,19 +73,16 @@ impl Space {
     pub(crate) fn settle_names(&mut self) -> Result<(), SpaceError> {
         // A name means who has it now, also where it meant somebody else before. Which references change is noted first,
         // so that who is to be evaluated again is known.
-        self.connection.execute_batch(
+        self.connection.execute_batch(&format!(
             "DELETE FROM temp.retargeted;
-             INSERT INTO temp.retargeted (referrer, attribute, dn_key, old, new)
-                 SELECT r.referrer, r.attribute, r.dn_key, r.target, e.id FROM unsettled_name u
-                 JOIN entry e ON e.id = (SELECT min(n.id) FROM entry n WHERE n.dn_key = u.dn_key AND n.gone = 0)
-                 JOIN reference r ON r.dn_key = u.dn_key AND r.target IS NOT e.id;",
-        )?;
+             INSERT INTO temp.retargeted (referrer, attribute, dn_key, old, new) {RETARGETED};"
+        ))?;
         if self.refers_by_value() {
             self.settle_value_names()?;
         }
         self.rescope_retargeted()?;
         self.mark_dirty_among("SELECT referrer FROM temp.retargeted", [])?;
-        self.mark_dirty_among("SELECT l.referrer FROM unsettled_name u JOIN name_lookup l ON l.dn_key = u.dn_key", [])?;
+        self.mark_dirty_among(LOOKED_UP, [])?;
         self.connection.execute_batch(
             "UPDATE reference SET target = t.new FROM temp.retargeted t WHERE reference.referrer = t.referrer
                  AND reference.attribute = t.attribute AND reference.dn_key = t.dn_key;
@@ -84,5 +90,22 @@ impl Space {
              DELETE FROM unsettled_name;",
         )?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settling_names_goes_through_what_changed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space::open(&folder.path().join("lab.space")).unwrap();
+        for sql in [RETARGETED, LOOKED_UP] {
+            let mut statement = space.connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = statement.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            let scans: Vec<String> = steps.map(Result::unwrap).filter(|step| step.starts_with("SCAN")).collect();
+            assert!(scans.iter().all(|step| step.starts_with("SCAN u")) && scans.len() == 1, "{scans:?}");
+        }
     }
 }

@@ -238,7 +238,7 @@ impl Space {
         self.connection.execute_batch(&format!(
             "INSERT INTO temp.retargeted (referrer, attribute, dn_key, old, new) \
                  SELECT r.referrer, r.attribute, r.dn_key, r.target, {meant} FROM unsettled_name u \
-                 JOIN reference r ON r.dn_key = u.dn_key WHERE u.dn_key >= x'FF' AND r.target IS NOT {meant};"
+                 CROSS JOIN reference r ON r.dn_key = u.dn_key WHERE u.dn_key >= x'FF' AND r.target IS NOT {meant};"
         ))?;
         Ok(())
     }
