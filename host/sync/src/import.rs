@@ -5,7 +5,8 @@ use std::sync::Arc;
 use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Known, Watermark};
 use provisor_model::{Schema, SourceId};
 use provisor_rules::Chain;
-use provisor_space::{ImportEnd, MetaKey, PageCounts, Preparation};
+use provisor_space::{ImportEnd, MetaKey, Page, PageCounts, Preparation};
+use tokio::task::JoinHandle;
 
 use crate::configuration::Source;
 use crate::reads::{Reads, reads, unknown};
@@ -131,7 +132,7 @@ async fn attempt(
             space.abandon_import();
             space.adopt_references_by(&given.references_by)?;
             space.begin_import()?;
-            Ok(space.preparation(shared))
+            Ok(Arc::new(space.preparation(shared)))
         })
         .await?;
     let counts = read_pages(store, &mut import, &preparation, watch).await?;
@@ -208,31 +209,72 @@ async fn verify_absent(
 async fn read_pages(
     store: &Store,
     import: &mut Import,
-    preparation: &Preparation,
+    preparation: &Arc<Preparation>,
     watch: &CycleWatch,
 ) -> Result<PageCounts, SyncError> {
-    let mut counts = PageCounts::default();
-    let mut storing: Option<tokio::task::JoinHandle<Result<PageCounts, SyncError>>> = None;
-    let joined = |error: tokio::task::JoinError| SyncError::Internal(error.to_string());
+    let mut pages = Pages { store, preparing: None, storing: None, counts: PageCounts::default() };
     loop {
         if watch.stopping() {
             // What is given up is not to be stored behind.
-            if let Some(storing) = storing {
-                storing.await.map_err(joined)??;
-            }
+            pages.drain().await?;
             return Err(SyncError::Interrupted);
         }
-        // The next page is read and made ready while the last one is stored.
-        let page = match import.next_page().await {
-            Ok(items) => items.map(|items| preparation.page(items)).transpose().map_err(SyncError::from),
-            Err(error) => Err(error.into()),
+        // While this page is read, the last one is made ready, and the one before it stored.
+        let items = match import.next_page().await {
+            Ok(Some(items)) => items,
+            ended => {
+                let counts = pages.drain().await?;
+                watch.report(Step::Import, counts.read, None);
+                return ended.map(|_| counts).map_err(SyncError::from);
+            }
         };
-        if let Some(storing) = storing.take() {
-            counts += storing.await.map_err(joined)??;
-            watch.report(Step::Import, counts.read, None);
-        }
-        let Some(page) = page? else { return Ok(counts) };
-        let store = store.clone();
-        storing = Some(tokio::spawn(async move { store.with(move |space| Ok(space.store_page(&page)?)).await }));
+        let preparation = Arc::clone(preparation);
+        let prepared = tokio::task::spawn_blocking(move || Ok(preparation.page(items)?));
+        pages.push(prepared).await?;
+        watch.report(Step::Import, pages.counts.read, None);
     }
+}
+
+/// Pages on their way into the store, in their order: one is made ready, one is stored.
+struct Pages<'a> {
+    store: &'a Store,
+    preparing: Option<JoinHandle<Result<Page, SyncError>>>,
+    storing: Option<JoinHandle<Result<PageCounts, SyncError>>>,
+    counts: PageCounts,
+}
+
+impl Pages<'_> {
+    /// Takes the next one that is being made ready, once the one before it can be stored.
+    async fn push(&mut self, next: JoinHandle<Result<Page, SyncError>>) -> Result<(), SyncError> {
+        let before = self.preparing.replace(next);
+        self.advance(before).await
+    }
+
+    /// Waits until all are stored, and tells what came of them.
+    async fn drain(&mut self) -> Result<PageCounts, SyncError> {
+        let last = self.preparing.take();
+        self.advance(last).await?;
+        self.advance(None).await?;
+        Ok(self.counts)
+    }
+
+    /// Waits for the page that is being stored, and has the next one stored.
+    async fn advance(&mut self, next: Option<JoinHandle<Result<Page, SyncError>>>) -> Result<(), SyncError> {
+        let next = joined(next).await;
+        if let Some(stored) = joined(self.storing.take()).await? {
+            self.counts += stored;
+        }
+        if let Some(page) = next? {
+            let store = self.store.clone();
+            self.storing =
+                Some(tokio::spawn(async move { store.with(move |space| Ok(space.store_page(&page)?)).await }));
+        }
+        Ok(())
+    }
+}
+
+/// What a task came to, where there is one.
+async fn joined<T>(task: Option<JoinHandle<Result<T, SyncError>>>) -> Result<Option<T>, SyncError> {
+    let Some(task) = task else { return Ok(None) };
+    task.await.map_err(|error| SyncError::Internal(error.to_string()))?.map(Some)
 }
