@@ -84,19 +84,33 @@ impl Ticking {
         if !made.as_ref().is_err_and(Fault::is_lack_of_room) {
             return made;
         }
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting::among(&self.waiting);
         let until = Instant::now() + ROOM_PATIENCE;
-        let made = loop {
+        loop {
             // Instances go in other ways too, of which nobody tells.
             let turn = self.freed.0.lock().unwrap_or_else(PoisonError::into_inner);
             drop(self.freed.1.wait_timeout(turn, TICK));
             let made = make();
             if !made.as_ref().is_err_and(Fault::is_lack_of_room) || Instant::now() >= until {
-                break made;
+                return made;
             }
-        };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        made
+        }
+    }
+}
+
+/// Somebody who waits for room, counted as long as it is there.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use provisor_model::{AttributeLanes, DraftNames, Entry, EntryView, Reason, TargetPath, ValueView};
 
@@ -37,6 +37,8 @@ pub struct Evaluator {
     log: Arc<CycleLog>,
     /// How they fail in it, on all threads.
     circuits: Arc<Circuits>,
+    /// How long this thread waited for room, which is nobody's fault.
+    waited: Duration,
     memory: Option<Memory>,
     running: Vec<Running>,
     /// The chain's places and plugins once more: every draft counts who shares them, and so does who takes a path out of
@@ -71,7 +73,17 @@ impl Evaluator {
             paths: chain.places.iter().map(own).collect(),
             plugins: chain.links.iter().map(|link| Arc::clone(&link.name)).collect(),
         };
-        Self { chain, cycle_time, trace, log, circuits, memory: None, running, names: names.into() }
+        Self {
+            chain,
+            cycle_time,
+            trace,
+            log,
+            circuits,
+            waited: Duration::ZERO,
+            memory: None,
+            running,
+            names: names.into(),
+        }
     }
 
     /// Has what plugins answer kept and used again: [`Evaluation::answers`] is to be handed back the next time. `key` is
@@ -220,7 +232,7 @@ impl Evaluator {
             }
             return Ok(taken);
         }
-        let started = Instant::now();
+        let (started, waited) = (Instant::now(), self.waited);
         let answers = self.call(link, place, &mut request);
         if let Some(running) = self.running.get_mut(place) {
             running.sent = mem::replace(&mut request.batch, no_batch());
@@ -246,8 +258,14 @@ impl Evaluator {
                     self.settle(link, place, kind, work, (answer, valid_until), found)?;
                 }
             }
+            Err(fault) if fault.is_lack_of_room() => {
+                // It says nothing of the plugin, nor of any entry: nothing is decided by it.
+                let first = sent.first().and_then(|(sent, _)| batch.get(*sent)).map(|work| work.entry);
+                return Err(stopped(link, first.as_ref(), fault.reason()));
+            }
             Err(fault) => {
-                self.circuits.waste(link, place, started.elapsed(), &fault);
+                let lost = started.elapsed().saturating_sub(self.waited.saturating_sub(waited));
+                self.circuits.waste(link, place, lost, &fault);
                 let was_sent = |place: &usize| sent.binary_search_by_key(place, |(sent, _)| *sent).is_ok();
                 let mut sent: Vec<&mut Work<'_>> = batch
                     .iter_mut()
@@ -314,13 +332,16 @@ impl Evaluator {
         if made.as_ref().is_err_and(Fault::is_lack_of_room) {
             // Nobody waits for others while others may wait for what they hold.
             self.let_go();
-            return link.configured.instance(&self.chain.ticking);
+            let begun = Instant::now();
+            let made = link.configured.instance(&self.chain.ticking);
+            self.waited = self.waited.saturating_add(begun.elapsed());
+            return made;
         }
         made
     }
 
     /// Lets go of all instances, for others to have room.
-    fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         self.running.iter_mut().for_each(|running| running.instance = None);
         self.chain.ticking.tell_of_room();
     }
@@ -385,8 +406,7 @@ impl Evaluator {
         match link.on_fault {
             OnFault::Hold => work.hold(link, kind, reason.clone(), self.trace.then_some(Decision::Fault(reason))),
             OnFault::Stop => {
-                let (plugin, version) = (link.name.to_string(), link.version.to_string());
-                return Err(ChainStopped { plugin, version, dn: legible(&work.entry.dn.to_string()), reason });
+                return Err(stopped(link, Some(&work.entry), reason));
             }
             OnFault::Skip if self.trace => work.steps.push(link.step(kind, Decision::Skipped(reason))),
             OnFault::Skip => {}
@@ -400,6 +420,11 @@ impl Evaluator {
         }
         self.circuits.count_fault(link, place, fault);
     }
+}
+
+fn stopped(link: &Link, entry: Option<&EntryView<'_>>, reason: Reason) -> ChainStopped {
+    let dn = entry.map(|entry| legible(&entry.dn.to_string())).unwrap_or_default();
+    ChainStopped { plugin: link.name.to_string(), version: link.version.to_string(), dn, reason }
 }
 
 impl fmt::Debug for Evaluator {

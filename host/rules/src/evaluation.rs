@@ -75,9 +75,9 @@ pub enum Decision {
     Skipped(Reason),
 }
 
-/// A plugin with `on-fault = "stop"` failed.
+/// A plugin with `on-fault = "stop"` failed, or there was no room for one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("plugin \"{plugin}\" {version} failed at {dn}, and its configuration says to stop then: {}", reason.detail)]
+#[error("plugin \"{plugin}\" {version} stopped the cycle at {dn}: {}", reason.detail)]
 pub struct ChainStopped {
     /// The plugin.
     pub plugin: String,

@@ -7,10 +7,15 @@ use wasmtime::{FrameInfo, FrameSymbol, PoolConcurrencyLimitError, Trap, WasmBack
 const FRAMES: usize = 6;
 
 /// What is told of a call that took too long.
-pub(crate) const TIMED_OUT: &str = "it did not answer in time";
+const TIMED_OUT: &str = "it did not answer in time";
 
 /// What is told where an instance was waited for in vain.
-pub(crate) const NO_ROOM: &str = "too many rules run at once on this machine, and no room for it came free";
+const NO_ROOM: &str = "too many rules run at once on this machine, and no room for it came free";
+
+/// Whether what is told here may have been the machine's fault, so that it is worth another try.
+pub(crate) fn is_for_now(reason: &str) -> bool {
+    [TIMED_OUT, NO_ROOM].iter().any(|why| reason.contains(why))
+}
 
 /// How a plugin failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::compile::{Compiler, NotCompiled};
-use crate::fault::{NO_ROOM, TIMED_OUT, told};
+use crate::fault::{is_for_now, told};
 use crate::hash::Hash;
 use crate::load::Loaded;
 use crate::options::{Limits, PluginLimits};
@@ -136,8 +136,7 @@ impl Gate {
                 }
             };
             // Whatever it was asked when it was late.
-            let late =
-                verdict.as_ref().is_err_and(|reason| [TIMED_OUT, NO_ROOM].iter().any(|why| reason.contains(why)));
+            let late = verdict.as_ref().is_err_and(|reason| is_for_now(reason));
             entered.settle_for(verdict, late.then_some(LATE_FOR));
         };
         if let Err(error) = thread::Builder::new().name("rules-gate".to_owned()).stack_size(STACK).spawn(work) {

@@ -162,6 +162,8 @@ impl Configured {
         }
         let summary = instance.summary();
         let summary = summary.map_err(|fault| format!("asking what it does failed: {}", fault.detail()))?;
+        // Nobody waits for room while others may wait for what they hold.
+        drop(instance);
         let configured = Self { loaded: Arc::clone(loaded), document, contracts, summary, limits: *limits };
         let Contracts { filter, mapping } = &configured.contracts;
         let probe = Probe { filter: filter.as_ref(), mapping: mapping.as_ref() };

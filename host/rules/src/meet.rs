@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::RulesError;
 use crate::contract::Contracts;
+use crate::fault::is_for_now;
 use crate::gate::Passing;
 use crate::grants::Grant;
 use crate::hash::Hash;
@@ -88,6 +89,12 @@ impl Inner {
                 },
             },
         };
+        // What is in force, and could not be tried for lack of time or room, has not become worse than what was before it.
+        if let Some(reason) = refused.as_ref().filter(|reason| is_for_now(reason))
+            && grant.is_some_and(|grant| Some(grant.component) == hash)
+        {
+            return Err(plugin_error(name, hash, reason.clone()));
+        }
         let again = |component: Hash, from_file: bool, bytes: Vec<u8>| {
             let loaded = self.gate.enter(name, component, &bytes.into()).wait().ok()?;
             Some((configure(&loaded).ok()?, from_file))

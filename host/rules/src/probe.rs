@@ -31,9 +31,14 @@ impl Probe<'_> {
             let mut first = instance()?;
             let once = self.ask(&mut first, &forwards)?;
             let again = self.ask(&mut first, &forwards)?;
+            drop(first);
             Ok([once, again, self.ask(&mut instance()?, &backwards)?])
         };
-        let Ok([once, again, mut otherwise]) = asked() else { return Ok(()) };
+        let [once, again, mut otherwise] = match asked() {
+            Ok(answers) => answers,
+            Err(fault) if fault.is_lack_of_room() => return Err(fault.detail().to_owned()),
+            Err(_) => return Ok(()),
+        };
         otherwise.filter.reverse();
         otherwise.mapping.reverse();
         let differ = |one: &Answers| once.filter != one.filter || once.mapping != one.mapping;

@@ -103,7 +103,8 @@ fn difference(
     let mut first = Evaluator::silent(Arc::clone(chain), cycle_time);
     let once = first.evaluate(&forwards)?;
     let again = first.evaluate(&forwards)?;
-    let mut other = first.beside();
+    first.let_go();
+    let mut other = Evaluator::silent(Arc::clone(chain), cycle_time);
     let mut otherwise = Vec::with_capacity(entries.len());
     for batch in backwards.chunks(OTHER_BATCH) {
         otherwise.extend(other.evaluate(batch)?);

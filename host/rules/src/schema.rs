@@ -24,7 +24,7 @@ const MAX_STEPS: u64 = 100_000_000;
 const MAX_ERRORS: usize = 10;
 
 /// The keywords under which each key is a name and each value a schema.
-const NAMES: [&str; 4] = ["properties", "$defs", "definitions", "dependentSchemas"];
+const NAMES: [&str; 5] = ["properties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 /// The keywords under which values of a configuration stand.
 const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
 
@@ -107,9 +107,9 @@ impl Schema {
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let object = self.document.pointer(path.strip_suffix("/additionalProperties")?)?;
-                let known = object.get("properties").and_then(Json::as_object);
-                let mut known: Vec<&str> =
-                    known.into_iter().flat_map(|known| known.keys()).map(String::as_str).collect();
+                let known = ["properties", "patternProperties"].map(|key| object.get(key).and_then(Json::as_object));
+                let known = known.into_iter().flatten().flat_map(|known| known.keys());
+                let mut known: Vec<&str> = known.map(String::as_str).collect();
                 known.sort_unstable();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 Some(format!("there is no key {}; the keys are: {known}", unexpected.join(", ")))
@@ -337,6 +337,11 @@ mod tests {
             assert_eq!(error(&schema), "", "{schema}");
         }
         // A schema is followed under any name, and values count.
+        let hidden =
+            |key: &str| json!({ key: { "default": { "$ref": "#/default/a" } }, "default": { "a": { "$id": "x" } } });
+        for key in ["properties", "dependencies", "dependentSchemas", "patternProperties"] {
+            assert!(error(&hidden(key)).contains("a part of it has an $id"), "{key}: {}", error(&hidden(key)));
+        }
         assert!(error(&json!({ "properties": { "default": { "$ref": "#/nowhere" } } })).contains("is not there"));
         assert!(
             error(&json!({ "$defs": { "enum": { "items": { "$id": "x" } } } })).contains("a part of it has an $id")

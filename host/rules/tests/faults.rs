@@ -126,7 +126,7 @@ fn a_plugin_may_stop_the_cycle() {
     let (ada, bob) = (user("ada"), user("bob"));
     let stopped = chain.start_cycle(0, false).evaluate(&[&ada, &bob]).unwrap_err();
     assert_eq!((stopped.plugin.as_str(), stopped.reason.code.as_str()), ("guest", "plugin-trap"));
-    assert!(stopped.to_string().contains("failed at uid=bob,dc=lab"), "{stopped}");
+    assert!(stopped.to_string().contains("stopped the cycle at uid=bob,dc=lab"), "{stopped}");
 }
 
 #[test]

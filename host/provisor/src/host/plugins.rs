@@ -53,8 +53,10 @@ pub fn start(shared: Arc<Shared>, registry: Arc<Registry>, preview_updates: bool
                     let changed: Vec<PluginLine> = plugins.iter().filter(is_news).cloned().collect();
                     changed.iter().for_each(log);
                     told = plugins;
-                    if moved {
+                    if moved || !changed.is_empty() {
                         shared.tell(Event::PluginsChanged(changed));
+                    }
+                    if moved {
                         registry.runners().iter().for_each(|runner| runner.rules_changed());
                     }
                 }

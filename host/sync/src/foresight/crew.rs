@@ -54,8 +54,10 @@ impl Crew {
             evaluators.truncate(1);
         }
         let crew = evaluators.len();
+        // As those of a cycle, they have in common what they may say and how often they may fail.
+        let rival = rival.map(|rival| rival.start_cycle(context.now / 1000, false));
         let workers = evaluators.into_iter().map(|evaluator| {
-            let rival = rival.map(|rival| knowing(context, rival.start_cycle(context.now / 1000, false)));
+            let rival = rival.as_ref().map(|rival| knowing(context, rival.beside()));
             Ok(Worker { reader: space.reader(crew)?, evaluator, rival, page: EntryPage::new(crew) })
         });
         Ok(Self(workers.collect::<Result<_, SyncError>>()?))
