@@ -167,15 +167,9 @@ impl Space {
         let count = |sql: &str| -> Result<u64, SpaceError> {
             Ok(self.connection.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0))?.cast_unsigned())
         };
-        let mut links = BTreeMap::new();
-        let mut statement = self.connection.prepare_cached("SELECT kind, count(*) FROM link GROUP BY kind")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            links.insert(row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned());
-        }
         Ok(SpaceCounts {
             entries: count("SELECT count(*) FROM entry WHERE gone = 0")?,
-            links,
+            links: self.link_counts()?,
             escrow: count("SELECT count(*) FROM escrow")?,
             dirty: count("SELECT count(*) FROM dirty")?,
             planned: count("SELECT count(*) FROM plan")?,
