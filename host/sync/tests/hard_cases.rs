@@ -141,6 +141,23 @@ async fn a_group_that_cannot_be_disabled_stays_a_member_and_nothing_is_sent_for_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_groups_are_not_deleted_for_being_few_among_all_objects() {
+    let directory = (500..510).fold(Directory::of(1..=60), |directory, number| directory.with_group(number, [1]));
+    let scope = |units: &str| {
+        format!("{RULES}[leaving.group]\nout-of-scope = \"delete\"\n[scope]\norganizational-units = [{units}]\n")
+    };
+    let people = "\"ou=people,dc=lab,dc=test\"";
+    let mut lab = Lab::with_settings(directory, &scope(&format!("{people}, \"ou=groups,dc=lab,dc=test\""))).await;
+    lab.sync().await;
+    lab.change_settings(&scope(people)).await;
+    let foretold = lab.preview().await.would_stop.unwrap();
+    let writes = lab.writes();
+    let stopped = lab.try_sync(CycleRequest::default()).await.unwrap_err().to_string();
+    assert!(stopped.contains("10 of its 10 of the kind Group; from 10 on"), "{stopped}");
+    assert_eq!((foretold, lab.writes()), (stopped, writes));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn previews_do_not_put_off_an_object_that_is_held() {
     let mut lab = contested().await;
     for _ in 0..4 {
