@@ -60,8 +60,13 @@ impl Authority {
 
     /// Signs a certificate for servers on loopback.
     pub fn issue(&self, validity: Validity) -> Result<ServerCertificate> {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-        params.distinguished_name.push(DnType::CommonName, "localhost");
+        self.issue_for(&["localhost".to_owned(), "127.0.0.1".to_owned()], validity)
+    }
+
+    /// Signs a certificate for a server with these names and addresses; the first one is its common name.
+    pub fn issue_for(&self, names: &[String], validity: Validity) -> Result<ServerCertificate> {
+        let mut params = CertificateParams::new(names)?;
+        params.distinguished_name.push(DnType::CommonName, names.first().map_or("", String::as_str));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         if validity == Validity::Expired {

@@ -6,12 +6,14 @@
 #![allow(clippy::missing_errors_doc, reason = "every error here ends a test, with its text as the reason")]
 
 pub mod certificates;
+pub mod controller;
 pub mod daemon;
 pub mod django_scim;
 pub mod installed;
 pub mod ldif;
 pub mod netscape;
 pub mod rebuilt;
+pub mod samba;
 pub mod scim2_server;
 pub mod scimmy;
 pub mod slapd;
@@ -19,9 +21,11 @@ pub mod tinyproxy;
 pub mod wait;
 
 pub use certificates::{Authority, ServerCertificate, Validity};
+pub use controller::{Class, ControllerDouble, ControllerOptions, Fault, Guid, Replica, RequestKind};
 pub use django_scim::DjangoScim;
 pub use netscape::{Netscape, NetscapeOptions};
 pub use rebuilt::rebuilt_people;
+pub use samba::{Samba, SambaOptions};
 pub use scim2_server::Scim2Server;
 pub use scimmy::Scimmy;
 pub use slapd::{ChangeLog, Slapd, SlapdOptions};

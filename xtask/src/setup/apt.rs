@@ -1,4 +1,4 @@
-//! The programs that come as Debian packages: slapd, 389 Directory Server, the LDAP clients, openssl, tinyproxy, Python, Node.
+//! The programs that come as Debian packages: slapd, 389 Directory Server, Samba, clients, openssl, tinyproxy, Python, Node.
 
 use std::fs;
 use std::io::Write;
@@ -22,12 +22,23 @@ const PRESET: &str = "slapd slapd/no_configuration boolean true\n";
 const PROGRAMS: &[(&str, &str)] = &[
     ("slapd", "slapd"),
     ("ns-slapd", "389-ds-base"),
+    ("samba", "samba-ad-dc"),
+    ("ldbmodify", "ldb-tools"),
+    ("kinit", "krb5-user"),
     ("ldapmodify", "ldap-utils"),
     ("openssl", "openssl"),
     ("tinyproxy", "tinyproxy-bin"),
     ("python3", "python3"),
     ("node", "nodejs"),
     ("npm", "npm"),
+];
+
+/// The services that packages start, each with its package and the file that says that it runs.
+const SERVICES: &[(&str, &str, &str)] = &[
+    ("slapd", "slapd", "/run/slapd/slapd.pid"),
+    ("smbd", "samba-ad-dc", "/run/samba/smbd.pid"),
+    ("nmbd", "samba-ad-dc", "/run/samba/nmbd.pid"),
+    ("winbind", "samba-ad-dc", "/run/samba/winbindd.pid"),
 ];
 
 /// Installs the packages whose programs are missing.
@@ -57,7 +68,22 @@ fn missing_packages() -> Vec<&'static str> {
     if !can_make_venvs() {
         missing.push("python3-venv");
     }
+    for package in missing_for_domain_controllers() {
+        if !missing.contains(&package) {
+            missing.push(package);
+        }
+    }
     missing
+}
+
+/// Debian's Samba serves files. What makes it a domain controller comes apart, without a program of its own.
+fn missing_for_domain_controllers() -> Vec<&'static str> {
+    let modules = format!("/usr/lib/{}-linux-gnu/samba/ldb/samba_dsdb.so", std::env::consts::ARCH);
+    [(modules.as_str(), "samba-ad-dc"), ("/usr/share/samba/setup/provision.ldif", "samba-ad-provision")]
+        .into_iter()
+        .filter(|(file, _)| !Path::new(file).exists())
+        .map(|(_, package)| package)
+        .collect()
 }
 
 /// Debian ships Python without what makes a venv.
@@ -70,14 +96,13 @@ fn install(packages: &[&str]) -> Result<()> {
     if packages.contains(&"slapd") {
         preset_slapd()?;
     }
+    let running: Vec<&str> = running_services().collect();
     // One repository of several that cannot be reached fails the update, and need not concern these packages.
     if let Err(error) = process::quietly(apt_get().arg("update"), INSTALL_LIMIT) {
         say(format_args!("    going on with the package lists that are here: {error:#}"));
     }
     process::quietly(apt_get().args(["install", "--yes", "--no-install-recommends"]).args(packages), INSTALL_LIMIT)?;
-    if packages.contains(&"slapd") {
-        stop_packaged_slapd()?;
-    }
+    stop_packaged(packages, &running)?;
     let missing = missing_packages();
     if !missing.is_empty() {
         bail!("apt-get installed {} without an error, but it is not to be found", missing.join(" "));
@@ -106,13 +131,20 @@ fn preset_slapd() -> Result<()> {
     Ok(())
 }
 
-/// The preset should have kept it from starting; a service that was just installed and runs is stopped all the same.
-fn stop_packaged_slapd() -> Result<()> {
-    if !Path::new("/run/slapd/slapd.pid").exists() {
-        return Ok(());
+fn running_services() -> impl Iterator<Item = &'static str> {
+    SERVICES.iter().filter(|(_, _, file)| Path::new(file).exists()).map(|(service, ..)| *service)
+}
+
+/// Services that packages of ours have just started are stopped, since tests bring their own. Those that ran before are
+/// somebody's.
+fn stop_packaged(packages: &[&str], before: &[&str]) -> Result<()> {
+    for service in running_services().filter(|service| !before.contains(service)) {
+        if SERVICES.iter().any(|(name, package, _)| *name == service && packages.contains(package)) {
+            say(format_args!("    stopping the {service} that its package started"));
+            process::quietly(Command::new("service").args([service, "stop"]), COMMAND_LIMIT)?;
+        }
     }
-    say("    stopping the slapd that its package started");
-    process::quietly(Command::new("service").args(["slapd", "stop"]), COMMAND_LIMIT).map(drop)
+    Ok(())
 }
 
 fn is_root() -> Result<bool> {
