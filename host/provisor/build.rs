@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+/// What lies below plugins/ and is no plugin, but shared by some.
+const SHARED: [&str; 1] = ["ad-common"];
+
 fn main() -> io::Result<()> {
     let own = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
@@ -13,6 +16,7 @@ fn main() -> io::Result<()> {
     for entry in fs::read_dir(root.join("plugins"))? {
         names.extend(entry?.file_name().into_string());
     }
+    names.retain(|name: &String| !SHARED.contains(&name.as_str()));
     names.sort();
     let list = |names: &[String]| -> String {
         let files = names.iter().filter_map(|name| embed(&built, name));

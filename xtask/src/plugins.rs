@@ -37,12 +37,16 @@ const IN_JAVASCRIPT: [(&str, &str); 2] = [
     ("host/rules/tests/asking/javascript", "asking-in-javascript"),
 ];
 
+/// What lies below plugins/ and is no plugin, but shared by some.
+const SHARED: [&str; 1] = ["ad-common"];
+
 /// The rule that the demo shows and has edited.
 const DEMO_RULE: &str = "examples/three-labs/rule";
 
-/// Builds every crate below plugins/ and the demo's rule into target/plugins.
+/// Builds every plugin below plugins/ and the demo's rule into target/plugins.
 pub fn build_first_party(progress: &mut Progress) -> Result<()> {
     let mut first_party = crates_below(&workspace::root().join("plugins"))?;
+    first_party.retain(|folder| !SHARED.iter().any(|shared| folder.ends_with(shared)));
     first_party.push(workspace::root().join(DEMO_RULE));
     progress.step("plugins", || {
         let toolchain = toolchain()?;

@@ -222,7 +222,8 @@ impl<'a> Run<'a> {
         let invalid = || Refusal::bad(ErrorType::InvalidPath, format!("{:?} is no path here.", operation.path));
         let path = operation.path.trim_start_matches('/');
         let (endpoint, id) = path.split_once('/').map_or((path, None), |(endpoint, id)| (endpoint, Some(id)));
-        let kind = Kind::ALL.into_iter().find(|kind| kind.endpoint().trim_start_matches('/') == endpoint);
+        let kinds = self.app.catalogue.kinds();
+        let kind = kinds.iter().copied().find(|kind| kind.endpoint().trim_start_matches('/') == endpoint);
         let kind = kind.ok_or_else(invalid)?;
         let Some(id) = id else { return Ok((kind, None)) };
         match self.resolved(&id.into())? {

@@ -38,6 +38,14 @@ pub enum Route {
     Groups,
     /// One group.
     Group,
+    /// The collection of contacts.
+    Contacts,
+    /// One contact.
+    Contact,
+    /// The collection of devices.
+    Devices,
+    /// One device.
+    Device,
     /// A search by POST.
     Search,
     /// Many operations in one request.
@@ -51,11 +59,15 @@ pub enum Route {
 }
 
 const METHODS: [Method; 6] = [Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete, Method::Other];
-const ROUTES: [Route; 9] = [
+const ROUTES: [Route; 13] = [
     Route::Users,
     Route::User,
     Route::Groups,
     Route::Group,
+    Route::Contacts,
+    Route::Contact,
+    Route::Devices,
+    Route::Device,
     Route::Search,
     Route::Bulk,
     Route::Token,
@@ -89,11 +101,17 @@ impl Request {
         let mut parts = path.strip_prefix(crate::server::ROOT).unwrap_or_default().trim_matches('/').split('/');
         let first = parts.next().unwrap_or_default().to_ascii_lowercase();
         let route = match (first.as_str(), parts.next(), parts.next()) {
-            (".search", None, None) | ("users" | "groups", Some(".search"), None) => Route::Search,
+            (".search", None, None) | ("users" | "groups" | "contacts" | "devices", Some(".search"), None) => {
+                Route::Search
+            }
             ("users", None, None) => Route::Users,
             ("users", Some(_), None) => Route::User,
             ("groups", None, None) => Route::Groups,
             ("groups", Some(_), None) => Route::Group,
+            ("contacts", None, None) => Route::Contacts,
+            ("contacts", Some(_), None) => Route::Contact,
+            ("devices", None, None) => Route::Devices,
+            ("devices", Some(_), None) => Route::Device,
             ("bulk", None, None) => Route::Bulk,
             ("serviceproviderconfig" | "resourcetypes" | "schemas", _, None) => Route::Discovery,
             _ => Route::Other,
@@ -106,12 +124,13 @@ impl Request {
         self.is_create()
             || (self.method == Method::Post && self.route == Route::Bulk)
             || (matches!(self.method, Method::Put | Method::Patch | Method::Delete)
-                && matches!(self.route, Route::User | Route::Group))
+                && matches!(self.route, Route::User | Route::Group | Route::Contact | Route::Device))
     }
 
     /// Whether the request means to create a resource.
     pub fn is_create(self) -> bool {
-        self.method == Method::Post && matches!(self.route, Route::Users | Route::Groups)
+        self.method == Method::Post
+            && matches!(self.route, Route::Users | Route::Groups | Route::Contacts | Route::Devices)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::handlers::scim;
 use crate::listing::{self, MAX_RESULTS};
 use crate::manners::Manners;
-use crate::schema::{self, Kind};
+use crate::schema;
 use crate::server::App;
 
 /// The most operations in a bulk request.
@@ -68,12 +68,13 @@ pub(crate) fn bulk_limits(manners: &Manners) -> (usize, usize) {
 }
 
 pub(crate) async fn resource_types(State(app): SharedApp) -> Response {
-    let types = Kind::ALL.iter().map(|kind| schema::resource_type(app.catalogue, *kind, &app.base)).collect();
+    let types =
+        app.catalogue.kinds().iter().map(|kind| schema::resource_type(app.catalogue, *kind, &app.base)).collect();
     scim(StatusCode::OK, &listing::all_of(types, &app.manners()))
 }
 
 pub(crate) async fn resource_type(State(app): SharedApp, Path(id): Path<String>) -> Answer {
-    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == id);
+    let kind = app.catalogue.kinds().iter().copied().find(|kind| kind.name() == id);
     let kind = kind.ok_or_else(|| Refusal::not_found("resource type", &id))?;
     Ok(scim(StatusCode::OK, &schema::resource_type(app.catalogue, kind, &app.base)))
 }

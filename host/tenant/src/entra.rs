@@ -26,12 +26,12 @@ const MAX_MEMBERS: usize = 20;
 pub(crate) fn page_size(kind: Kind, asked: Option<i64>, attributes: &[String]) -> usize {
     let asked = asked.map_or(PAGE, |count| usize::try_from(count).unwrap_or(0));
     match kind {
-        Kind::Group => asked.min(MAX_PAGE),
         Kind::User if asked <= PAGE => asked,
         Kind::User => {
             let manager = attributes.iter().any(|name| name.to_ascii_lowercase().contains(":user:manager"));
             if attributes.is_empty() || manager { PAGE } else { asked.min(MAX_USERS) }
         }
+        _ => asked.min(MAX_PAGE),
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) async fn search_all(
     headers: HeaderMap,
     body: RequestBody,
 ) -> Result<Response, Refusal> {
-    find(&app, &Kind::ALL, search_request(json_body(&headers, body)?)?).await
+    find(&app, app.catalogue.kinds(), search_request(json_body(&headers, body)?)?).await
 }
 
 fn search_request(body: Value) -> Result<Parameters, Refusal> {

@@ -21,6 +21,7 @@ mod error;
 mod expression;
 mod filter;
 mod handlers;
+mod kind;
 mod listing;
 mod manners;
 mod misbehave;
@@ -47,11 +48,11 @@ use tokio::task::JoinHandle;
 
 pub use access::{BasicAuth, ClientCredentials, OAuth, RequiredHeader};
 pub use counters::{Counters, Method, Request, RequestRecord, Route};
+pub use kind::Kind;
 pub use misbehave::{Cut, CutMoment, Failure, Latency, Misbehaviour, Occasion, RetryAfter, Throttle, Victims};
 pub use options::TenantOptions;
 pub use personality::{Entra, Personality};
 pub use quirks::{PageDrift, Quirks, WriteLimit, WrongTotal};
-pub use schema::Kind;
 pub use store::Storage;
 
 use access::Access;
@@ -87,7 +88,7 @@ pub enum TenantError {
     /// The database no longer answers.
     #[error("the database does not answer: {0}")]
     Database(String),
-    /// A quirk names an attribute that neither users nor groups have.
+    /// A quirk names an attribute that no kind of resource has.
     #[error("no resource here has the attribute {0:?}, which a quirk names")]
     UnknownAttribute(String),
     /// The program itself is broken.
@@ -133,7 +134,11 @@ impl Tenant {
         let base = format!("http://{address}{}", server::ROOT);
         let TenantOptions { token, oauth, basic, header, storage, personality, quirks, misbehaviour, request_log } =
             options;
-        let catalogue = if personality.entra().is_some() { Catalogue::entra() } else { Catalogue::get() };
+        let catalogue = match personality {
+            Personality::Standard => Catalogue::get(),
+            Personality::Entra(_) => Catalogue::entra(),
+            Personality::Directory => Catalogue::directory(),
+        };
         let catalogue = catalogue.map_err(TenantError::Schemas)?;
         let manners = Manners::new(catalogue, &personality, quirks).map_err(TenantError::UnknownAttribute)?;
         let opened = {
@@ -207,7 +212,7 @@ impl Tenant {
     /// Changes how the tenant differs from the standard, beside what its personality does, from the next request on.
     ///
     /// # Errors
-    /// A quirk names an attribute that neither users nor groups have.
+    /// A quirk names an attribute that no kind of resource has.
     pub fn set_quirks(&self, quirks: Quirks) -> Result<(), TenantError> {
         let manners = Manners::new(self.app.catalogue, &self.app.personality, quirks);
         let manners = manners.map_err(TenantError::UnknownAttribute)?;

@@ -1,4 +1,5 @@
 //! Queries (RFC 7644 section 3.4.2): filters, order, and pages by index or by cursor (RFC 9865).
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::http::StatusCode;
@@ -283,14 +284,15 @@ fn rendered(
     parameters: &Parameters,
     records: Vec<Record>,
 ) -> Result<Vec<Value>, Refusal> {
-    let users = parameters.projection(app, Kind::User)?;
-    let groups = parameters.projection(app, Kind::Group)?;
+    let mut projections = HashMap::new();
+    for kind in app.catalogue.kinds().iter().copied() {
+        projections.insert(kind, parameters.projection(app, kind)?);
+    }
     let one = |record: Record| {
         let kind = record.kind;
-        let projection = if kind == Kind::User { &users } else { &groups };
-        let mut resource = projection.render(record, &app.base);
+        let mut resource = projections.get(&kind)?.render(record, &app.base);
         manners.present(kind, &mut resource, &app.base);
-        Value::Object(resource)
+        Some(Value::Object(resource))
     };
-    Ok(records.into_iter().map(one).collect())
+    Ok(records.into_iter().filter_map(one).collect())
 }

@@ -1,4 +1,5 @@
 //! Quirks at work: names looked up, what comes in bent, what goes out disguised.
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,33 +28,29 @@ pub(crate) struct Manners {
     window: Mutex<Option<(Instant, u64)>>,
 }
 
-/// Attributes of users, and of groups.
-struct Places([Vec<At>; 2]);
+/// Attributes of each kind of resource.
+struct Places(BTreeMap<Kind, Vec<At>>);
 
 impl Places {
     fn resolve(catalogue: &'static Catalogue, names: &[String]) -> Result<Self, String> {
-        let mut places = Self([Vec::new(), Vec::new()]);
+        let mut places: BTreeMap<Kind, Vec<At>> = BTreeMap::new();
         for name in names {
-            let found = Kind::ALL.map(|kind| match catalogue.resolve(kind, name) {
-                Some(Named::Attribute(at)) => Some(at),
-                _ => None,
-            });
-            if found.iter().all(Option::is_none) {
+            let mut found = false;
+            for kind in catalogue.kinds().iter().copied() {
+                if let Some(Named::Attribute(at)) = catalogue.resolve(kind, name) {
+                    places.entry(kind).or_default().push(at);
+                    found = true;
+                }
+            }
+            if !found {
                 return Err(name.clone());
             }
-            for (list, at) in places.0.iter_mut().zip(found) {
-                list.extend(at);
-            }
         }
-        Ok(places)
+        Ok(Self(places))
     }
 
     fn of(&self, kind: Kind) -> &[At] {
-        let [users, groups] = &self.0;
-        match kind {
-            Kind::User => users,
-            Kind::Group => groups,
-        }
+        self.0.get(&kind).map_or(&[], Vec::as_slice)
     }
 
     fn has_members(&self) -> bool {

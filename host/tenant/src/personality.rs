@@ -15,6 +15,12 @@ pub enum Personality {
     /// displayName and mailNickname; the password is checked and forgotten. There is no PUT. PATCH answers 204. Members
     /// are never sent; a PATCH adds up to 20 of them or removes one, and does nothing else. Paths may be in lower case.
     Entra(Entra),
+    /// One that follows the standards as [`Personality::Standard`] does, and has besides what a directory in an
+    /// organisation holds: contacts and devices, as resource types with schemas of their own
+    /// (`urn:provisor:scim:schemas:1.0:Contact` and `...:Device`), and extensions of users and groups for what the
+    /// standard has no place for (`urn:provisor:scim:schemas:extension:1.0:User` and `...:Group`). Members of a group
+    /// may be of every kind.
+    Directory,
 }
 
 /// What is not the same in every documented version of Entra's SCIM API.
@@ -29,7 +35,7 @@ pub struct Entra {
 impl Personality {
     pub(crate) fn entra(&self) -> Option<Entra> {
         match self {
-            Self::Standard => None,
+            Self::Standard | Self::Directory => None,
             Self::Entra(entra) => Some(*entra),
         }
     }
@@ -37,7 +43,7 @@ impl Personality {
     /// The switches that the personality turns on, beside those that are on.
     pub(crate) fn quirks(&self, quirks: Quirks) -> Quirks {
         match self {
-            Self::Standard => quirks,
+            Self::Standard | Self::Directory => quirks,
             Self::Entra(_) => Quirks {
                 no_bulk: true,
                 no_sort: true,

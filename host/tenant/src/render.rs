@@ -143,7 +143,11 @@ pub(crate) fn whole(record: Record, base: &str) -> Map<String, Value> {
     let Record { id, kind, created, modified, mut body, links, .. } = record;
     let mut schemas = vec![kind.schema().to_owned()];
     schemas.extend(body.keys().filter(|name| name.contains(':')).cloned());
-    if let Some(Value::Object(manager)) = body.get_mut(ENTERPRISE).and_then(|extension| extension.get_mut("manager"))
+    let manager = match kind {
+        Kind::Contact => body.get_mut("manager"),
+        _ => body.get_mut(ENTERPRISE).and_then(|extension| extension.get_mut("manager")),
+    };
+    if let Some(Value::Object(manager)) = manager
         && let Some(id) = manager.get("value").and_then(Value::as_str)
     {
         let location = location(Kind::User, id, base);
@@ -174,10 +178,7 @@ pub(crate) fn location(kind: Kind, id: &str, base: &str) -> String {
 /// One member of a group, or one group of a user, as a value of the attribute that lists them.
 pub(crate) fn link(of: Kind, link: Link, base: &str) -> Value {
     let target = location(link.kind, &link.id, base);
-    let label = match of {
-        Kind::User => "direct",
-        Kind::Group => link.kind.name(),
-    };
+    let label = if of == Kind::Group { link.kind.name() } else { "direct" };
     json!({"value": link.id, "$ref": target, "type": label, "display": link.display})
 }
 

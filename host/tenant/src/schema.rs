@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(crate) use crate::kind::Kind;
+
 /// The schema of a resource type's discovery document.
 const RESOURCE_TYPE: &str = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
 /// The only extension here: what an organisation adds to a user (RFC 7643 section 4.3).
@@ -14,51 +16,10 @@ pub(crate) const ENTRA_USER: &str = "urn:ietf:params:scim:schemas:extension:Micr
 /// What Microsoft Entra adds to a group.
 pub(crate) const ENTRA_GROUP: &str = "urn:ietf:params:scim:schemas:extension:Microsoft:Entra:2.0:Group";
 
-/// A kind of resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// A person's account.
-    User,
-    /// A group of users and groups.
-    Group,
-}
-
-impl Kind {
-    /// Both kinds, in the order in which a search over all of them answers.
-    pub const ALL: [Self; 2] = [Self::User, Self::Group];
-
-    /// The name of the resource type.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::User => "User",
-            Self::Group => "Group",
-        }
-    }
-
-    /// The path of the collection below the base URL.
-    pub fn endpoint(self) -> &'static str {
-        match self {
-            Self::User => "/Users",
-            Self::Group => "/Groups",
-        }
-    }
-
-    /// The core schema's URI.
-    pub(crate) fn schema(self) -> &'static str {
-        match self {
-            Self::User => "urn:ietf:params:scim:schemas:core:2.0:User",
-            Self::Group => "urn:ietf:params:scim:schemas:core:2.0:Group",
-        }
-    }
-
-    /// The attribute that links the kind to others and lives in a table of its own.
-    pub(crate) fn link_attribute(self) -> &'static str {
-        match self {
-            Self::User => "groups",
-            Self::Group => "members",
-        }
-    }
-}
+/// What a directory in an organisation adds to a user.
+const DIRECTORY_USER: &str = "urn:provisor:scim:schemas:extension:1.0:User";
+/// What a directory in an organisation adds to a group.
+const DIRECTORY_GROUP: &str = "urn:provisor:scim:schemas:extension:1.0:Group";
 
 /// The data types of RFC 7643 section 2.3 that occur here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -163,10 +124,18 @@ pub(crate) enum Named {
     Extension(&'static str),
 }
 
+/// Whose schemas a service has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    Standard,
+    Entra,
+    Directory,
+}
+
 /// All schemas of a service, read once from the published documents.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    entra: bool,
+    flavour: Flavour,
     documents: Vec<Value>,
     schemas: Vec<Schema>,
     common: Vec<Attribute>,
@@ -181,6 +150,14 @@ const RESOURCES: [&str; 3] = [
 
 /// The schemas of resources that Microsoft Entra has besides.
 const ENTRA: [&str; 2] = [include_str!("schemas/entra-user.json"), include_str!("schemas/entra-group.json")];
+
+/// The schemas of resources that directories in organisations have besides.
+const DIRECTORY: [&str; 4] = [
+    include_str!("schemas/contact.json"),
+    include_str!("schemas/device.json"),
+    include_str!("schemas/directory-user.json"),
+    include_str!("schemas/directory-group.json"),
+];
 
 /// The schemas of discovery documents: they describe what the server itself writes, and nothing is ever held to them.
 const DISCOVERY: [&str; 3] = [
@@ -209,9 +186,11 @@ const COMMON: &str = r#"[
 ]"#;
 
 static CATALOGUE: LazyLock<Result<Catalogue, String>> =
-    LazyLock::new(|| Catalogue::parse(false).map_err(|error| error.to_string()));
+    LazyLock::new(|| Catalogue::parse(Flavour::Standard).map_err(|error| error.to_string()));
 static ENTRA_CATALOGUE: LazyLock<Result<Catalogue, String>> =
-    LazyLock::new(|| Catalogue::parse(true).map_err(|error| error.to_string()));
+    LazyLock::new(|| Catalogue::parse(Flavour::Entra).map_err(|error| error.to_string()));
+static DIRECTORY_CATALOGUE: LazyLock<Result<Catalogue, String>> =
+    LazyLock::new(|| Catalogue::parse(Flavour::Directory).map_err(|error| error.to_string()));
 
 impl Catalogue {
     /// The standard's catalogue, which lives as long as the process.
@@ -230,27 +209,52 @@ impl Catalogue {
         ENTRA_CATALOGUE.as_ref().map_err(String::as_str)
     }
 
-    fn parse(entra: bool) -> serde_json::Result<Self> {
-        let additions: &[&str] = if entra { &ENTRA } else { &[] };
+    /// The same for a service with all that directories in organisations have.
+    ///
+    /// # Errors
+    /// As [`Catalogue::get`].
+    pub(crate) fn directory() -> Result<&'static Self, &'static str> {
+        DIRECTORY_CATALOGUE.as_ref().map_err(String::as_str)
+    }
+
+    fn parse(flavour: Flavour) -> serde_json::Result<Self> {
+        let additions: &[&str] = match flavour {
+            Flavour::Standard => &[],
+            Flavour::Entra => &ENTRA,
+            Flavour::Directory => &DIRECTORY,
+        };
         let read = |text: &&str| serde_json::from_str::<Value>(text);
         let mut documents = RESOURCES.iter().chain(additions).map(read).collect::<Result<Vec<_>, _>>()?;
         if let (true, Some(Value::Array(user))) =
-            (entra, documents.first_mut().and_then(|user| user.get_mut("attributes")))
+            (flavour == Flavour::Entra, documents.first_mut().and_then(|user| user.get_mut("attributes")))
         {
             user.push(serde_json::from_str(PASSWORD)?);
         }
+        if flavour == Flavour::Directory {
+            documents.iter_mut().for_each(widen_members);
+        }
         let schemas = documents.iter().map(Schema::deserialize).collect::<Result<_, _>>()?;
         documents.extend(DISCOVERY.iter().map(read).collect::<Result<Vec<_>, _>>()?);
-        Ok(Self { entra, documents, schemas, common: serde_json::from_str(COMMON)? })
+        Ok(Self { flavour, documents, schemas, common: serde_json::from_str(COMMON)? })
+    }
+
+    /// The kinds of resources that the service has.
+    pub(crate) fn kinds(&self) -> &'static [Kind] {
+        match self.flavour {
+            Flavour::Standard | Flavour::Entra => &Kind::STANDARD,
+            Flavour::Directory => &Kind::ALL,
+        }
     }
 
     /// The extensions of a kind.
     pub(crate) fn extensions(&self, kind: Kind) -> &'static [&'static str] {
-        match (kind, self.entra) {
-            (Kind::User, false) => &[ENTERPRISE],
-            (Kind::User, true) => &[ENTERPRISE, ENTRA_USER],
-            (Kind::Group, false) => &[],
-            (Kind::Group, true) => &[ENTRA_GROUP],
+        match (kind, self.flavour) {
+            (Kind::User, Flavour::Standard) => &[ENTERPRISE],
+            (Kind::User, Flavour::Entra) => &[ENTERPRISE, ENTRA_USER],
+            (Kind::User, Flavour::Directory) => &[ENTERPRISE, DIRECTORY_USER],
+            (Kind::Group, Flavour::Entra) => &[ENTRA_GROUP],
+            (Kind::Group, Flavour::Directory) => &[DIRECTORY_GROUP],
+            (Kind::Group | Kind::Contact | Kind::Device, _) => &[],
         }
     }
 
@@ -300,6 +304,8 @@ pub(crate) fn resource_type(catalogue: &Catalogue, kind: Kind, base: &str) -> Va
     let description = match kind {
         Kind::User => "A person's account.",
         Kind::Group => "A group of users and of other groups.",
+        Kind::Contact => "Somebody outside who can be written to.",
+        Kind::Device => "A computer.",
     };
     json!({
         "schemas": [RESOURCE_TYPE],
@@ -311,6 +317,21 @@ pub(crate) fn resource_type(catalogue: &Catalogue, kind: Kind, base: &str) -> Va
         "schemaExtensions": extensions,
         "meta": {"resourceType": "ResourceType", "location": format!("{base}/ResourceTypes/{}", kind.name())},
     })
+}
+
+/// Has a schema say that members of a group may be of every kind.
+fn widen_members(schema: &mut Value) {
+    fn list<'a>(of: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {
+        of.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten()
+    }
+    let members = list(schema, "attributes").filter(|attribute| attribute["name"] == "members");
+    for part in members.flat_map(|members| list(members, "subAttributes")) {
+        for name in ["referenceTypes", "canonicalValues"] {
+            if let Some(kinds) = part.get_mut(name) {
+                *kinds = json!(Kind::ALL.map(Kind::name));
+            }
+        }
+    }
 }
 
 fn named<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a Attribute> {
@@ -359,6 +380,29 @@ mod tests {
     fn a_bare_extension_uri_names_the_extension() {
         let named = Catalogue::get().unwrap().resolve(Kind::User, &ENTERPRISE.to_uppercase());
         assert!(matches!(named, Some(Named::Extension(ENTERPRISE))));
+    }
+
+    #[test]
+    fn a_directory_has_all_kinds_and_the_standard_only_its_own() {
+        let (standard, directory) = (Catalogue::get().unwrap(), Catalogue::directory().unwrap());
+        assert_eq!((standard.kinds(), directory.kinds()), (&Kind::ALL[..2], &Kind::ALL[..]));
+        assert!(standard.resolve(Kind::Contact, "displayName").is_none());
+        assert!(directory.resolve(Kind::Contact, "urn:provisor:scim:schemas:1.0:Contact:displayName").is_some());
+        assert!(directory.resolve(Kind::User, &format!("{DIRECTORY_USER}:onPremisesSamAccountName")).is_some());
+        assert!(standard.resolve(Kind::User, &format!("{DIRECTORY_USER}:onPremisesSamAccountName")).is_none());
+    }
+
+    #[test]
+    fn members_may_be_of_every_kind_that_a_directory_has() {
+        let types = |catalogue: &'static Catalogue| {
+            let document = catalogue.schema_document(Kind::Group.schema(), "").unwrap();
+            let attributes = document["attributes"].as_array().unwrap();
+            let members = attributes.iter().find(|one| one["name"] == "members").unwrap();
+            let parts = members["subAttributes"].as_array().unwrap();
+            parts.iter().find(|part| part["name"] == "$ref").unwrap()["referenceTypes"].clone()
+        };
+        assert_eq!(types(Catalogue::directory().unwrap()), json!(["User", "Group", "Contact", "Device"]));
+        assert_eq!(types(Catalogue::get().unwrap()), json!(["User", "Group"]));
     }
 
     #[test]

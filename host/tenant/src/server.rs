@@ -61,9 +61,10 @@ impl App {
 
 /// The routes of the whole server.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let mut root = Router::new().nest(ROOT, api(str::to_owned));
+    let kinds = app.catalogue.kinds();
+    let mut root = Router::new().nest(ROOT, api(kinds, str::to_owned));
     if app.personality.entra().is_some() {
-        root = root.nest(ROOT, api(str::to_lowercase));
+        root = root.nest(ROOT, api(kinds, str::to_lowercase));
     }
     if app.access.oauth.is_some() {
         root = root.route(TOKEN_PATH, post(token));
@@ -75,8 +76,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// The routes of the API, with the names of collections as `spelt`.
-fn api(spelt: impl Fn(&str) -> String) -> Router<Arc<App>> {
+/// The routes of the API for these kinds, with the names of collections as `spelt`.
+fn api(kinds: &[Kind], spelt: impl Fn(&str) -> String) -> Router<Arc<App>> {
     let mut api = Router::new()
         .route(&spelt("/ServiceProviderConfig"), get(discovery::service_provider_config))
         .route(&spelt("/ResourceTypes"), get(discovery::resource_types))
@@ -87,7 +88,7 @@ fn api(spelt: impl Fn(&str) -> String) -> Router<Arc<App>> {
     if spelt("A") == "A" {
         api = api.route("/.search", post(handlers::search_all));
     }
-    for kind in Kind::ALL {
+    for kind in kinds.iter().copied() {
         let resources = Router::new()
             .route("/", get(handlers::list).post(handlers::create))
             .route("/.search", post(handlers::search))

@@ -152,7 +152,7 @@ impl Store {
         let transaction = self.connection.transaction()?;
         let now = clock::now();
         let keys = Keys::of(kind, &draft.body);
-        check_manager(&transaction, None, &draft.body)?;
+        check_manager(&transaction, kind, None, &draft.body)?;
         let id = Uuid::new_v4().to_string();
         transaction
             .prepare_cached(
@@ -270,11 +270,7 @@ struct Keys<'a> {
 impl<'a> Keys<'a> {
     fn of(kind: Kind, body: &'a Body) -> Self {
         let text = |name: &str| body.get(name).and_then(Value::as_str);
-        let name = text(match kind {
-            Kind::User => "userName",
-            Kind::Group => "displayName",
-        })
-        .unwrap_or_default();
+        let name = text(kind.name_attribute()).unwrap_or_default();
         Self { name, name_key: name.to_lowercase(), external_id: text("externalId") }
     }
 }
@@ -284,11 +280,18 @@ fn code(kind: Kind) -> i64 {
     match kind {
         Kind::User => 0,
         Kind::Group => 1,
+        Kind::Contact => 2,
+        Kind::Device => 3,
     }
 }
 
 fn kind_of(code: i64) -> Kind {
-    if code == 0 { Kind::User } else { Kind::Group }
+    match code {
+        0 => Kind::User,
+        2 => Kind::Contact,
+        3 => Kind::Device,
+        _ => Kind::Group,
+    }
 }
 
 fn to_text(body: &Body) -> Result<String, Refusal> {
@@ -324,7 +327,7 @@ fn update(transaction: &Transaction<'_>, former: Record, body: Body, members: bo
     if !changed {
         return Ok(Written { record: former, changed });
     }
-    check_manager(transaction, Some(&former.body), &body)?;
+    check_manager(transaction, former.kind, Some(&former.body), &body)?;
     let keys = Keys::of(former.kind, &body);
     // Two changes within one millisecond still have their order.
     let modified = clock::now().max(former.modified + 1);
@@ -346,8 +349,11 @@ fn taken(error: rusqlite::Error, name: &str) -> Refusal {
 }
 
 /// A manager that is newly set must be a user of this tenant. One that was valid when it was set may be gone by now.
-fn check_manager(connection: &Connection, former: Option<&Body>, body: &Body) -> Result<(), Refusal> {
-    let manager = |body: &Body| body.get(ENTERPRISE).and_then(|extension| extension.get("manager")).cloned();
+fn check_manager(connection: &Connection, kind: Kind, former: Option<&Body>, body: &Body) -> Result<(), Refusal> {
+    let manager = |body: &Body| match kind {
+        Kind::Contact => body.get("manager").cloned(),
+        _ => body.get(ENTERPRISE).and_then(|extension| extension.get("manager")).cloned(),
+    };
     let Some(new) = manager(body) else { return Ok(()) };
     if former.and_then(manager).as_ref() == Some(&new) {
         return Ok(());

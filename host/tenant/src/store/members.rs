@@ -82,14 +82,14 @@ pub(super) fn set_members(transaction: &Transaction<'_>, group: i64, ids: &[Stri
     Ok(members(transaction)? != former)
 }
 
-/// The members of a group, or the groups of a user, in the order of their creation.
+/// The members of a group, or the groups of another resource, in the order of their creation.
 pub(super) fn links(connection: &Connection, kind: Kind, seq: i64) -> Result<Vec<Link>, Refusal> {
     let sql = match kind {
-        Kind::User => {
-            "SELECT id, kind, name FROM members JOIN resources ON seq = holder WHERE member = ?1 ORDER BY holder"
-        }
         Kind::Group => {
             "SELECT id, kind, name FROM members JOIN resources ON seq = member WHERE holder = ?1 ORDER BY member"
+        }
+        Kind::User | Kind::Contact | Kind::Device => {
+            "SELECT id, kind, name FROM members JOIN resources ON seq = holder WHERE member = ?1 ORDER BY holder"
         }
     };
     let mut statement = connection.prepare_cached(sql)?;

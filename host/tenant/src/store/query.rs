@@ -187,10 +187,7 @@ fn equality(kind: Kind, at: &At, operand: &Operand) -> Option<Condition> {
     let column = |sql: &str, value: &str| {
         Some(Condition { sql: sql.to_owned(), parameters: vec![Sql::Text(value.to_owned())], exact: true })
     };
-    let by_name = match kind {
-        Kind::User => at.is("userName"),
-        Kind::Group => at.is("displayName"),
-    };
+    let by_name = at.is(kind.name_attribute());
     match operand {
         Operand::Exact(id) if at.is("id") => column("id = ?", id),
         Operand::Exact(id) if at.is("externalId") => column("external_id = ?", id),

@@ -4,6 +4,7 @@
 
 mod access;
 mod basics;
+mod directory;
 mod entra;
 mod fixture;
 mod protocol;
