@@ -39,6 +39,18 @@ pub enum DirectoryError {
         /// What to look at.
         advice: &'static str,
     },
+    /// Kerberos gives no ticket by which the bind could be made. The server was not asked.
+    #[error("There is no Kerberos ticket of {who} for {url}: {reason}. {advice}")]
+    Ticket {
+        /// The server for which it was to be.
+        url: String,
+        /// Whose ticket it was to be.
+        who: String,
+        /// What stands in the way.
+        reason: String,
+        /// What to look at.
+        advice: &'static str,
+    },
     /// None of several servers can be used.
     #[error("None of the servers in url can be used: {}", Each(.0))]
     NoServer(
@@ -158,7 +170,7 @@ impl DirectoryError {
     /// Whether another server of the same directory may do what this one did not. What this host is told wrongly stays
     /// wrong everywhere, and a password that is refused is not tried again: that locks accounts.
     pub(crate) fn another_server_may_help(&self) -> bool {
-        !matches!(self, Self::Configuration(_) | Self::Credentials { .. } | Self::File { .. })
+        !matches!(self, Self::Configuration(_) | Self::Credentials { .. } | Self::Ticket { .. } | Self::File { .. })
     }
 
     /// What it means that all of these servers failed: one's own words where it is the only one.
@@ -210,9 +222,14 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// What a server wrote, made fit for one line of a log: bounded, and without control characters.
+/// What a server wrote, made fit for one line of a log: bounded, and without control characters; Active Directory ends
+/// its texts with one.
 pub(crate) fn server_words(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).take(200).collect()
+    text.trim_end_matches('\0')
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .take(200)
+        .collect()
 }
 
 #[cfg(test)]
@@ -229,5 +246,6 @@ mod tests {
     fn what_a_server_writes_cannot_forge_lines_of_a_log() {
         assert_eq!(server_words("no\nERROR all lost\u{1b}[2J"), "no ERROR all lost [2J");
         assert_eq!(server_words(&"x".repeat(5000)).len(), 200);
+        assert_eq!(server_words("data 52e, v4563\0"), "data 52e, v4563");
     }
 }

@@ -9,7 +9,9 @@ use crate::options::ENTRY_UUID;
 /// What 389 Directory Server and its relatives call an entry: a UUID in four groups of eight digits.
 pub(crate) const NS_UNIQUE_ID: &str = "nsUniqueId";
 /// What Active Directory calls an entry.
-const OBJECT_GUID: &str = "objectGUID";
+pub(crate) const OBJECT_GUID: &str = "objectGUID";
+/// Where synchronisation from Active Directory keeps what an object is known by, should it move to another forest.
+pub(crate) const CONSISTENCY_GUID: &str = "mS-DS-ConsistencyGuid";
 
 /// The attributes of servers that every entry has, whose values are unique and never change, in the order in which
 /// they are looked for. nsUniqueId comes first: where both exist, entryUUID may be missing on entries that are older
@@ -39,7 +41,7 @@ pub(crate) fn read<T>(
         parse(IdSyntax::Uuid, &text)
     } else if is(attribute, NS_UNIQUE_ID) {
         parse(IdSyntax::Uuid, &text.replace('-', ""))
-    } else if is(attribute, OBJECT_GUID) && value.len() == 16 {
+    } else if (is(attribute, OBJECT_GUID) || is(attribute, CONSISTENCY_GUID)) && value.len() == 16 {
         new(IdSyntax::Guid, value)
     } else {
         new(if binary { IdSyntax::Octets } else { IdSyntax::Text }, value)

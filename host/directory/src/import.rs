@@ -6,6 +6,7 @@ use provisor_model::{AttributeName, Dn, SourceId, Value};
 
 pub use provisor_model::ImportItem;
 
+use crate::active_directory::ActiveDirectoryImport;
 use crate::error::DirectoryError;
 use crate::ldap::OpenLdapImport;
 use crate::ldif::LdifImport;
@@ -97,11 +98,16 @@ pub struct Import(Feed);
 
 #[derive(Debug)]
 enum Feed {
+    ActiveDirectory(Box<ActiveDirectoryImport>),
     OpenLdap(Box<OpenLdapImport>),
     Ldif(Box<LdifImport>),
 }
 
 impl Import {
+    pub(crate) fn from_active_directory(import: ActiveDirectoryImport) -> Self {
+        Self(Feed::ActiveDirectory(Box::new(import)))
+    }
+
     pub(crate) fn from_openldap(import: OpenLdapImport) -> Self {
         Self(Feed::OpenLdap(Box::new(import)))
     }
@@ -113,6 +119,7 @@ impl Import {
     /// What is really done: an increment that was asked for may have become a full import.
     pub fn kind(&self) -> ImportKind {
         match &self.0 {
+            Feed::ActiveDirectory(import) => import.kind(),
             Feed::OpenLdap(import) => import.kind(),
             Feed::Ldif(import) => import.kind(),
         }
@@ -124,6 +131,7 @@ impl Import {
     /// When the feed breaks off or brings what is not right. The import is then over, and nothing follows from it.
     pub async fn next_page(&mut self) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
         match &mut self.0 {
+            Feed::ActiveDirectory(import) => import.next_page().await,
             Feed::OpenLdap(import) => import.next_page().await,
             Feed::Ldif(import) => import.next_page().await,
         }
@@ -133,6 +141,7 @@ impl Import {
     /// [`Self::still_there`] before it counts as deleted. Once [`Self::next_page`] has given none.
     pub fn doubts_absence(&self) -> bool {
         match &self.0 {
+            Feed::ActiveDirectory(import) => import.doubts_absence(),
             Feed::OpenLdap(import) => import.doubts_absence(),
             Feed::Ldif(_) => false,
         }
@@ -145,8 +154,21 @@ impl Import {
     /// When the source cannot be asked.
     pub async fn still_there(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
         match &mut self.0 {
+            Feed::ActiveDirectory(import) => import.still_there(ids).await,
             Feed::OpenLdap(import) => import.still_there(ids).await,
             Feed::Ldif(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// These objects as they stand, whole, where changes were told of objects that the store does not know; one that is not
+    /// there is deleted. Where it gives none, everything must be read again.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    pub async fn whole(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
+        match &mut self.0 {
+            Feed::ActiveDirectory(import) => import.whole(ids).await,
+            Feed::OpenLdap(_) | Feed::Ldif(_) => Ok(Vec::new()),
         }
     }
 
@@ -156,6 +178,7 @@ impl Import {
     /// When the feed was not read to its end.
     pub fn finish(self) -> Result<Completion, DirectoryError> {
         match self.0 {
+            Feed::ActiveDirectory(import) => import.finish(),
             Feed::OpenLdap(import) => import.finish(),
             Feed::Ldif(import) => import.finish(),
         }

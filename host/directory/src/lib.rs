@@ -1,5 +1,7 @@
 //! Source directories, LDIF files and LDAP servers, behind one change feed that is pulled page by page.
 
+mod active_directory;
+mod clock;
 mod connection;
 mod error;
 mod identity;
@@ -8,6 +10,7 @@ mod ldap;
 mod ldif;
 mod options;
 mod reading;
+mod search;
 mod selection;
 mod tls;
 mod watermark;
@@ -16,6 +19,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use provisor_model::{AttributeName, CheckLine, Entry, Schema};
 
+pub use active_directory::{ActiveDirectory, ActiveDirectoryOptions, DomainChanges};
 pub use connection::{BindMethod, ConnectionOptions};
 pub use error::{DirectoryError, TlsFault};
 pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, ObjectQuery};
@@ -29,6 +33,8 @@ pub use watermark::{Known, Watermark};
 /// A source directory of one configuration.
 #[derive(Clone, Debug)]
 pub enum Directory {
+    /// An Active Directory domain.
+    ActiveDirectory(ActiveDirectory),
     /// An LDAP server.
     OpenLdap(OpenLdap),
     /// A file of LDIF content records.
@@ -50,14 +56,16 @@ impl Directory {
     /// As for [`Self::schema`].
     pub async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
         match self {
+            Self::ActiveDirectory(domain) => domain.attributes().await,
             Self::OpenLdap(server) => server.attributes().await,
-            Self::Ldif(file) => Ok(SourceAttributes { schema: file.schema(), aliases: HashMap::new() }),
+            Self::Ldif(file) => Ok(SourceAttributes { schema: file.schema(), aliases: HashMap::new(), untold: &[] }),
         }
     }
 
     /// Looks at everything an import depends on, and says what it found, one line for each thing.
     pub async fn check(&self) -> Vec<CheckLine> {
         match self {
+            Self::ActiveDirectory(domain) => domain.check().await,
             Self::OpenLdap(server) => server.check().await,
             Self::Ldif(file) => file.check().await,
         }
@@ -70,6 +78,7 @@ impl Directory {
     /// When the source cannot be read, or the request asks for passwords or for unnamed attributes.
     pub async fn import(&self, request: ImportRequest) -> Result<Import, DirectoryError> {
         match self {
+            Self::ActiveDirectory(domain) => domain.import(request).await.map(Import::from_active_directory),
             Self::OpenLdap(server) => server.import(request).await.map(Import::from_openldap),
             Self::Ldif(file) => file.import(request).await.map(Import::from_ldif),
         }
@@ -82,7 +91,7 @@ impl Directory {
     pub async fn listen(&self, watermark: Option<&Watermark>) -> Result<Option<Listener>, DirectoryError> {
         match self {
             Self::OpenLdap(server) => server.listen(watermark).await,
-            Self::Ldif(_) => Ok(None),
+            Self::ActiveDirectory(_) | Self::Ldif(_) => Ok(None),
         }
     }
 
@@ -98,9 +107,16 @@ impl Directory {
         known: Option<&Known>,
     ) -> Result<Vec<Entry>, DirectoryError> {
         match self {
+            Self::ActiveDirectory(domain) => domain.read_object(query, attributes).await,
             Self::OpenLdap(server) => server.read_object(query, attributes, known).await,
             Self::Ldif(file) => file.read_object(query, attributes).await,
         }
+    }
+}
+
+impl From<ActiveDirectory> for Directory {
+    fn from(domain: ActiveDirectory) -> Self {
+        Self::ActiveDirectory(domain)
     }
 }
 

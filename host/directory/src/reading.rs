@@ -195,6 +195,11 @@ impl Reader {
         Ok((self.source_id(&ids)?, raw.dn().parse()?))
     }
 
+    /// The names under which an attribute that came is kept.
+    pub fn names(&self, description: &str) -> Vec<AttributeName> {
+        self.selection.names(description)
+    }
+
     /// How entries are identified and classified.
     pub fn object(&self) -> &SourceOptions {
         &self.object

@@ -63,12 +63,25 @@ pub struct SourceAttributes {
     /// What is known of them.
     pub schema: Schema,
     pub(crate) aliases: Aliases,
+    pub(crate) untold: Untold,
+}
+
+/// Attributes that a server works out when it is asked, so that no change of them is told, each with what to read instead.
+pub(crate) type Untold = &'static [(&'static str, &'static str)];
+
+/// Why an attribute cannot be read though the schema has it: it is among these.
+pub(crate) fn untold(attribute: &AttributeName, known: Untold) -> Option<DirectoryError> {
+    let (base, _) = split(attribute.as_str());
+    let (name, instead) = known.iter().find(|(name, _)| name.eq_ignore_ascii_case(base))?;
+    Some(DirectoryError::Configuration(format!(
+        "{name} is worked out by each server, or kept by each for itself: its changes are never told. {instead}"
+    )))
 }
 
 impl SourceAttributes {
     /// Why an attribute is never read, whoever asks; none where it may be.
     pub fn refusal(&self, attribute: &AttributeName) -> Option<DirectoryError> {
-        refusal(attribute, &self.aliases)
+        refusal(attribute, &self.aliases).or_else(|| untold(attribute, self.untold))
     }
 }
 

@@ -38,6 +38,11 @@ impl ObjectClasses {
             .map_or_else(String::new, |(_, word)| word.clone())
     }
 
+    /// The `objectClass` values, in order of precedence.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(class, _)| class.as_str())
+    }
+
     /// The words, each once, in order of precedence.
     pub fn words(&self) -> Vec<&str> {
         let mut words: Vec<&str> = Vec::new();

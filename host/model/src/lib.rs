@@ -27,7 +27,7 @@ pub use draft::{Draft, DraftAttribute, DraftAttributes, DraftNames, DraftValue, 
 pub use entry::{Entry, ObjectClasses};
 pub use gathered::{Gathered, KeptAttributes, KeptEntry, KeptError};
 pub use id::{Anchor, IdError, IdSyntax, SourceId};
-pub use import::ImportItem;
+pub use import::{EntryChange, ImportItem, ValueChange};
 pub use matching::MatchingRule;
 pub use operation::{LeavingAction, OperationKind};
 pub use resource::{Plain, Resource, ResourceId, Row, TargetValue};

@@ -50,6 +50,9 @@ impl Schema {
     /// without regard to letter case, as most attributes have it.
     pub fn rule(&self, name: &AttributeName) -> MatchingRule {
         let base = name.as_str().split(';').next().unwrap_or_default();
+        if self.has_own_syntax(name) {
+            return self.default_rule(name);
+        }
         self.rules.get(&AttributeName::new(base)).copied().unwrap_or_else(|| self.default_rule(name))
     }
 
@@ -61,13 +64,19 @@ impl Schema {
         }
     }
 
-    /// How values of this attribute are read. Options (`;lang-de`) say nothing about it; `;binary` makes it binary
-    /// (RFC 4522).
+    /// Whether an attribute with options is known apart from the one without.
+    fn has_own_syntax(&self, name: &AttributeName) -> bool {
+        name.as_str().contains(';') && self.syntaxes.contains_key(name)
+    }
+
+    /// How values of this attribute are read. Options (`;lang-de`) say nothing about it, unless the attribute is known
+    /// with them apart; `;binary` makes it binary (RFC 4522).
     pub fn syntax(&self, name: &AttributeName) -> AttributeSyntax {
         let (base, options) = name.as_str().split_once(';').unwrap_or((name.as_str(), ""));
         if options.split(';').any(|option| option.eq_ignore_ascii_case("binary")) {
             return AttributeSyntax::Binary;
         }
+        let base = if self.has_own_syntax(name) { name.as_str() } else { base };
         self.syntaxes.get(&AttributeName::new(base)).copied().unwrap_or(AttributeSyntax::Text)
     }
 

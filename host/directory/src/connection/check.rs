@@ -7,6 +7,7 @@ use provisor_model::CheckLine;
 use super::Connection;
 use super::dial::TlsSession;
 use super::endpoint::{Bind, Endpoint, Server};
+use super::reach::Reached;
 use crate::error::DirectoryError;
 
 /// How long before its end a certificate is warned of.
@@ -64,7 +65,7 @@ async fn look(
     spare: bool,
     lines: &mut Vec<CheckLine>,
 ) -> Result<Connection, (&'static str, DirectoryError)> {
-    let mut connection = Connection::connect(endpoint, server).await.map_err(|error| match error {
+    let reached = Reached::reach(endpoint, server).await.map_err(|error| match error {
         error @ DirectoryError::Tls { .. } => ("certificate", error),
         error => ("connection", error),
     })?;
@@ -72,18 +73,22 @@ async fn look(
         "connection",
         format!("{} answers{}", server.url, if spare { ", and stands by" } else { "" }),
     )];
-    found.push(security(server, connection.tls(), SystemTime::now()));
-    let bound = match connection.bind(endpoint).await {
+    found.push(security(server, reached.tls(), SystemTime::now()));
+    let bound = match reached.bind(endpoint).await {
         // With TLS 1.3 a server says only now that it does not like our certificate.
         Err(error @ DirectoryError::Tls { .. }) => {
             found.truncate(1);
             Err(("certificate", error))
         }
         Err(error) => Err(("bind", error)),
-        Ok(()) => identity(endpoint, &mut connection).await.map_err(|error| ("bind", error)),
+        Ok(mut connection) => match identity(endpoint, &mut connection).await {
+            Ok(line) => Ok((connection, line)),
+            Err(error) => Err(("bind", error)),
+        },
     };
     lines.append(&mut found);
-    lines.push(bound?);
+    let (connection, line) = bound?;
+    lines.push(line);
     Ok(connection)
 }
 
@@ -112,17 +117,25 @@ fn security(server: &Server, tls: Option<&TlsSession>, now: SystemTime) -> Check
 /// As whom the server takes us.
 async fn identity(endpoint: &Endpoint, connection: &mut Connection) -> Result<CheckLine, DirectoryError> {
     let told = connection.who_am_i().await?;
-    let told = told.as_deref().map(|id| id.strip_prefix("dn:").unwrap_or(id));
-    Ok(match (&endpoint.bind, told) {
+    Ok(match (&endpoint.bind, told.as_deref().map(bare)) {
         (Bind::Anonymous, _) => CheckLine::warning("bind", "no account is set: the server is read anonymously"),
         (_, Some("")) => CheckLine::warning(
             "bind",
             "the server accepts the bind, but takes this host for nobody. Map the account on the server",
         ),
         (_, Some(id)) => CheckLine::ok("bind", format!("bound as \"{id}\"")),
-        (Bind::Simple { dn, .. }, None) => CheckLine::ok("bind", format!("bound as \"{dn}\"")),
+        (Bind::Simple { name, .. }, None) => CheckLine::ok("bind", format!("bound as \"{name}\"")),
+        #[cfg(feature = "kerberos")]
+        (Bind::Kerberos(account), None) => {
+            CheckLine::ok("bind", format!("bound as \"{}\" by Kerberos", account.principal))
+        }
         (Bind::External, None) => CheckLine::ok("bind", "bound by EXTERNAL; the server does not say as whom"),
     })
+}
+
+/// The name in an authorisation id (RFC 4513, section 5.2.1.8): behind `dn:`, or behind `u:` in the server's own form.
+fn bare(id: &str) -> &str {
+    id.strip_prefix("dn:").or_else(|| id.strip_prefix("u:")).unwrap_or(id)
 }
 
 #[cfg(test)]
@@ -131,7 +144,6 @@ mod tests {
 
     use super::*;
     use crate::connection::ConnectionOptions;
-    use crate::tls::Asked;
 
     #[test]
     fn a_certificate_that_ends_soon_is_warned_of() {
@@ -140,13 +152,11 @@ mod tests {
         let now = SystemTime::now();
         let line = |days: u64| {
             let expires = Some(now + Duration::from_secs(days * DAY + 60));
-            security(&server, Some(&TlsSession { version: "TLS 1.3", expires, asked: Asked::default() }), now).outcome
+            security(&server, Some(&TlsSession { version: "TLS 1.3", expires, ..TlsSession::default() }), now).outcome
         };
         assert!(matches!(line(29), CheckOutcome::Warning(text) if text.contains("in 29 days")));
         assert!(matches!(line(30), CheckOutcome::Ok(text) if text.contains("30 days more")));
-        let unknown =
-            security(&server, Some(&TlsSession { version: "TLS 1.2", expires: None, asked: Asked::default() }), now)
-                .outcome;
+        let unknown = security(&server, Some(&TlsSession { version: "TLS 1.2", ..TlsSession::default() }), now).outcome;
         assert!(matches!(unknown, CheckOutcome::Ok(text) if text.starts_with("TLS 1.2")));
     }
 }

@@ -6,27 +6,26 @@ use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Endpoint, Route, Security, Server};
+use super::exchange::exchange;
 use super::fault::{End, Fault};
+use super::grammar;
 use super::relay::Stream;
 use super::result::describe_code;
-use super::{ber, grammar};
 use crate::error::{DirectoryError, TlsFault, server_words};
 use crate::tls::{self, Asked};
 
 /// A request to start TLS (RFC 4511, section 4.14), as message 1.
 const START_TLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037";
-/// The most octets of an answer to it.
-const MAX_ANSWER: usize = 64 * 1024;
 /// How much is read from the network at once.
 const READ_AT_ONCE: usize = 64 * 1024;
 
 /// How a connection is secured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TlsSession {
     /// For people: `TLS 1.3`.
     pub version: &'static str,
@@ -34,6 +33,9 @@ pub(crate) struct TlsSession {
     pub expires: Option<SystemTime>,
     /// Whether the server has asked for a certificate of this host.
     pub asked: Asked,
+    /// What ties a Kerberos bind to this session, where the server's certificate allows for it.
+    #[cfg(feature = "kerberos")]
+    pub binding: Option<Vec<u8>>,
 }
 
 /// Connects to a server and secures the connection as its address asks for.
@@ -108,25 +110,11 @@ async fn connect(url: &str, host: &str, port: u16, timeout: Duration) -> Result<
     Err(unreachable(url, reason))
 }
 
-/// Asks for TLS. What a server, or somebody in between, sends behind its answer would pass for secured later on: the
-/// answer must be all there is.
+/// Asks for TLS.
 async fn start_tls(url: &str, stream: &mut TcpStream) -> Result<(), DirectoryError> {
     let end = |end: End| end.into_error(url);
-    stream.write_all(START_TLS).await.map_err(|error| end(End::of_io(&error)))?;
-    let mut buffer = Vec::new();
-    let length = loop {
-        match ber::message_length(&buffer).map_err(|fault| end(fault.into()))? {
-            Some(length) if length > MAX_ANSWER => return Err(end(Fault::TooLong(length as u64).into())),
-            Some(length) if length <= buffer.len() => break length,
-            _ => {}
-        }
-        if stream.read_buf(&mut buffer).await.map_err(|error| end(End::of_io(&error)))? == 0 {
-            return Err(end(End::HungUp { within_message: !buffer.is_empty() }));
-        }
-    };
-    if length < buffer.len() {
-        return Err(end(Fault::BehindStartTls.into()));
-    }
+    let what = "StartTLS, before the connection was secured";
+    let buffer = exchange(stream, START_TLS, what).await.map_err(end)?;
     let answer = grammar::check(&buffer).map_err(|fault| end(fault.into()))?;
     match answer.outcome {
         Some(outcome) if answer.id == 1 && answer.kind == grammar::Kind::ExtendedResponse => match outcome.code {
@@ -158,14 +146,17 @@ async fn secure(
     let stream =
         TlsConnector::from(config).connect(name, stream).await.map_err(|error| End::of_io(&error).into_error(url))?;
     let (_, connection) = stream.get_ref();
+    let certificate = connection.peer_certificates().and_then(|chain| chain.first());
     let session = TlsSession {
         version: match connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
             _ => "TLS",
         },
-        expires: connection.peer_certificates().and_then(|chain| chain.first()).and_then(tls::expiry),
+        expires: certificate.and_then(tls::expiry),
         asked,
+        #[cfg(feature = "kerberos")]
+        binding: certificate.and_then(super::kerberos::channel_binding),
     };
     Ok((stream, session))
 }

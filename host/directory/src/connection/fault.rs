@@ -32,8 +32,8 @@ pub(crate) enum Fault {
     OutOfPlace(&'static str, &'static str),
     #[error("an answer of more than {0} octets while another one was waited for")]
     TooMuch(usize),
-    #[error("something else behind its answer to StartTLS, before the connection was secured")]
-    BehindStartTls,
+    #[error("something else behind its answer to {0}")]
+    Behind(&'static str),
 }
 
 /// Why a connection has ended.

@@ -69,6 +69,9 @@ pub(crate) struct Outcome<'a> {
     pub text: &'a str,
     /// The name of an extended response.
     pub name: Option<&'a str>,
+    /// What a server answers to a step of a bind (RFC 4511, section 4.2.2).
+    #[cfg_attr(not(feature = "kerberos"), allow(dead_code, reason = "only Kerberos binds in several steps"))]
+    pub token: Option<&'a [u8]>,
 }
 
 /// Checks a whole message.
@@ -157,10 +160,12 @@ fn result<'a>(mut parts: Parts<'a, '_>) -> Result<Outcome<'a>, Fault> {
     parts.expect(OCTETS)?.text()?;
     let text = parts.expect(OCTETS)?.text()?;
     let mut name = None;
+    let mut token = None;
     while let Some(part) = parts.next()? {
         match part.tag {
             0xa3 => texts(parts.within(part))?,
-            0x87 | 0x8b => {}
+            0x87 => token = Some(part.content),
+            0x8b => {}
             0x8a => name = Some(part.text()?),
             // The same numbers in another form.
             0x83 | 0xa7 | 0xaa | 0xab => return Err(Fault::NotLdap),
@@ -168,7 +173,7 @@ fn result<'a>(mut parts: Parts<'a, '_>) -> Result<Outcome<'a>, Fault> {
             _ => return Err(Fault::NotLdap),
         }
     }
-    Ok(Outcome { code, text, name })
+    Ok(Outcome { code, text, name, token })
 }
 
 fn controls(mut list: Parts<'_, '_>) -> Result<(), Fault> {

@@ -5,10 +5,15 @@ mod ber;
 mod check;
 mod dial;
 mod endpoint;
+mod exchange;
 mod fault;
 mod flow;
 mod grammar;
+#[cfg(feature = "kerberos")]
+mod kerberos;
 mod options;
+mod reach;
+mod refusal;
 mod relay;
 mod result;
 #[cfg(test)]
@@ -18,7 +23,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use ldap3::controls::RawControl;
@@ -31,12 +36,12 @@ use tokio::task::JoinHandle;
 
 use crate::error::{DirectoryError, server_words};
 pub(crate) use check::check;
-use dial::TlsSession;
 pub(crate) use endpoint::Endpoint;
-use endpoint::{Bind, Server};
-use fault::End;
+use endpoint::Server;
 use flow::{Flow, Taken};
 pub use options::{BindMethod, ConnectionOptions};
+use reach::Reached;
+use relay::Stream;
 pub(crate) use result::{describe, result_error};
 
 /// How often a connection is tried before an error is reported, and the pause after the first failure; it doubles.
@@ -63,7 +68,6 @@ pub(crate) struct Connection {
     driver: JoinHandle<()>,
     relay: JoinHandle<()>,
     flow: Arc<Flow>,
-    tls: Option<TlsSession>,
     url: String,
     timeout: Duration,
 }
@@ -92,7 +96,7 @@ impl Connection {
     /// Connects to the first server that can be used and binds; tries each server once.
     pub async fn try_open(endpoint: &Endpoint) -> Result<Self, DirectoryError> {
         let mut failed = Vec::new();
-        for (place, server) in endpoint.in_order() {
+        for (place, server) in endpoint.in_order(Instant::now()) {
             match Self::open_one(endpoint, server).await {
                 Ok(connection) => {
                     for error in &failed {
@@ -101,7 +105,10 @@ impl Connection {
                     endpoint.answered(place);
                     return Ok(connection);
                 }
-                Err(error) if error.another_server_may_help() => failed.push(error),
+                Err(error) if error.another_server_may_help() => {
+                    endpoint.failed(place, Instant::now());
+                    failed.push(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -109,18 +116,13 @@ impl Connection {
     }
 
     async fn open_one(endpoint: &Endpoint, server: &Server) -> Result<Self, DirectoryError> {
-        let mut connection = Self::connect(endpoint, server).await?;
-        connection.bind(endpoint).await?;
-        Ok(connection)
+        Reached::reach(endpoint, server).await?.bind(endpoint).await
     }
 
-    /// Connects to one server and secures the connection, without a bind.
-    async fn connect(endpoint: &Endpoint, server: &Server) -> Result<Self, DirectoryError> {
-        let (url, timeout) = (&server.url, endpoint.timeout);
-        let dialled = tokio::time::timeout(timeout, dial::dial(endpoint, server)).await;
-        let (stream, tls) = dialled.unwrap_or_else(|_| Err(silent(url, timeout)))?;
+    /// Starts the relay and the library on a connection to a server.
+    async fn over(stream: Box<dyn Stream>, url: &str, timeout: Duration) -> Result<Self, DirectoryError> {
+        let unavailable = |reason: String| DirectoryError::Unreachable { url: url.to_owned(), reason };
         let flow = Arc::new(Flow::default());
-        let unavailable = |reason: String| DirectoryError::Unreachable { url: url.clone(), reason };
         let (library, relay) =
             relay::start(stream, Arc::clone(&flow)).map_err(|error| unavailable(error.to_string()))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(library));
@@ -134,53 +136,7 @@ impl Connection {
                 tracing::debug!(%error, "The LDAP library ended.");
             }
         });
-        Ok(Self { ldap, driver, relay, flow, tls, url: url.clone(), timeout })
-    }
-
-    /// Binds as the endpoint says.
-    async fn bind(&mut self, endpoint: &Endpoint) -> Result<(), DirectoryError> {
-        let bound = self.send_bind(endpoint).await;
-        match (&self.tls, bound) {
-            // With TLS 1.3 a server misses our certificate only after we think that all is well, and may hang up
-            // without a word, as a broken connection does.
-            (Some(tls), Err(DirectoryError::Unreachable { url, reason }))
-                if tls.asked.get() && matches!(self.flow.ended(), Some(End::HungUp { .. } | End::Network(_))) =>
-            {
-                let reason = format!("{reason}; {}", tls.asked.hint(endpoint.client_identity.as_ref()));
-                Err(DirectoryError::Unreachable { url, reason })
-            }
-            (_, bound) => bound,
-        }
-    }
-
-    async fn send_bind(&mut self, endpoint: &Endpoint) -> Result<(), DirectoryError> {
-        let (result, who) = match &endpoint.bind {
-            Bind::Anonymous => return Ok(()),
-            Bind::Simple { dn, password } => {
-                let bind = self.ldap.simple_bind(dn, password.reveal());
-                (guarded(&self.flow, &self.url, self.timeout, bind).await?, format!("\"{dn}\""))
-            }
-            Bind::External => {
-                let bind = self.ldap.sasl_external_bind();
-                (guarded(&self.flow, &self.url, self.timeout, bind).await?, "EXTERNAL".to_owned())
-            }
-        };
-        match result.rc {
-            0 => Ok(()),
-            7 | 8 | 13 | 32 | 34 | 48 | 49 | 53 => Err(DirectoryError::Credentials {
-                url: self.url.clone(),
-                who,
-                reason: describe(&result),
-                advice: match &endpoint.bind {
-                    Bind::External => {
-                        "Check that the server offers EXTERNAL, trusts the authority of client-certificate, and maps \
-                         its subject (or the socket's user) to an account"
-                    }
-                    _ => "Check bind-dn and password, and that the account is not locked",
-                },
-            }),
-            _ => Err(result_error(&self.url, "the bind", "", &result)),
-        }
+        Ok(Self { ldap, driver, relay, flow, url: url.to_owned(), timeout })
     }
 
     /// As whom the server takes us (RFC 4532): an authorisation id, empty for nobody; none where it does not say.
@@ -217,11 +173,6 @@ impl Connection {
     /// The server, for messages.
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    /// How the connection is secured, if by TLS.
-    fn tls(&self) -> Option<&TlsSession> {
-        self.tls.as_ref()
     }
 }
 

@@ -20,6 +20,8 @@ pub enum BindMethod {
     Simple,
     /// By the certificate of this host, or the user it runs as where the server is reached by a socket (SASL EXTERNAL).
     External,
+    /// By a Kerberos ticket that a keytab gets (SASL GSSAPI).
+    Kerberos,
     /// Not at all.
     Anonymous,
 }
@@ -38,10 +40,15 @@ pub struct ConnectionOptions {
     pub client_identity: Option<ClientIdentity>,
     /// How this host says who it is.
     pub bind: BindMethod,
-    /// The account of a simple bind; empty for the others.
+    /// The account of a simple bind, as the server knows it: a DN, or with Active Directory also `user@domain` or
+    /// `DOMAIN\user`. Empty for the others.
     pub bind_dn: String,
     /// Its password; empty for the others.
     pub password: Secret,
+    /// The file of keys of a Kerberos bind; none for the others.
+    pub keytab: Option<PathBuf>,
+    /// Its account, `name@REALM`, whose key is in the keytab; empty for the others.
+    pub principal: String,
     /// How long the server may stay silent.
     pub timeout: Duration,
 }
@@ -60,6 +67,8 @@ impl ConnectionOptions {
             bind: BindMethod::Simple,
             bind_dn: bind_dn.into(),
             password,
+            keytab: None,
+            principal: String::new(),
             timeout: Self::TIMEOUT,
         }
     }
@@ -132,7 +141,11 @@ impl ConnectionOptions {
     fn bind(&self, servers: &[Server]) -> Result<Bind, DirectoryError> {
         let wrong = |reason: &str| Err(DirectoryError::Configuration(reason.into()));
         let named = !self.bind_dn.is_empty() || !self.password.reveal().is_empty();
+        let keyed = self.keytab.is_some() || !self.principal.is_empty();
         match self.bind {
+            method if keyed && method != BindMethod::Kerberos => {
+                wrong("keytab and principal are for bind = \"kerberos\" only. Take them out")
+            }
             BindMethod::Simple if self.bind_dn.is_empty() => {
                 wrong("a simple bind needs bind-dn. Without an account, set bind = \"anonymous\"")
             }
@@ -140,7 +153,7 @@ impl ConnectionOptions {
             BindMethod::Simple if self.password.reveal().is_empty() => {
                 wrong("bind-dn is set, but the password is empty")
             }
-            BindMethod::Simple => Ok(Bind::Simple { dn: self.bind_dn.clone(), password: self.password.clone() }),
+            BindMethod::Simple => Ok(Bind::Simple { name: self.bind_dn.clone(), password: self.password.clone() }),
             _ if named => wrong("bind-dn and password are for bind = \"simple\" only. Take them out"),
             BindMethod::External if servers.iter().any(|server| !server.is_secure()) => {
                 wrong("bind = \"external\" needs TLS or a socket: use ldaps://, start-tls or ldapi://")
@@ -149,8 +162,37 @@ impl ConnectionOptions {
                 wrong("bind = \"external\" over TLS needs client-certificate and client-key")
             }
             BindMethod::External => Ok(Bind::External),
+            BindMethod::Kerberos => self.kerberos(servers),
             BindMethod::Anonymous => Ok(Bind::Anonymous),
         }
+    }
+}
+
+#[cfg(feature = "kerberos")]
+impl ConnectionOptions {
+    /// As whom with Kerberos.
+    fn kerberos(&self, servers: &[Server]) -> Result<Bind, DirectoryError> {
+        let wrong = |reason: String| Err(DirectoryError::Configuration(reason));
+        let Some(keytab) = &self.keytab else {
+            return wrong("bind = \"kerberos\" needs keytab and principal".into());
+        };
+        if !servers.iter().all(uses_tls) {
+            return wrong("bind = \"kerberos\" needs TLS: use ldaps:// or start-tls".into());
+        }
+        match super::kerberos::Account::new(keytab.clone(), self.principal.clone()) {
+            Ok(account) => Ok(Bind::Kerberos(account)),
+            Err(reason) => wrong(reason),
+        }
+    }
+}
+
+#[cfg(not(feature = "kerberos"))]
+impl ConnectionOptions {
+    #[expect(clippy::unused_self, reason = "as with Kerberos")]
+    fn kerberos(&self, _servers: &[Server]) -> Result<Bind, DirectoryError> {
+        let reason = "bind = \"kerberos\" is not in this build of Provisor. Use one that was built with the feature \
+                      kerberos, or another bind";
+        Err(DirectoryError::Configuration(reason.into()))
     }
 }
 
@@ -256,6 +298,56 @@ mod tests {
         assert!(named.endpoint().is_err(), "a password that is not used");
         let never_shown = ConnectionOptions { client_identity: identity, ..options("ldap://localhost") };
         assert!(never_shown.endpoint().is_err());
+    }
+
+    #[test]
+    fn a_bind_name_is_taken_as_it_is() {
+        for name in ["cn=sync,dc=example", "sync@corp.example", "CORP\\sync", "S-1-5-21-1-2-3-1104"] {
+            let options = ConnectionOptions { bind_dn: name.into(), ..options("ldaps://ldap.example") };
+            assert!(matches!(options.endpoint().unwrap().bind, Bind::Simple { name: taken, .. } if taken == name));
+        }
+    }
+
+    fn kerberos(url: &str) -> ConnectionOptions {
+        let (keytab, principal) = (Some("/etc/sync.keytab".into()), "sync@CORP.EXAMPLE".into());
+        ConnectionOptions { keytab, principal, ..nobody(url, BindMethod::Kerberos) }
+    }
+
+    #[cfg(feature = "kerberos")]
+    #[test]
+    fn kerberos_needs_a_keytab_a_principal_and_tls() {
+        let ldaps = || kerberos("ldaps://dc1.corp.example");
+        assert!(matches!(ldaps().endpoint().unwrap().bind, Bind::Kerberos(_)));
+        let start_tls = ConnectionOptions { start_tls: true, ..kerberos("ldap://dc1.corp.example") };
+        assert!(start_tls.endpoint().is_ok());
+        for (wrong, part) in [
+            (ConnectionOptions { keytab: None, ..ldaps() }, "keytab"),
+            (ConnectionOptions { principal: String::new(), ..ldaps() }, "principal"),
+            (ConnectionOptions { principal: "sync".into(), ..ldaps() }, "principal"),
+            (ConnectionOptions { principal: "sync@".into(), ..ldaps() }, "principal"),
+            (ConnectionOptions { principal: "sync@A@B".into(), ..ldaps() }, "principal"),
+            (ConnectionOptions { password: Secret::new("hunter2"), ..ldaps() }, "password"),
+            (kerberos("ldap://localhost"), "TLS"),
+            (kerberos("ldapi:///run/ldapi"), "TLS"),
+        ] {
+            let error = wrong.endpoint().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[cfg(not(feature = "kerberos"))]
+    #[test]
+    fn kerberos_is_said_to_be_missing_where_it_was_left_out() {
+        let error = kerberos("ldaps://dc1.corp.example").endpoint().unwrap_err().to_string();
+        assert!(error.contains("not in this build"), "{error}");
+    }
+
+    #[test]
+    fn a_keytab_is_for_kerberos_alone() {
+        for bind in [BindMethod::Simple, BindMethod::External, BindMethod::Anonymous] {
+            let keyed = ConnectionOptions { bind, ..kerberos("ldaps://dc1.corp.example") };
+            assert!(keyed.endpoint().unwrap_err().to_string().contains("keytab and principal are for"), "{bind:?}");
+        }
     }
 
     #[test]

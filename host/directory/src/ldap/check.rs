@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use provisor_model::{AttributeName, CheckLine};
 
-use super::few::read_one;
 use super::options::{ChangeReading, LdapKind};
-use super::paged::{Paged, Wanted};
 use super::root::RootDse;
-use super::schema::ServerSchema;
 use super::stamp::{STAMPS, Stamp, Stamps};
 use super::way::{Dialect, Way};
-use super::{EVERYTHING, OpenLdap, read_entry};
+use super::{OpenLdap, read_entry};
 use crate::connection::{self, Connection};
 use crate::error::DirectoryError;
 use crate::reading::Reader;
+use crate::search::EVERYTHING;
+use crate::search::few::read_one;
+use crate::search::paged::{Manner, Paged, Wanted};
+use crate::search::schema::ServerSchema;
 
 /// Looks at everything, up to the first thing without which nothing more can be looked at.
 pub(crate) async fn check(server: &OpenLdap) -> Vec<CheckLine> {
@@ -122,7 +123,8 @@ async fn sample(
     let mut attributes = reader.wire().to_vec();
     attributes.extend(STAMPS.iter().map(|name| (*name).to_owned()));
     let page_size = server.options.page_size;
-    let wanted = Wanted { base: server.base.clone(), filter: server.filter(), attributes, page_size, some: true };
+    let (base, filter) = (server.base.clone(), server.filter());
+    let wanted = Wanted { base, filter, attributes, page_size, some: true, manner: Manner::Whole };
     let mut paged = Paged::begin(connection, wanted).await?;
     let (mut entries, mut classified, mut all) = (0usize, 0usize, true);
     let (mut stamps, url) = (Stamps::default(), connection.url().to_owned());

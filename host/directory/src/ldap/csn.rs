@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::EVERYTHING;
-use super::few::{read_one, texts};
 use crate::connection::Connection;
 use crate::error::DirectoryError;
+use crate::search::EVERYTHING;
+use crate::search::few::{read_one, texts};
 
 /// The last change of each server, by its id: an OpenLDAP directory's `contextCSN`, and what its cookies hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

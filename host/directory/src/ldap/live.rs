@@ -9,16 +9,17 @@ use ldap3::controls::{MakeCritical, RawControl, RefreshMode, SyncRequest};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::controls::{EntryState, SyncInfo};
+use super::OpenLdap;
 use super::csn::Csns;
-use super::few::{malformed, read_one};
-use super::message::{self, Message};
-use super::paged::{manage_dsa_it, reference};
 use super::position::Marks;
 use super::root::RootDse;
-use super::{EVERYTHING, OpenLdap};
 use crate::connection::{Connection, Endpoint, Results, Search, result_error};
 use crate::error::DirectoryError;
+use crate::search::EVERYTHING;
+use crate::search::controls::{EntryState, SyncInfo};
+use crate::search::few::{malformed, read_one};
+use crate::search::message::{self, Message};
+use crate::search::paged::{manage_dsa_it, reference};
 use crate::watermark::{Position, Watermark};
 
 /// How long a server may say nothing before it is asked whether it is still there; less where its timeout is shorter.

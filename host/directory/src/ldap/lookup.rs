@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use ldap3::Scope;
 use provisor_model::{Entry, SourceId};
 
-use super::few::FewSearch;
-use super::message::WireEntry;
 use super::stamp::{STAMPS, Stamps};
 use super::{read_entry, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
 use crate::identity;
 use crate::reading::{Raw as _, Reader};
+use crate::search::few::FewSearch;
+use crate::search::message::WireEntry;
 
 /// How many ids one search asks for.
 pub(crate) const LOOKED_UP: usize = 50;

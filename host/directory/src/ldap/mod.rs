@@ -2,24 +2,19 @@
 //! server has it, otherwise by comparing.
 
 mod check;
-mod controls;
 mod csn;
 mod doubt;
-mod few;
 mod import;
 mod leavers;
 mod live;
 mod lookup;
-mod message;
 mod options;
-mod paged;
 mod plan;
 mod position;
 mod proof;
 mod ready;
 mod refresh;
 mod root;
-mod schema;
 mod stamp;
 mod way;
 mod work;
@@ -40,13 +35,11 @@ use crate::identity;
 use crate::import::{ImportRequest, ObjectQuery, QUERY_OBJECTS};
 use crate::options::SourceOptions;
 use crate::reading::{NotText, Raw, ReadError, Reader};
+use crate::search::EVERYTHING;
+use crate::search::few::FewSearch;
+use crate::search::schema::ServerSchema;
 use crate::selection::{Aliases, Selection, SourceAttributes};
 use crate::watermark::{Known, Watermark};
-use few::FewSearch;
-use schema::ServerSchema;
-
-/// The filter that every entry meets.
-const EVERYTHING: &str = "(objectClass=*)";
 
 /// Entries that others are below. They are read whatever the filter says: scopes are made of them, and a renamed one
 /// renames all that is below it.
@@ -77,7 +70,7 @@ impl OpenLdap {
         let mut connection = Connection::open(&self.endpoint).await?;
         let server = ServerSchema::read(&mut connection, &self.base).await?;
         connection.close().await;
-        Ok(SourceAttributes { schema: server.schema, aliases: server.aliases })
+        Ok(SourceAttributes { schema: server.schema, aliases: server.aliases, untold: &[] })
     }
 
     pub(crate) async fn check(&self) -> Vec<CheckLine> {

@@ -1,7 +1,7 @@
 //! What the watermark of an LDAP directory holds: for each base, where its changes go on.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -121,11 +121,6 @@ impl Marks {
         // Also where the clock was set back.
         !(self.whole..self.whole.saturating_add(WHOLE_EVERY.as_secs())).contains(&now)
     }
-}
-
-/// This host's time, in seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use ldap3::Scope;
 use provisor_model::SourceId;
 
-use super::EVERYTHING;
-use super::few::{FewSearch, read_one};
 use super::import::OpenLdapImport;
 use super::lookup::Lookup;
 use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::reading::Raw as _;
+use crate::search::EVERYTHING;
+use crate::search::few::{FewSearch, read_one};
 
 /// How many entries are looked at for one whose id shows.
 const SAMPLE: usize = 20;

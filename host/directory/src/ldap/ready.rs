@@ -4,13 +4,13 @@ use super::csn::Csns;
 use super::doubt::{Doubt, Pending};
 use super::position::{Mark, Marks, Standing};
 use super::root::RootDse;
-use super::schema::ServerSchema;
 use super::way::{Dialect, Way};
 use super::{ChangeReading, OpenLdap};
 use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::import::ImportRequest;
 use crate::options::SourceOptions;
+use crate::search::schema::ServerSchema;
 use crate::watermark::{Known, Position};
 use provisor_model::AttributeName;
 

@@ -6,15 +6,15 @@ use ldap3::Scope;
 use ldap3::controls::{MakeCritical, RawControl, RefreshMode, SyncRequest};
 use provisor_model::SourceId;
 
-use super::controls::{EntryState, SYNC_DONE, SyncId, SyncInfo, SyncState, sync_done};
-use super::few::malformed;
-use super::message::{self, Message};
-use super::paged::{manage_dsa_it, protocol, reference};
 use super::unreadable;
 use crate::connection::{Connection, Results, Search, describe, result_error};
 use crate::error::{DirectoryError, server_words};
 use crate::import::{ImportItem, PAGE_ITEMS, PAGE_OCTETS, item_octets};
 use crate::reading::{Raw as _, Reader};
+use crate::search::controls::{EntryState, SYNC_DONE, SyncId, SyncInfo, SyncState, sync_done};
+use crate::search::few::malformed;
+use crate::search::message::{self, Message};
+use crate::search::paged::{manage_dsa_it, protocol, reference};
 
 /// The most entries that a present phase may name: a bound on memory.
 const MAX_PRESENT: usize = 20_000_000;

@@ -1,9 +1,10 @@
 //! The root DSE: what a server says of itself (RFC 4512, section 5.1).
 
-use super::EVERYTHING;
-use super::few::{read_one, texts};
 use crate::connection::Connection;
 use crate::error::DirectoryError;
+use crate::search::EVERYTHING;
+use crate::search::controls;
+use crate::search::few::{read_one, texts};
 
 /// What the server says of itself.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ impl RootDse {
             entry.as_ref().is_some_and(|entry| texts(entry, attribute).any(|own| own.eq_ignore_ascii_case(value)))
         };
         Ok(Self {
-            synchronises: has("supportedControl", super::controls::SYNC_REQUEST),
-            pages: has("supportedControl", super::controls::PAGED_RESULTS),
+            synchronises: has("supportedControl", controls::SYNC_REQUEST),
+            pages: has("supportedControl", controls::PAGED_RESULTS),
             open_ldap: has("objectClass", "OpenLDAProotDSE"),
             contexts: entry.iter().flat_map(|entry| texts(entry, "namingContexts")).map(str::to_owned).collect(),
         })

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use time::{Date, Month, PrimitiveDateTime, Time};
 
-use super::few::texts;
 use crate::reading::Raw;
+use crate::search::few::texts;
 
 /// When an entry was last modified.
 const MODIFIED: &str = "modifyTimestamp";

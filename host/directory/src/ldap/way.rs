@@ -4,7 +4,6 @@ use provisor_model::{AttributeName, Dn};
 
 use super::OpenLdap;
 use super::csn::Csns;
-use super::few::read_one;
 use super::options::{ChangeReading, LdapKind};
 use super::refresh::{Asked, Refresh, Taking};
 use super::root::RootDse;
@@ -13,6 +12,7 @@ use crate::error::DirectoryError;
 use crate::identity::{self, KNOWN, NS_UNIQUE_ID};
 use crate::options::{ENTRY_UUID, SourceOptions};
 use crate::reading::Raw as _;
+use crate::search::few::read_one;
 
 /// How changes are read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,18 +6,19 @@ use provisor_model::SourceId;
 
 use super::import::{Active, OpenLdapImport};
 use super::lookup::{LOOKED_UP, Lookup};
-use super::message::WireEntry;
-use super::paged::{Paged, Wanted};
 use super::plan::Task;
 use super::proof::Shown;
 use super::refresh::{Asked, Refresh, Taking};
 use super::stamp::STAMPS;
+use super::unreadable;
 use super::way::{Dialect, Way};
-use super::{EVERYTHING, unreadable};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
 use crate::import::ImportItem;
 use crate::reading::Raw as _;
+use crate::search::EVERYTHING;
+use crate::search::message::WireEntry;
+use crate::search::paged::{Manner, Paged, Wanted};
 
 impl OpenLdapImport {
     /// Begins what a task asks for.
@@ -34,6 +35,7 @@ impl OpenLdapImport {
             attributes,
             page_size: self.page_size,
             some,
+            manner: Manner::Whole,
         };
         let mut attributes = self.reader.wire().to_vec();
         if self.reads_stamps() {

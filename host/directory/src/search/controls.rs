@@ -17,7 +17,7 @@ pub(crate) const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 /// A value that is not as its RFC has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a malformed control: {0}")]
-pub(crate) struct Malformed(&'static str);
+pub(crate) struct Malformed(pub(crate) &'static str);
 
 /// An `entryUUID` as the protocol carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -135,16 +135,16 @@ pub(crate) fn paged_cookie(value: &[u8]) -> Result<Vec<u8>, Malformed> {
     Ok(inner.expect(OCTET_STRING)?.to_vec())
 }
 
-pub(super) const BOOLEAN: u8 = 0x01;
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTET_STRING: u8 = 0x04;
-const ENUMERATED: u8 = 0x0a;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const ENUMERATED: u8 = 0x0a;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 
 /// Elements in BER, as LDAP restricts it: definite lengths, one octet of tag (RFC 4511, section 5.1).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ber<'a>(pub &'a [u8]);
+pub(crate) struct Ber<'a>(pub &'a [u8]);
 
 impl<'a> Ber<'a> {
     /// The elements inside the one element that the value is.

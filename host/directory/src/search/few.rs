@@ -1,6 +1,7 @@
 //! Small searches, whose few results are wanted at once: single entries, and entries by their ids.
 
 use ldap3::Scope;
+use ldap3::controls::RawControl;
 
 use super::message::{self, Message, WireEntry};
 use super::paged::manage_dsa_it;
@@ -21,9 +22,18 @@ pub(crate) struct FewSearch<'a> {
 impl FewSearch<'_> {
     /// Makes the search.
     pub async fn run(self, connection: &mut Connection) -> Result<Vec<WireEntry>, DirectoryError> {
+        self.run_with(connection, vec![manage_dsa_it()]).await
+    }
+
+    /// Makes the search with these controls.
+    pub async fn run_with(
+        self,
+        connection: &mut Connection,
+        controls: Vec<RawControl>,
+    ) -> Result<Vec<WireEntry>, DirectoryError> {
         let Self { base, scope, filter, attributes, limit } = self;
         let size_limit = i32::try_from(limit).unwrap_or(i32::MAX);
-        let search = Search { base, scope, filter, attributes, controls: vec![manage_dsa_it()], size_limit };
+        let search = Search { base, scope, filter, attributes, controls, size_limit };
         let mut results = connection.search(search).await?;
         let mut found = Vec::new();
         while let Some(message) = results.next().await? {

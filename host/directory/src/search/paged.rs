@@ -27,6 +27,17 @@ pub(crate) struct Wanted {
     pub page_size: u32,
     /// Whether there must be some: the base itself meets the filter.
     pub some: bool,
+    /// What is asked besides.
+    pub manner: Manner,
+}
+
+/// What a paged search asks besides.
+#[derive(Clone, Debug)]
+pub(crate) enum Manner {
+    /// Referral objects come as the entries they are (RFC 3296); a part of the tree that lies elsewhere is an error.
+    Whole,
+    /// With these controls; parts of the tree that lie elsewhere are other domains, and passed over.
+    Domain(Vec<RawControl>),
 }
 
 /// A paged search that is under way. The next page is asked for as soon as one has come, so that the server works on
@@ -106,8 +117,8 @@ impl Paged {
                     octets += cost(&raw);
                     page.push(raw);
                 }
-                Message::Reference => return Err(reference(url)),
-                Message::SyncInfo(_) | Message::Other => {}
+                Message::Reference if matches!(self.wanted.manner, Manner::Whole) => return Err(reference(url)),
+                Message::Reference | Message::SyncInfo(_) | Message::Other => {}
             }
             if self.given + page.len() > usize::try_from(self.wanted.page_size).unwrap_or(usize::MAX) {
                 return Err(protocol(url, "a page with more entries than were asked for"));
@@ -119,12 +130,16 @@ impl Paged {
     async fn ask(&mut self, connection: &mut Connection, cookie: Vec<u8>) -> Result<(), DirectoryError> {
         let size = i32::try_from(self.wanted.page_size).unwrap_or(i32::MAX);
         let page: RawControl = PagedResults { size, cookie }.critical().into();
+        let controls = match &self.wanted.manner {
+            Manner::Whole => vec![page, manage_dsa_it()],
+            Manner::Domain(controls) => [controls.as_slice(), &[page]].concat(),
+        };
         let search = Search {
             base: &self.wanted.base,
             scope: Scope::Subtree,
             filter: &self.wanted.filter,
             attributes: &self.wanted.attributes,
-            controls: vec![page, manage_dsa_it()],
+            controls,
             size_limit: 0,
         };
         self.in_flight = Some(connection.search(search).await?);

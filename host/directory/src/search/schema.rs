@@ -1,6 +1,6 @@
 //! The server's own schema (RFC 4512, section 4.2): which attributes are text, octets or names, and their aliases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use provisor_model::{AttributeName, AttributeSyntax, MatchingRule, Schema};
 
@@ -17,6 +17,8 @@ pub(crate) struct ServerSchema {
     pub schema: Schema,
     /// From each name to the first of its attribute.
     pub aliases: Aliases,
+    /// The attributes that have one value at most, under each of their names, in lower case.
+    pub single: HashSet<String>,
 }
 
 /// The syntaxes of names (RFC 4517, sections 3.3.9 and 3.3.21).
@@ -35,6 +37,8 @@ const OCTETS: &[&str] = &[
     "1.3.6.1.4.1.1466.115.121.1.40",
     "1.3.6.1.4.1.1466.115.121.1.49",
     "1.2.840.113549.1.8.1.1",
+    // Security descriptors of Active Directory (MS-ADTS, section 3.1.1.2.2.2).
+    "1.2.840.113556.1.4.907",
 ];
 
 /// How many superior types are followed: more than any schema has, and an end to circles.
@@ -95,6 +99,9 @@ impl ServerSchema {
                 known.schema.set(AttributeName::new(*name), syntax);
                 if let Some(rule) = rule {
                     known.schema.set_rule(AttributeName::new(*name), rule);
+                }
+                if description.says("SINGLE-VALUE") {
+                    known.single.insert(name.to_ascii_lowercase());
                 }
                 if let Some(first) = names.first() {
                     known.aliases.insert(name.to_ascii_lowercase(), first.to_ascii_lowercase());
@@ -178,6 +185,10 @@ impl<'a> Description<'a> {
             }
         }
         Some(Self { oid, parts })
+    }
+
+    fn says(&self, keyword: &str) -> bool {
+        self.parts.iter().any(|(own, _)| *own == keyword)
     }
 
     fn values(&self, keyword: &str) -> &[&'a str] {
@@ -274,6 +285,12 @@ mod tests {
         ] {
             assert_eq!(schema.rule(&name.into()), rule, "{name}");
         }
+    }
+
+    #[test]
+    fn who_has_one_value_at_most_is_known() {
+        let single = parsed().single;
+        assert_eq!(single, HashSet::from(["badge".to_owned(), "1.2.3.4".to_owned()]));
     }
 
     #[test]

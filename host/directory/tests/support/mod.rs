@@ -3,18 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a failure here ends a test")]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod domain;
 pub mod double;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_directory::{Directory, DirectoryError, ImportItem, ImportKind, ImportRequest, Known, Watermark};
-use provisor_model::{AttributeName, Attributes, Dn, Entry, SourceId};
+use provisor_model::{AttributeName, Attributes, Dn, Entry, EntryChange, SourceId, Value, ValueChange};
 
 /// What an import did.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Report {
     pub full: bool,
     pub upserted: usize,
+    pub changed: usize,
+    pub whole: usize,
     pub deleted: usize,
     pub present: usize,
     pub listed: usize,
@@ -52,7 +55,7 @@ impl Store {
         };
         let mut import = directory.import(request).await?;
         let mut report = Report { full: import.kind() == ImportKind::Full, ..Report::default() };
-        let (mut named, mut listed) = (BTreeSet::new(), BTreeMap::new());
+        let (mut named, mut listed, mut incomplete) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         while let Some(page) = import.next_page().await? {
             assert!((1..=1000).contains(&page.len()), "a page of {} items", page.len());
             for item in page.into_iter().map(taken_apart) {
@@ -64,6 +67,13 @@ impl Store {
                         self.follow(&entry, &named);
                         self.excluded.remove(&entry.source_id);
                         self.entries.insert(entry.source_id.clone(), entry);
+                    }
+                    ImportItem::Changed(change) => {
+                        report.changed += 1;
+                        match self.changed(&change, &named) {
+                            true => drop(named.insert(change.source_id)),
+                            false => drop(incomplete.insert(change.source_id)),
+                        }
                     }
                     ImportItem::Delete(id) => {
                         report.deleted += 1;
@@ -91,6 +101,14 @@ impl Store {
                         self.excluded.insert(id);
                     }
                 }
+            }
+        }
+        let incomplete: Vec<SourceId> = incomplete.into_iter().filter(|id| !named.contains(id)).collect();
+        for item in import.whole(&incomplete).await?.into_iter().map(taken_apart) {
+            if let ImportItem::Upsert(entry) = item {
+                report.whole += 1;
+                named.insert(entry.source_id.clone());
+                self.entries.insert(entry.source_id.clone(), entry);
             }
         }
         for (id, dn) in listed {
@@ -123,6 +141,27 @@ impl Store {
         self.watermark = Some(completion.watermark);
         self.known = completion.known;
         Ok(Some(report))
+    }
+
+    /// Merges a change into the entry that is known; whether there is one.
+    fn changed(&mut self, change: &EntryChange, named: &BTreeSet<SourceId>) -> bool {
+        let Some(mut entry) = self.entries.get(&change.source_id).cloned() else { return false };
+        entry.dn = change.dn.clone().unwrap_or(entry.dn);
+        entry.anchor = change.anchor.clone().unwrap_or(entry.anchor);
+        for (name, values) in &change.attributes {
+            let mut now: BTreeSet<Value> = entry.attributes.values(name).iter().cloned().collect();
+            match values {
+                ValueChange::Replaced(all) => now = all.iter().cloned().collect(),
+                ValueChange::Edited { added, removed } => {
+                    now.retain(|value| !removed.contains(value));
+                    now.extend(added.iter().cloned());
+                }
+            }
+            entry.attributes.set(name.clone(), now.into_iter().collect());
+        }
+        self.follow(&entry, named);
+        self.entries.insert(entry.source_id.clone(), entry);
+        true
     }
 
     /// What is below a renamed entry stands elsewhere now, unless it came by itself.

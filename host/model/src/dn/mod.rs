@@ -1,5 +1,6 @@
 //! Distinguished names: parsed by RFC 4514, compared by matching rules, never by cutting strings.
 
+mod by_id;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -97,13 +98,14 @@ impl Dn {
 }
 
 impl DnKey {
-    /// The key of the name that a text is; the same as [`Dn::key`], without making the name where it is a plain one.
+    /// The key of the name that a text is; the same as [`Dn::key`], without making the name where it is a plain one. Also
+    /// of a name by id (`<GUID=...>`), as which no entry stands anywhere but by which one may be referred to.
     ///
     /// # Errors
     /// When the text is no name.
     pub fn of(text: &str) -> Result<Self, DnError> {
-        match plain_key(text) {
-            Some(octets) => Ok(Self(octets)),
+        match plain_key(text).map(Self).or_else(|| by_id::guid_key(text)) {
+            Some(key) => Ok(key),
             None => text.parse::<Dn>().map(|dn| dn.key()),
         }
     }

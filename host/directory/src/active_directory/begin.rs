@@ -1,0 +1,148 @@
+//! The begin of an import: which controller, how its changes are read, and from where on.
+
+use super::ActiveDirectory;
+use super::controls::{INCREMENTAL_VALUES, OBJECT_SECURITY};
+use super::cookie::Vector;
+use super::dirsync::{Asked, DirSync};
+use super::domain::Controller;
+use super::objects::Object;
+use super::options::DomainChanges;
+use super::position::{Mark, Standing, Way};
+use crate::clock::now;
+use crate::connection::Connection;
+use crate::error::DirectoryError;
+
+/// How changes are read, and the first of them.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// DirSync has answered; whether it goes on from a cookie.
+    DirSync { way: Way, changes: DirSync, first: Option<Vec<Object>>, goes_on: bool },
+    /// By change numbers, for this reason; from this number on, or everything.
+    ChangeNumbers { reason: String, from: Option<u64> },
+}
+
+impl ActiveDirectory {
+    /// Finds out how this controller can be read, by asking.
+    pub(super) async fn start(
+        &self,
+        connection: &mut Connection,
+        controller: &Controller,
+        wire: &[String],
+        mark: Option<&Mark>,
+    ) -> Result<Start, DirectoryError> {
+        let numbers = |reason: &str| Start::ChangeNumbers {
+            reason: reason.to_owned(),
+            from: mark.and_then(|mark| number_of(mark, controller)),
+        };
+        match self.options.changes {
+            DomainChanges::ChangeNumbers => return Ok(numbers("changes = \"change-numbers\" is set")),
+            DomainChanges::Auto if !controller.dir_sync => return Ok(numbers("the controller does not offer DirSync")),
+            DomainChanges::Auto | DomainChanges::DirSync => {}
+        }
+        let asked = |flags, cookie| Asked {
+            base: controller.domain.clone(),
+            filter: self.class_filter(),
+            attributes: wire.to_vec(),
+            flags,
+            cookie,
+        };
+        let mut refused = None;
+        for (way, flags) in [(Way::DirSync, 0), (Way::DirSyncOfVisible, OBJECT_SECURITY)] {
+            let cookie = mark.filter(|mark| mark.way == way).map(|mark| mark.cookie.clone()).unwrap_or_default();
+            match self.ask(connection, way, asked(INCREMENTAL_VALUES | flags, cookie)).await {
+                Ok(start) => return Ok(start),
+                Err(error @ (DirectoryError::Rights { .. } | DirectoryError::Refused { .. })) => refused = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match refused {
+            Some(error) if self.options.changes == DomainChanges::DirSync => Err(error),
+            Some(error) => Ok(numbers(&format!("DirSync is refused: {error}"))),
+            None => Ok(numbers("DirSync was not tried")),
+        }
+    }
+
+    /// Asks by DirSync and waits for the first objects; once more from the beginning where the cookie is not taken.
+    async fn ask(&self, connection: &mut Connection, way: Way, mut asked: Asked) -> Result<Start, DirectoryError> {
+        loop {
+            let goes_on = !asked.cookie.is_empty();
+            let mut changes = DirSync::begin(connection, asked.clone()).await?;
+            match changes.next_objects(connection).await {
+                Ok(first) => return Ok(Start::DirSync { way, changes, first, goes_on }),
+                Err(error) if goes_on && error.needs_full_import() => {
+                    tracing::info!(%error, "The increment is answered by a full import.");
+                    asked.cookie.clear();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// From which number on this controller's changes are to be read: its numbers count as long as it lives.
+fn number_of(mark: &Mark, controller: &Controller) -> Option<u64> {
+    let same = mark.way == Way::ChangeNumbers && mark.invocation.is_some() && mark.invocation == controller.invocation;
+    mark.number.filter(|_| same && !mark.whole_is_due(now()))
+}
+
+/// Whether this controller has gone back behind what it told before: it was restored in a way that nobody was told of.
+pub(crate) fn was_set_back(controller: &Controller, standing: Option<&Standing>) -> bool {
+    let own = |standing: &Standing| {
+        let known = standing.vector.of(controller.invocation.as_ref()?)?;
+        Some(controller.newest_change? < known)
+    };
+    standing.and_then(own).unwrap_or(false)
+}
+
+/// How far a controller has come by its own word.
+pub(crate) fn vector_of(controller: &Controller, cookie: &[u8]) -> Vector {
+    let own = controller.invocation.as_ref().zip(controller.newest_change);
+    let own = own.map_or_else(Vector::default, |(invocation, number)| Vector::of_one(invocation, number));
+    match Vector::of_cookie(cookie) {
+        Some(vector) => vector.merged(&own),
+        None => own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller(invocation: &str, number: u64) -> Controller {
+        Controller {
+            domain: "DC=lab".into(),
+            domain_id: "17".into(),
+            invocation: Some(invocation.into()),
+            newest_change: Some(number),
+            host_name: None,
+            dir_sync: true,
+        }
+    }
+
+    #[test]
+    fn a_controller_whose_numbers_went_back_in_the_same_life_was_restored() {
+        let standing = Standing { server: "ldaps://one".into(), vector: Vector::of_one("a", 70) };
+        assert!(was_set_back(&controller("a", 69), Some(&standing)));
+        assert!(!was_set_back(&controller("a", 70), Some(&standing)));
+        assert!(!was_set_back(&controller("b", 1), Some(&standing)), "another life counts anew");
+        assert!(!was_set_back(&controller("a", 1), None));
+    }
+
+    #[test]
+    fn change_numbers_serve_in_the_life_in_which_they_were_counted() {
+        let mark = |way, invocation: &str| Mark {
+            way,
+            cookie: Vec::new(),
+            invocation: Some(invocation.into()),
+            number: Some(70),
+            deletions_told: true,
+            listed: 0,
+            whole: now(),
+        };
+        let old = Mark { whole: 0, ..mark(Way::ChangeNumbers, "a") };
+        assert_eq!(number_of(&old, &controller("a", 90)), None, "numbers do not tell of links that were lost");
+        assert_eq!(number_of(&mark(Way::ChangeNumbers, "a"), &controller("a", 90)), Some(70));
+        assert_eq!(number_of(&mark(Way::ChangeNumbers, "a"), &controller("b", 90)), None);
+        assert_eq!(number_of(&mark(Way::DirSync, "a"), &controller("a", 90)), None);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a domain controller says of itself and of its domain: the root DSE and its NTDS settings.
+
+use provisor_model::{Dn, DnKey};
+
+use super::controls::{ACTIVE_DIRECTORY, DIR_SYNC};
+use crate::connection::Connection;
+use crate::error::{DirectoryError, server_words};
+use crate::reading::Raw as _;
+use crate::search::EVERYTHING;
+use crate::search::few::{read_one, texts};
+use crate::watermark::hexadecimal;
+
+/// A domain controller, and the domain that it keeps.
+#[derive(Clone, Debug)]
+pub(crate) struct Controller {
+    /// The domain's name.
+    pub domain: String,
+    /// The domain's GUID in hexadecimal digits, which tells it from every other for ever.
+    pub domain_id: String,
+    /// Which life of which controller this is (invocationId): it changes when a controller is restored as it should be.
+    pub invocation: Option<String>,
+    /// The number of its newest change; only it counts so.
+    pub newest_change: Option<u64>,
+    /// Its name in DNS, which its certificate and Kerberos know it by.
+    pub host_name: Option<String>,
+    /// Whether it announces DirSync.
+    pub dir_sync: bool,
+}
+
+/// What is read of the root DSE.
+const ROOT: &[&str] = &[
+    "defaultNamingContext",
+    "namingContexts",
+    "dsServiceName",
+    "highestCommittedUSN",
+    "dnsHostName",
+    "supportedControl",
+    "supportedCapabilities",
+];
+
+impl Controller {
+    /// Asks the controller; the domain is the one of `base`, or its own where there is none.
+    ///
+    /// # Errors
+    /// When it is no domain controller, or `base` is no domain that it keeps.
+    pub async fn read(connection: &mut Connection, base: Option<&Dn>) -> Result<Self, DirectoryError> {
+        let url = connection.url().to_owned();
+        let wrong = |reason: String| Err(DirectoryError::Configuration(reason));
+        let Some(root) = read_one(connection, "", EVERYTHING, ROOT).await? else {
+            return wrong(format!("{url} says nothing of itself, so that it cannot be Active Directory. Check url"));
+        };
+        if !texts(&root, "supportedCapabilities").any(|own| own == ACTIVE_DIRECTORY) {
+            return wrong(format!(
+                "{url} is not Active Directory. Set kind = \"openldap\" or \"ldap\", or url to a domain controller (with port \
+                 389 or 636)"
+            ));
+        }
+        let first = |name: &str| texts(&root, name).next().map(str::to_owned);
+        let domain = match (base, first("defaultNamingContext")) {
+            (Some(base), default) => {
+                let key = base.key();
+                let same = |text: &&str| DnKey::of(text).is_ok_and(|own| own == key);
+                let known = texts(&root, "namingContexts").find(same);
+                known.map(str::to_owned).ok_or_else(|| not_a_domain(&url, base, default.as_deref()))?
+            }
+            (None, Some(default)) => default,
+            (None, None) => return wrong(format!("{url} does not say which domain it keeps. Set base")),
+        };
+        let domain_id = match octets(connection, &domain, "objectGUID").await? {
+            Some(id) => id,
+            None => return Err(DirectoryError::NoSuchBase { url, base: domain }),
+        };
+        let settings = first("dsServiceName");
+        let invocation = match &settings {
+            Some(settings) => octets(connection, settings, "invocationId").await?,
+            None => None,
+        };
+        Ok(Self {
+            domain,
+            domain_id,
+            invocation,
+            newest_change: first("highestCommittedUSN").and_then(|number| number.parse().ok()),
+            host_name: first("dnsHostName"),
+            dir_sync: texts(&root, "supportedControl").any(|own| own == DIR_SYNC),
+        })
+    }
+}
+
+/// The first value of an object's attribute, in hexadecimal digits; none where the account may not read it.
+async fn octets(connection: &mut Connection, dn: &str, attribute: &str) -> Result<Option<String>, DirectoryError> {
+    let found = match read_one(connection, dn, EVERYTHING, &[attribute]).await {
+        Ok(found) => found,
+        Err(DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let Some(found) = found else { return Ok(None) };
+    let mut own = found.attributes().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
+    Ok(own.find_map(|(_, mut values)| values.next().map(hexadecimal)))
+}
+
+fn not_a_domain(url: &str, base: &Dn, default: Option<&str>) -> DirectoryError {
+    let default = default.map_or_else(String::new, |default| format!(" (\"{}\")", server_words(default)));
+    DirectoryError::Configuration(format!(
+        "base is \"{base}\", which is not a domain that {url} keeps. Changes are told for whole domains: take base out, or set it \
+         to the domain's name{default}, and put organisational units into [scope]"
+    ))
+}

@@ -1,0 +1,267 @@
+//! The parts of an import from Active Directory: what is asked, and what is made of the answers.
+
+use ldap3::Scope;
+use provisor_model::{Dn, SourceId};
+
+use super::controls::{INCREMENTAL_VALUES, OBJECT_SECURITY, domain_scope, extended_dn, show_deleted};
+use super::dirsync::{Asked, DirSync};
+use super::entries::Made;
+use super::import::{Active, ActiveDirectoryImport, Task};
+use super::objects::Object;
+use super::position::Way;
+use super::unreadable;
+use super::whole::{LOOKED_UP, by_ids, complete, ids_filter, object};
+use crate::connection::Connection;
+use crate::error::{DirectoryError, server_words};
+use crate::import::{ImportItem, ImportKind};
+use crate::search::few::FewSearch;
+use crate::search::message::WireEntry;
+use crate::search::paged::{Manner, Paged, Wanted};
+
+/// The container of deleted objects (MS-ADTS, section 6.1.1.4.2).
+const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
+
+impl ActiveDirectoryImport {
+    /// Asks for what a task needs.
+    pub(super) async fn begin_task(
+        &mut self,
+        connection: &mut Connection,
+        task: Task,
+    ) -> Result<Active, DirectoryError> {
+        let classes = self.server.class_filter();
+        let since = |classes: &str, from: Option<u64>| match from {
+            Some(number) => format!("(&{classes}(uSNChanged>={}))", number.saturating_add(1)),
+            None => classes.to_owned(),
+        };
+        Ok(match task {
+            Task::Everything => Active::Entries(self.page(connection, classes, None, false).await?, true),
+            Task::Numbered => {
+                Active::Entries(self.page(connection, since(&classes, self.from), None, false).await?, false)
+            }
+            Task::Tombstones => {
+                let filter = format!("(&(isDeleted=TRUE){})", since(&classes, self.from));
+                let wanted = Some(vec!["objectGUID".to_owned(), "isDeleted".to_owned()]);
+                Active::Tombstones(self.page(connection, filter, wanted, true).await?)
+            }
+            Task::List if self.way == Way::ChangeNumbers => {
+                let wanted = Some(vec!["objectGUID".to_owned()]);
+                Active::List(self.page(connection, classes, wanted, false).await?)
+            }
+            // As changes are told, so is listed: DirSync shows more than searches do where the account may replicate.
+            Task::List => {
+                // Who has none of what is asked for is not told of: a name, all have.
+                let attributes = ["objectGUID", "isDeleted", "name"].map(str::to_owned).to_vec();
+                Active::Told(DirSync::begin(connection, self.asked(classes, attributes, Vec::new())).await?)
+            }
+            Task::Changes => {
+                let asked = self.asked(classes, self.entries.wire().to_vec(), self.cookie.clone());
+                Active::Changes(DirSync::begin(connection, asked).await?)
+            }
+            Task::Unclear => Active::Unclear(std::mem::take(&mut self.unclear).into_iter().collect()),
+        })
+    }
+
+    fn asked(&self, filter: String, attributes: Vec<String>, cookie: Vec<u8>) -> Asked {
+        let flags = if self.way == Way::DirSyncOfVisible { OBJECT_SECURITY } else { 0 };
+        let flags = INCREMENTAL_VALUES | flags;
+        Asked { base: self.controller.domain.clone(), filter, attributes, flags, cookie }
+    }
+
+    async fn page(
+        &self,
+        connection: &mut Connection,
+        filter: String,
+        attributes: Option<Vec<String>>,
+        deleted: bool,
+    ) -> Result<Paged, DirectoryError> {
+        let mut controls = vec![extended_dn(), domain_scope()];
+        controls.extend(deleted.then(show_deleted));
+        let wanted = Wanted {
+            base: self.controller.domain.clone(),
+            filter,
+            attributes: attributes.unwrap_or_else(|| self.entries.wire().to_vec()),
+            page_size: self.server.options.page_size,
+            some: false,
+            manner: Manner::Domain(controls),
+        };
+        Paged::begin(connection, wanted).await
+    }
+
+    /// The next page of a part; none at its end.
+    pub(super) async fn step(
+        &mut self,
+        connection: &mut Connection,
+        active: &mut Active,
+    ) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
+        let url = connection.url().to_owned();
+        match active {
+            Active::Changes(changes) => match changes.next_objects(connection).await? {
+                Some(objects) => self.made(objects).map(Some),
+                None => Ok(None),
+            },
+            Active::Entries(paged, _) => match paged.next_page(connection).await? {
+                Some(found) => self.entries_of(connection, &found).await.map(Some),
+                None => Ok(None),
+            },
+            Active::Tombstones(paged) => {
+                let Some(found) = paged.next_page(connection).await? else { return Ok(None) };
+                let gone = found.iter().map(|raw| object(&url, raw, false).map(|gone| ImportItem::Delete(gone.id)));
+                gone.collect::<Result<_, _>>().map(Some)
+            }
+            Active::List(paged) => {
+                let Some(found) = paged.next_page(connection).await? else { return Ok(None) };
+                found.iter().map(|raw| listed(&url, object(&url, raw, false)?)).collect::<Result<_, _>>().map(Some)
+            }
+            Active::Told(told) => {
+                let Some(objects) = told.next_objects(connection).await? else { return Ok(None) };
+                objects.into_iter().map(|object| listed(&url, object)).collect::<Result<_, _>>().map(Some)
+            }
+            Active::Unclear(ids) => {
+                let some: Vec<SourceId> = ids.iter().take(LOOKED_UP).cloned().collect();
+                if some.is_empty() {
+                    return Ok(None);
+                }
+                let items = self.read_whole(connection, &some).await?;
+                ids.drain(..some.len());
+                Ok(Some(items))
+            }
+        }
+    }
+
+    /// What an answer of DirSync comes to.
+    pub(super) fn made(&mut self, objects: Vec<Object>) -> Result<Vec<ImportItem>, DirectoryError> {
+        let mut items = Vec::with_capacity(objects.len());
+        for object in objects {
+            self.deletions_told |= object.is_tombstone();
+            if self.kind() == ImportKind::Incremental && object.came_back() {
+                return Err(self.undeleted(&object));
+            }
+            let made = self.entries.change(&object).map_err(|error| unreadable(&self.url, &object.dn, &error))?;
+            match made {
+                Made::Item(item) => {
+                    // What is told of it after it was put aside to be read whole is part of the whole.
+                    if !self.unclear.contains(&object.id) || matches!(item, ImportItem::Delete(_)) {
+                        self.unclear.remove(&object.id);
+                        items.push(item);
+                    }
+                }
+                Made::Unclear => {
+                    self.unclear.insert(object.id);
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    async fn entries_of(
+        &mut self,
+        connection: &mut Connection,
+        found: &[WireEntry],
+    ) -> Result<Vec<ImportItem>, DirectoryError> {
+        let url = connection.url().to_owned();
+        let mut items = Vec::with_capacity(found.len());
+        for raw in found {
+            let mut whole = object(&url, raw, false)?;
+            complete(connection, &mut whole).await?;
+            items.push(self.entries.whole(&whole).map_err(|error| unreadable(&url, &whole.dn, &error))?);
+        }
+        Ok(items)
+    }
+
+    /// Whose links to others, and others' to it, are back or lost, nobody tells: it depends on the recycle bin.
+    fn undeleted(&self, object: &Object) -> DirectoryError {
+        let reason =
+            format!("\"{}\" was deleted and brought back, and its links are not told", server_words(&object.dn));
+        DirectoryError::WatermarkLost { url: self.url.clone(), reason }
+    }
+
+    /// These objects as they stand; those that are not there are deleted.
+    pub(super) async fn read_whole(
+        &mut self,
+        connection: &mut Connection,
+        ids: &[SourceId],
+    ) -> Result<Vec<ImportItem>, DirectoryError> {
+        let url = connection.url().to_owned();
+        let mut items = Vec::with_capacity(ids.len());
+        for some in ids.chunks(LOOKED_UP) {
+            let mut found = by_ids(connection, &self.controller.domain, self.entries.wire(), some).await?;
+            let missing: Vec<SourceId> =
+                some.iter().filter(|id| !found.iter().any(|object| object.id == **id)).cloned().collect();
+            if self.way == Way::DirSync && !missing.is_empty() {
+                // An account may be told of what it cannot search for. That is not gone.
+                found.extend(self.told_of(connection, &missing).await?);
+            }
+            let gone = missing.iter().filter(|id| !found.iter().any(|object| object.id == **id));
+            items.extend(gone.map(|id| ImportItem::Delete(id.clone())));
+            for object in &found {
+                items.push(self.entries.whole(object).map_err(|error| unreadable(&url, &object.dn, &error))?);
+            }
+        }
+        Ok(items)
+    }
+
+    /// These objects as DirSync tells of them from the beginning, those that are there.
+    async fn told_of(&self, connection: &mut Connection, ids: &[SourceId]) -> Result<Vec<Object>, DirectoryError> {
+        let asked = self.asked(ids_filter(ids), self.entries.wire().to_vec(), Vec::new());
+        let mut told = DirSync::begin(connection, asked).await?;
+        let mut found = Vec::new();
+        while let Some(objects) = told.next_objects(connection).await? {
+            found.extend(objects.into_iter().filter(|object| !object.is_deleted()));
+        }
+        Ok(found)
+    }
+
+    /// Which of these objects are there: among those that are read, or not any more.
+    pub(super) async fn look_after(
+        &mut self,
+        connection: &mut Connection,
+        ids: &[SourceId],
+    ) -> Result<Vec<ImportItem>, DirectoryError> {
+        let read = self.server.options.object.object_classes.clone();
+        let wanted = ["objectGUID".to_owned(), "objectClass".to_owned()];
+        let mut items = Vec::new();
+        for some in ids.chunks(LOOKED_UP) {
+            for there in by_ids(connection, &self.controller.domain, &wanted, some).await? {
+                let classes = there.texts("objectClass");
+                let known = !read.classify(classes.iter().copied()).is_empty() || super::is_container(&classes);
+                items.push(if known {
+                    ImportItem::Present(there.id.clone())
+                } else {
+                    ImportItem::Excluded(there.id.clone())
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    /// Whether the account sees deleted objects.
+    pub(super) async fn sees_tombstones(&self, connection: &mut Connection) -> Result<bool, DirectoryError> {
+        sees_tombstones(connection, &self.controller.domain).await
+    }
+}
+
+/// Whether the account sees deleted objects of a domain. Everybody may see the container that they are in; who sees none
+/// in it may not look, as a rule: every domain of some age has some.
+pub(super) async fn sees_tombstones(connection: &mut Connection, domain: &str) -> Result<bool, DirectoryError> {
+    let base = format!("<WKGUID={DELETED_OBJECTS},{domain}>");
+    let attributes = ["objectGUID".to_owned()];
+    let filter = "(isDeleted=TRUE)";
+    let search = FewSearch { base: &base, scope: Scope::OneLevel, filter, attributes: &attributes, limit: 1 };
+    match search.run_with(connection, vec![show_deleted()]).await {
+        Ok(found) => Ok(!found.is_empty()),
+        Err(DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// That an object is there, and where.
+fn listed(url: &str, there: Object) -> Result<ImportItem, DirectoryError> {
+    if there.is_deleted() {
+        return Ok(ImportItem::Delete(there.id));
+    }
+    let dn: Dn = there.dn.parse().map_err(|error| DirectoryError::Protocol {
+        url: url.to_owned(),
+        reason: format!("\"{}\": {error}", server_words(&there.dn)),
+    })?;
+    Ok(ImportItem::Listed(there.id, dn))
+}
