@@ -23,7 +23,7 @@ impl EntryKey {
 pub struct StoredEntry {
     /// Its number.
     pub key: EntryKey,
-    /// The entry as last read.
+    /// The entry as last read, with what it has by its memberships where that is wanted.
     pub entry: Entry,
     /// Whether it is no longer in the source.
     pub gone: bool,
@@ -91,7 +91,9 @@ impl Space {
     fn entries(&self, condition: &str, parameters: impl rusqlite::Params) -> Result<Vec<StoredEntry>, SpaceError> {
         let mut statement = self.connection.prepare_cached(&select(condition))?;
         let mut rows = statement.query(parameters)?;
-        stored_page(&mut rows)
+        let mut found = stored_page(&mut rows)?;
+        self.compute(&mut found)?;
+        Ok(found)
     }
 
     /// The next entries to be evaluated, in source-id order, those behind `after` first.
@@ -116,6 +118,7 @@ impl Space {
             octets += stored_octets(row)? + answers.len();
             found.push(StoredEntry { answers, ..stored(row)? });
         }
+        self.compute(&mut found)?;
         Ok(found)
     }
 

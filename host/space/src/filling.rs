@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use provisor_model::DnKey;
 use rusqlite::{CachedStatement, params};
 
 use crate::page::EntryRow;
@@ -19,7 +20,7 @@ const INDEXES: [(&str, &str); 3] = [
     ("entry_anchor", "CREATE INDEX entry_anchor ON entry (anchor)"),
 ];
 const REFERENCE_INDEXES: [(&str, &str); 2] = [
-    ("reference_target", "CREATE INDEX reference_target ON reference (target) WHERE target IS NOT NULL"),
+    ("reference_target", "CREATE INDEX reference_target ON reference (target, attribute) WHERE target IS NOT NULL"),
     ("reference_name", "CREATE INDEX reference_name ON reference (dn_key)"),
 ];
 
@@ -124,13 +125,17 @@ impl Filling {
 
     /// Whom a name means among those that have come.
     fn entry_of(&self, name: &[u8]) -> Option<i64> {
-        self.names.get(&self.met(name, 0)).map(|met| i64::from(met.entry))
+        let met = match DnKey::stored_id_in(name) {
+            Some(id) => self.ids.get(&self.met(id, 0)),
+            None => self.names.get(&self.met(name, 0)),
+        };
+        met.map(|met| i64::from(met.entry))
     }
 
-    /// Whether this entry can be appended, its source id not having come before; then it counts as come.
-    fn takes(&mut self, row: &EntryRow) -> bool {
+    /// The digests of a source id that did not come before, so that its entry can be appended.
+    fn takes(&self, row: &EntryRow) -> Option<Met> {
         let id = self.met(&row.source_id, 0);
-        self.ids.len() < REMEMBERED && self.ids.insert(id)
+        (self.ids.len() < REMEMBERED && !self.ids.contains(&id)).then_some(id)
     }
 }
 
@@ -209,15 +214,14 @@ impl Space {
         let mut references = connection
             .prepare_cached("INSERT INTO reference (referrer, attribute, dn_key, target) VALUES (?1, ?2, ?3, ?4)")?;
         for (count, row) in rows.iter().enumerate() {
-            if !filling.takes(row) {
-                return Ok(count);
-            }
+            let Some(id) = filling.takes(row) else { return Ok(count) };
             counts.added += 1;
             let EntryRow { source_id, anchor, dn, dn_key, object_class, attributes, .. } = row;
             let key = entries.insert(params![source_id, anchor, dn, dn_key.octets(), object_class, attributes])?;
             let Ok(entry) = u32::try_from(key) else {
                 return Err(SpaceError::Damaged(format!("the first entries have numbers as high as {key}")));
             };
+            filling.ids.insert(Met { entry, ..id });
             // The first who has a name keeps it.
             filling.names.insert(filling.met(dn_key.octets(), entry));
             append_references(filling, &mut references, key, row)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provisor_model::{AttributeName, Dn, DnKey, Entry, ImportItem, Schema, SourceId};
+use provisor_model::{AttributeName, Dn, DnKey, Entry, ImportItem, Schema};
 use rusqlite::{OptionalExtension as _, params};
 
 use crate::page::{EntryRow, Item, Page};
@@ -25,6 +25,8 @@ pub struct PageCounts {
     pub deleted: u64,
     /// Entries that were said to be unchanged, and of which nothing is known here.
     pub unknown: u64,
+    /// Entries of which only changes were told, and of which nothing is known here; [`Space::take_incomplete`] tells which.
+    pub incomplete: u64,
 }
 
 impl std::ops::AddAssign for PageCounts {
@@ -35,6 +37,7 @@ impl std::ops::AddAssign for PageCounts {
         self.unchanged += other.unchanged;
         self.deleted += other.deleted;
         self.unknown += other.unknown;
+        self.incomplete += other.incomplete;
     }
 }
 
@@ -50,19 +53,23 @@ pub struct ImportEnd<'a> {
 }
 
 /// An entry as it is in the tables, as far as an import needs it.
-struct Known {
-    key: EntryKey,
-    anchor: Vec<u8>,
-    dn: String,
-    dn_key: Vec<u8>,
-    object_class: String,
-    attributes: Vec<u8>,
-    standing: Standing,
+pub(crate) struct Known {
+    pub key: EntryKey,
+    pub anchor: Vec<u8>,
+    pub dn: String,
+    pub dn_key: Vec<u8>,
+    pub object_class: String,
+    pub attributes: Vec<u8>,
+    pub standing: Standing,
 }
 
 impl Known {
-    fn present(&self) -> bool {
+    pub fn present(&self) -> bool {
         self.standing == Standing::Present
+    }
+
+    pub fn excluded(&self) -> bool {
+        self.standing == Standing::Excluded
     }
 }
 
@@ -75,10 +82,6 @@ impl Space {
         self.abandon_import();
         self.forget_named()?;
         self.begin_filling()
-    }
-
-    fn forget_named(&self) -> Result<(), SpaceError> {
-        Ok(self.connection.execute_batch("DELETE FROM temp.seen; DELETE FROM temp.moved; DELETE FROM temp.listed;")?)
     }
 
     /// Takes one page in, as a whole. Entries that differ from what was known are marked for evaluation.
@@ -120,6 +123,7 @@ impl Space {
     fn take_in(&mut self, item: &Item, counts: &mut PageCounts) -> Result<(), SpaceError> {
         match item {
             Item::Upsert(row) => self.upsert(row, counts)?,
+            Item::Changed(row) => self.change(row, counts)?,
             Item::Delete(id) => {
                 if let Some(known) = self.known(id)?
                     && known.standing != Standing::Gone
@@ -154,60 +158,6 @@ impl Space {
             }
         }
         Ok(())
-    }
-
-    /// Which entries this import has not named, in source-id order, those behind `after` first; entries that were
-    /// excluded before are among them.
-    ///
-    /// # Errors
-    /// When the database fails or a row is damaged.
-    pub fn unseen(&self, after: Option<&SourceId>, limit: usize) -> Result<Vec<SourceId>, SpaceError> {
-        if self.is_filling() {
-            return Ok(Vec::new());
-        }
-        let mut statement = self.connection.prepare_cached(
-            "SELECT source_id FROM entry WHERE source_id > ?1 AND gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen) \
-             ORDER BY source_id LIMIT ?2",
-        )?;
-        let after = after.map(SourceId::to_storage).unwrap_or_default();
-        let mut rows = statement.query(params![after, i64::try_from(limit).unwrap_or(i64::MAX)])?;
-        let mut unseen = Vec::new();
-        while let Some(row) = rows.next()? {
-            unseen.push(SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
-        }
-        Ok(unseen)
-    }
-
-    /// Settles the entries that were listed under a name which was not theirs here, once the whole feed has come: they
-    /// may have moved with the unit above them, or have been read anew. Returns how many are left unexplained.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn settle_listed(&mut self) -> Result<u64, SpaceError> {
-        if self.is_filling() {
-            return Ok(0);
-        }
-        // By what was listed, never by all that is known: a cycle costs what has changed.
-        self.connection.execute_batch(
-            "INSERT OR IGNORE INTO temp.seen (entry_id) SELECT e.id FROM temp.listed l CROSS JOIN entry e \
-                 ON e.source_id = l.source_id AND e.dn_key = l.dn_key AND e.gone = 0; \
-             DELETE FROM temp.listed WHERE EXISTS (SELECT 1 FROM entry e \
-                 JOIN temp.seen s ON s.entry_id = e.id WHERE e.source_id = listed.source_id AND e.gone = 0);",
-        )?;
-        let left = self.connection.query_row("SELECT count(*) FROM temp.listed", [], |row| row.get::<_, i64>(0))?;
-        Ok(left.cast_unsigned())
-    }
-
-    /// How many entries of the source this import has not named.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn unseen_count(&self) -> Result<u64, SpaceError> {
-        if self.is_filling() {
-            return Ok(0);
-        }
-        let sql = "SELECT count(*) FROM entry WHERE gone = 0 AND id NOT IN (SELECT entry_id FROM temp.seen)";
-        Ok(self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Ends an import: what follows from absence, the references that can now be resolved, and the watermark, in one
@@ -264,7 +214,7 @@ impl Space {
         })
     }
 
-    fn known(&self, id: &[u8]) -> Result<Option<Known>, SpaceError> {
+    pub(crate) fn known(&self, id: &[u8]) -> Result<Option<Known>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT id, anchor, dn, dn_key, object_class, attributes, gone FROM entry WHERE source_id = ?1",
         )?;
@@ -282,27 +232,6 @@ impl Space {
         Ok(known.optional()?)
     }
 
-    /// Takes in that an entry is still there under this name.
-    fn list(&self, id: &[u8], dn_key: &DnKey, counts: &mut PageCounts) -> Result<(), SpaceError> {
-        match self.known(id)? {
-            Some(known) if known.present() && known.dn_key == dn_key.octets() => {
-                self.mark_seen(known.key)?;
-                counts.unchanged += 1;
-            }
-            _ => {
-                self.connection
-                    .prepare_cached("INSERT OR REPLACE INTO temp.listed (source_id, dn_key) VALUES (?1, ?2)")?
-                    .execute(params![id, dn_key.octets()])?;
-            }
-        }
-        Ok(())
-    }
-
-    fn mark_seen(&self, key: EntryKey) -> Result<(), SpaceError> {
-        self.connection.prepare_cached("INSERT OR IGNORE INTO temp.seen (entry_id) VALUES (?1)")?.execute([key.0])?;
-        Ok(())
-    }
-
     fn upsert(&mut self, row: &EntryRow, counts: &mut PageCounts) -> Result<(), SpaceError> {
         let EntryRow { source_id, anchor, dn, dn_key, object_class, attributes, references } = row;
         let Some(known) = self.known(source_id)? else {
@@ -314,6 +243,7 @@ impl Space {
             let key = EntryKey(self.connection.last_insert_rowid());
             self.mark_dirty(key, source_id)?;
             self.unsettle(dn_key.octets())?;
+            self.unsettle_id(source_id)?;
             self.store_references(key, references, false)?;
             self.index_row(key, attributes)?;
             self.mark_seen(key)?;
@@ -336,24 +266,35 @@ impl Space {
             )?
             .execute(params![known.key.0, anchor, dn, dn_key.octets(), object_class, attributes])?;
         self.mark_dirty(known.key, source_id)?;
-        if known.dn_key != dn_key.octets() {
-            let new: Dn = dn.parse().map_err(damaged)?;
-            self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &new)?;
-        }
-        if known.dn_key != dn_key.octets() || !known.present() {
-            self.unsettle(dn_key.octets())?;
-        }
-        if known.dn_key != dn_key.octets() {
-            self.wake_name_askers(&known.dn_key)?;
-        }
+        self.rename(&known, dn, dn_key)?;
         if !known.present() {
+            self.unsettle(dn_key.octets())?;
+            self.unsettle_values(known.key)?;
             self.mark_referrers_dirty(known.key)?;
             self.rescope_group(known.key)?;
+        }
+        if !known.present() || known.object_class != *object_class {
+            self.wake_groups(known.key)?;
+            self.wake_members(known.key)?;
         }
         self.store_references(known.key, references, true)?;
         self.index_row(known.key, attributes)?;
         counts.changed += 1;
         Ok(())
+    }
+
+    /// What follows from the name that an entry has now.
+    pub(crate) fn rename(&mut self, known: &Known, dn: &str, dn_key: &DnKey) -> Result<(), SpaceError> {
+        if known.dn != dn {
+            self.wake_members(known.key)?;
+        }
+        if known.dn_key == dn_key.octets() {
+            return Ok(());
+        }
+        let new: Dn = dn.parse().map_err(damaged)?;
+        self.move_descendants(known.key, &DnKey::from_octets(known.dn_key.clone()), &new)?;
+        self.unsettle(dn_key.octets())?;
+        self.wake_name_askers(&known.dn_key)
     }
 
     /// The entries below a renamed entry stand elsewhere now, though the change feed does not name them. What this import
@@ -384,6 +325,7 @@ impl Space {
                 moved_key.octets()
             ])?;
             self.mark_entry_dirty(EntryKey(key))?;
+            self.wake_members(EntryKey(key))?;
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO temp.moved (entry_id, unit) VALUES (?1, ?2)")?
                 .execute([key, unit.0])?;
@@ -407,6 +349,7 @@ impl Space {
             .execute([key.0])?;
         self.mark_entry_dirty(key)?;
         self.mark_referrers_dirty(key)?;
+        self.wake_members(key)?;
         self.rescope_group(key)?;
         self.unindex_entry(key)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use provisor_model::{AttributeName, Attributes, SourceId, fold_case};
+use provisor_model::{AttributeName, Attributes, DnKey, SourceId, fold_case};
 use rusqlite::params;
 
 use crate::{EntryKey, Space, SpaceError};
@@ -123,6 +123,12 @@ impl Space {
         Ok(())
     }
 
+    /// Whether entries are found by the values of this attribute (its name in lower case).
+    pub(crate) fn has_index(&self, attribute: &str) -> Result<bool, SpaceError> {
+        let mut statement = self.connection.prepare_cached("SELECT 1 FROM lookup_attribute WHERE attribute = ?1")?;
+        Ok(self.by_value.indexes(attribute) || statement.exists([attribute])?)
+    }
+
     /// Keeps the indexed values of an entry that was added or changed. Who asked for a value that came or went is evaluated
     /// again; who asked for one that stays is not.
     fn index_entry(&mut self, key: EntryKey, attributes: &Attributes) -> Result<(), SpaceError> {
@@ -176,7 +182,14 @@ impl Space {
         self.mark_dirty_among(
             "SELECT l.referrer FROM entry e JOIN name_lookup l ON l.dn_key = e.dn_key WHERE e.id = ?1",
             [key.0],
-        )
+        )?;
+        self.name_by_id(key)?.map_or(Ok(()), |name| self.wake_name_askers(name.octets()))
+    }
+
+    /// The name that means an entry by its id, where there are such names.
+    pub(crate) fn name_by_id(&self, key: EntryKey) -> Result<Option<DnKey>, SpaceError> {
+        let id = self.source_id(key)?.map(|id| SourceId::from_storage(&id)).transpose()?;
+        Ok(id.as_ref().and_then(DnKey::of_id))
     }
 
     fn wake_value_askers(&self, attribute: &str, value: &str) -> Result<(), SpaceError> {

@@ -27,6 +27,8 @@ pub enum MetaKey {
     TargetFacts,
     /// From which groups the members in scope were found; absent where that is to be done anew.
     ScopeGroups,
+    /// What is made of memberships.
+    Memberships,
     /// Words of the last failure of a whole cycle.
     LastError,
     /// The secret of this space by which it is recognised what rules were sent before: 16 octets.
@@ -46,6 +48,7 @@ impl MetaKey {
             Self::Target => "target",
             Self::TargetFacts => "target-facts",
             Self::ScopeGroups => "scope-groups",
+            Self::Memberships => "memberships",
             Self::LastError => "last-error",
             Self::AnswerKey => "answer-key",
         }

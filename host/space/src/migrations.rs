@@ -14,8 +14,12 @@ const APPLICATION_ID: i64 = 0x5052_5653;
 const FIRST: i64 = 3;
 
 /// One step for each format; a step is never changed once released.
-const STEPS: &[&str] =
-    &[include_str!("schema/0003.sql"), include_str!("schema/0004.sql"), include_str!("schema/0005.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+    include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
+];
 
 /// Brings the tables to the newest format.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceError> {

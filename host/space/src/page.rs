@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use provisor_model::{
-    AttributeLanes, AttributeName, AttributeSyntax, AttributesView, DnKey, Entry, ImportItem, KeptAttributes,
-    KeptEntry, Schema, SourceId,
+    AttributeLanes, AttributeName, AttributeSyntax, AttributesView, DnKey, Entry, EntryChange, ImportItem,
+    KeptAttributes, KeptEntry, Schema, SourceId,
 };
 
+use crate::changes::{AttributeChange, ChangeRow};
 use crate::references::name_of_reference;
 use crate::value_names::ByAttribute;
 use crate::{Space, SpaceError};
@@ -29,6 +30,7 @@ pub struct Page {
 #[derive(Debug)]
 pub(crate) enum Item {
     Upsert(EntryRow),
+    Changed(ChangeRow),
     Delete(Vec<u8>),
     Present(Vec<u8>),
     Listed(Vec<u8>, DnKey),
@@ -78,6 +80,7 @@ impl Preparation {
             Ok(match item {
                 ImportItem::Upsert(entry) => Item::Upsert(self.row(kept(&entry)?, &mut attributes)?),
                 ImportItem::Kept(entry) => Item::Upsert(self.row(entry, &mut attributes)?),
+                ImportItem::Changed(change) => Item::Changed(self.change(change)),
                 ImportItem::Delete(gone) => Item::Delete(id(gone)),
                 ImportItem::Present(there) => Item::Present(id(there)),
                 ImportItem::Listed(there, dn) => Item::Listed(id(there), dn.key()),
@@ -100,6 +103,21 @@ impl Preparation {
             references,
             attributes: entry.attributes.into_octets(),
         })
+    }
+
+    fn change(&self, change: EntryChange) -> ChangeRow {
+        let attribute = |(name, values): (AttributeName, _)| AttributeChange {
+            key: name.to_key().into(),
+            refers: self.schema.syntax(&name) == AttributeSyntax::Dn,
+            name,
+            values,
+        };
+        ChangeRow {
+            source_id: change.source_id.to_storage(),
+            dn: change.dn.map(|dn| (dn.to_string(), dn.key())),
+            anchor: change.anchor.map(|anchor| anchor.to_storage()),
+            attributes: change.attributes.into_iter().map(attribute).collect(),
+        }
     }
 
     fn references(&self, of: AttributesView<'_>, attributes: &mut Referring) -> Vec<(Arc<str>, Vec<u8>)> {

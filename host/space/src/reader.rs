@@ -2,11 +2,12 @@
 
 use std::ops::{Deref, Range};
 
-use provisor_model::{Anchor, AttributeLanes, AttributesView, DnView, EntryView, SourceId};
+use provisor_model::{Anchor, AttributeLanes, AttributeName, AttributesView, DnView, EntryView, SourceId};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Row, params};
 
 use crate::entries::{STORED_JOINS, stored_columns};
+use crate::memberships::with_computed;
 use crate::rows::{self, Standing};
 use crate::space::BUSY;
 use crate::{EntryKey, Space, SpaceError};
@@ -44,7 +45,8 @@ impl Space {
             // Only with its first question does a transaction choose what it sees.
             connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
         }
-        Ok(Reader(Self { connection, by_value: self.by_value.clone(), filling: None, path: self.path().to_owned() }))
+        let (by_value, memberships) = (self.by_value.clone(), self.memberships.clone());
+        Ok(Reader(Self { connection, by_value, memberships, filling: None, path: self.path().to_owned() }))
     }
 
     /// The numbers of the entries that wait for their evaluation: in the order of numbers, in which they are stored, or
@@ -98,13 +100,14 @@ impl Space {
             stored_columns()
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let mut passed = 0;
+        let (mut passed, computes) = (0, self.memberships.names_groups());
         // Numbers that follow one another are read in one go: that is how all entries stand in the file.
         while let Some(first) = keys.get(passed) {
             let run = keys.iter().skip(passed).zip(first.0..).take_while(|(key, number)| key.0 == *number).count();
             let mut rows = statement.query(params![first.0, first.0 + run as i64 - 1])?;
             while let Some(row) = rows.next()? {
-                page.push(row)?;
+                let computed = if computes { self.computed(EntryKey(row.get(0)?))? } else { Vec::new() };
+                page.push(row, &computed)?;
                 if page.octets.len() > page.most {
                     let last = page.rows.last().map_or(first.0, |row| row.key.0);
                     return Ok(passed + usize::try_from(last - first.0).unwrap_or_default() + 1);
@@ -202,7 +205,8 @@ impl EntryPage {
         first..self.octets.len()
     }
 
-    fn push(&mut self, row: &Row<'_>) -> Result<(), SpaceError> {
+    /// Appends an entry, with attributes that are not stored with it.
+    fn push(&mut self, row: &Row<'_>, computed: &[(AttributeName, Vec<String>)]) -> Result<(), SpaceError> {
         let blob = |column: usize| -> Result<&[u8], SpaceError> {
             Ok(row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?)
         };
@@ -223,7 +227,10 @@ impl EntryPage {
             anchor: Anchor::from_storage(blob(2)?)?,
             dn: self.keep(blob(3)?),
             object_class: self.keep(blob(4)?),
-            attributes: self.keep(blob(5)?),
+            attributes: match computed {
+                [] => self.keep(blob(5)?),
+                computed => self.keep(&with_computed(blob(5)?, computed)?),
+            },
             standing: Standing::from_column(row.get(6)?),
             decision: decision.map(|decision| self.keep(decision.as_bytes())),
             uncertain: row.get::<_, Option<i64>>(8)?.is_some(),

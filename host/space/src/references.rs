@@ -36,7 +36,7 @@ pub struct Waiting {
     pub single: bool,
 }
 
-/// The key of the DN in a value of DN syntax, without the unique id that may follow it (RFC 4517, section 3.3.21).
+/// The key of the DN in a value of DN syntax, or of the id that stands in place of one, without the unique id that may follow it (RFC 4517, section 3.3.21).
 pub(crate) fn name_of_reference(value: &str) -> Option<DnKey> {
     let name = match value.rsplit_once('#') {
         Some((name, id)) if id.starts_with('\'') && id.ends_with("'B") => name,
@@ -46,15 +46,16 @@ pub(crate) fn name_of_reference(value: &str) -> Option<DnKey> {
 }
 
 impl Space {
-    /// The entries that an attribute of this entry names by DN or by value, as far as they are in the source.
+    /// The entries that an attribute of this entry names by DN, id or value, or that tell by an attribute of their own that
+    /// they are among them; as far as they are in the source. Where memberships are [flat](crate::Memberships), those
+    /// within groups in place of the groups.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
     pub fn references_of(&self, key: EntryKey, attribute: &AttributeName) -> Result<Vec<SourceId>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT e.source_id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.attribute = ?2",
-        )?;
-        let mut rows = statement.query(params![key.0, attribute.to_key()])?;
+        let attribute = attribute.to_key();
+        let mut statement = self.connection.prepare_cached(&self.referred("e.source_id", &attribute))?;
+        let mut rows = statement.query(params![key.0, attribute])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             found.push(SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?);
@@ -71,10 +72,9 @@ impl Space {
         key: EntryKey,
         attribute: &AttributeName,
     ) -> Result<Vec<(SourceId, EntryKey)>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT e.source_id, e.id FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 WHERE r.referrer = ?1 AND r.attribute = ?2",
-        )?;
-        let mut rows = statement.query(params![key.0, attribute.to_key()])?;
+        let attribute = attribute.to_key();
+        let mut statement = self.connection.prepare_cached(&self.referred("e.source_id, e.id", &attribute))?;
+        let mut rows = statement.query(params![key.0, attribute])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let id = SourceId::from_storage(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?)?;
@@ -118,9 +118,12 @@ impl Space {
             .connection
             .prepare_cached("SELECT 1 FROM reference WHERE referrer = ?1 AND dn_key = ?2")?
             .exists(params![key.0, dn.octets()])?;
-        let mut statement =
-            self.connection.prepare_cached("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1")?;
-        let mut rows = statement.query([dn.octets()])?;
+        let (sql, name) = match dn.stored_id() {
+            Some(id) => ("SELECT source_id, id FROM entry WHERE source_id = ?1 AND gone = 0", id),
+            None => ("SELECT source_id, id FROM entry WHERE dn_key = ?1 AND gone = 0 LIMIT 1", dn.octets()),
+        };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([name])?;
         Ok((rows.next()?.map(numbered).transpose()?, held))
     }
 
@@ -170,10 +173,9 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn reference_keys_of(&self, key: EntryKey, attribute: &AttributeName) -> Result<Vec<EntryKey>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT DISTINCT target FROM reference WHERE referrer = ?1 AND attribute = ?2 AND target IS NOT NULL",
-        )?;
-        let found = statement.query_map(params![key.0, attribute.to_key()], |row| row.get(0).map(EntryKey))?;
+        let attribute = attribute.to_key();
+        let mut statement = self.connection.prepare_cached(&self.referred_numbers(&attribute))?;
+        let found = statement.query_map(params![key.0, attribute], |row| row.get(0).map(EntryKey))?;
         Ok(found.collect::<Result<_, _>>()?)
     }
 
@@ -198,10 +200,14 @@ impl Space {
             "SELECT referrer FROM reference WHERE target = ?1 UNION \
              SELECT l.referrer FROM lookup_value v JOIN lookup l ON l.attribute = v.attribute AND l.value = v.value \
              WHERE v.entry_id = ?1 UNION \
-             SELECT l.referrer FROM entry e JOIN name_lookup l ON l.dn_key = e.dn_key WHERE e.id = ?1",
+             SELECT l.referrer FROM entry e JOIN name_lookup l ON l.dn_key = e.dn_key WHERE e.id = ?1 UNION \
+             SELECT referrer FROM name_lookup WHERE dn_key = ?2",
         )?;
-        let found = statement.query_map([key.0], |row| row.get(0).map(EntryKey))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        let by_id = self.name_by_id(key)?.map(DnKey::into_octets);
+        let found = statement.query_map(params![key.0, by_id], |row| row.get(0).map(EntryKey))?;
+        let mut found = found.collect::<Result<Vec<EntryKey>, _>>()?;
+        self.add_groups_of(key, &mut found)?;
+        Ok(found)
     }
 
     /// The resource of an entry, in use or not: to take a reference to it away.
@@ -222,6 +228,7 @@ impl Space {
     /// When the database fails.
     pub fn mark_referrers_dirty(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.mark_dirty_among("SELECT referrer FROM reference WHERE target = ?1", [key.0])?;
+        self.wake_groups(key)?;
         self.wake_askers(key)
     }
 

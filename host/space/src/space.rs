@@ -9,6 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::filling::Filling;
+use crate::memberships::MembershipMode;
 use crate::value_names::ByValue;
 use crate::{SpaceError, migrations};
 
@@ -16,6 +17,7 @@ use crate::{SpaceError, migrations};
 pub struct Space {
     pub(crate) connection: Connection,
     pub(crate) by_value: ByValue,
+    pub(crate) memberships: MembershipMode,
     pub(crate) filling: Option<Filling>,
     pub(crate) path: PathBuf,
 }
@@ -87,8 +89,10 @@ impl Space {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / page.max(512))?;
         connection.execute_batch(include_str!("schema/temporary.sql"))?;
-        let mut space = Self { connection, by_value: ByValue::default(), filling: None, path: path.to_owned() };
+        let (by_value, memberships) = (ByValue::default(), MembershipMode::default());
+        let mut space = Self { connection, by_value, memberships, filling: None, path: path.to_owned() };
         space.load_by_value()?;
+        space.load_memberships()?;
         Ok(space)
     }
 

@@ -18,21 +18,43 @@ pub struct ValueReference {
     pub by: AttributeName,
     /// How its values are compared.
     pub rule: MatchingRule,
+    /// The attribute of the other object that this is the other side of, as primaryGroupID is of member: who has this one
+    /// is among those whom that one refers to, though it does not list them.
+    pub reverse_of: Option<AttributeName>,
 }
 
-/// Attributes that refer by value, in lower case, with the other attribute in lower case and how that is compared.
+/// The same in lower case.
+#[derive(Clone, Debug, PartialEq)]
+struct By {
+    attribute: String,
+    rule: MatchingRule,
+    reverse_of: Option<String>,
+}
+
+/// Attributes that refer by value, in lower case, and how.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ByAttribute(BTreeMap<String, (String, MatchingRule)>);
+pub(crate) struct ByAttribute(BTreeMap<String, By>);
 
 impl ByAttribute {
     /// The names by value that these attributes hold, with the attribute that holds each.
     pub fn names(&self, attributes: AttributesView<'_>) -> BTreeSet<(String, Vec<u8>)> {
         let mut names = BTreeSet::new();
-        for (attribute, (by, rule)) in &self.0 {
+        for (attribute, by) in &self.0 {
             let values = attributes.values(attribute).iter();
-            names.extend(values.map(|value| (attribute.clone(), value_name(by, *rule, value.octets()))));
+            names.extend(values.map(|value| (attribute.clone(), by.name(value.octets()))));
         }
         names
+    }
+
+    /// The name by value that a value of this attribute (its name in lower case) is, where it refers so.
+    pub fn name(&self, attribute: &str, value: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(attribute).map(|by| by.name(value))
+    }
+}
+
+impl By {
+    fn name(&self, value: &[u8]) -> Vec<u8> {
+        value_name(&self.attribute, self.rule, value)
     }
 }
 
@@ -56,9 +78,35 @@ impl ByValue {
         Arc::clone(&self.attributes)
     }
 
+    /// Whether any attribute is the other side of one of the other object.
+    pub fn reverses(&self) -> bool {
+        self.attributes.0.values().any(|by| by.reverse_of.is_some())
+    }
+
+    /// Whether this attribute (all names in lower case) is the other side of one of the other object.
+    pub fn tells_group(&self, attribute: &str) -> bool {
+        self.attributes.0.get(attribute).is_some_and(|by| by.reverse_of.is_some())
+    }
+
+    /// Whether there are attributes that are the other side of this one.
+    pub fn is_reversed(&self, attribute: &str) -> bool {
+        self.attributes.0.values().any(|by| by.reverse_of.as_deref() == Some(attribute))
+    }
+
+    /// The attributes that are the other side of one of these.
+    pub fn reversing(&self, attributes: &BTreeSet<String>) -> BTreeSet<String> {
+        let reverses = |by: &By| by.reverse_of.as_ref().is_some_and(|attribute| attributes.contains(attribute));
+        self.attributes.0.iter().filter(|(_, by)| reverses(by)).map(|(attribute, _)| attribute.clone()).collect()
+    }
+
     /// Whether the values of any attribute are indexed.
     pub fn is_indexed(&self) -> bool {
         !self.indexed.is_empty()
+    }
+
+    /// Whether the values of this attribute (its name in lower case) are indexed.
+    pub fn indexes(&self, attribute: &str) -> bool {
+        self.indexed.contains_key(attribute)
     }
 }
 
@@ -67,15 +115,15 @@ impl Space {
     pub(crate) fn load_by_value(&mut self) -> Result<(), SpaceError> {
         let (mut attributes, mut known) = (BTreeMap::new(), BTreeMap::new());
         let mut statement =
-            self.connection.prepare("SELECT attribute, by_attribute, rule, indexed FROM reference_by")?;
+            self.connection.prepare("SELECT attribute, by_attribute, rule, indexed, reverse_of FROM reference_by")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let by: String = row.get(1)?;
             let rule: MatchingRule = serde_json::from_str(&row.get::<_, String>(2)?)?;
+            let by = By { attribute: row.get(1)?, rule, reverse_of: row.get(4)? };
             if row.get(3)? {
-                known.insert(by.clone(), rule);
+                known.insert(by.attribute.clone(), rule);
             }
-            attributes.insert(row.get(0)?, (by, rule));
+            attributes.insert(row.get(0)?, by);
         }
         drop(rows);
         drop(statement);
@@ -93,7 +141,8 @@ impl Space {
         references_by: &BTreeMap<AttributeName, ValueReference>,
     ) -> Result<(), SpaceError> {
         let by = |(attribute, reference): (&AttributeName, &ValueReference)| {
-            (attribute.to_key(), (reference.by.to_key(), reference.rule))
+            let reverse_of = reference.reverse_of.as_ref().map(AttributeName::to_key);
+            (attribute.to_key(), By { attribute: reference.by.to_key(), rule: reference.rule, reverse_of })
         };
         let wanted = ByAttribute(references_by.iter().map(by).collect());
         if *self.by_value.attributes == wanted {
@@ -105,6 +154,7 @@ impl Space {
     }
 
     fn make_references_anew(&mut self, wanted: ByAttribute) -> Result<(), SpaceError> {
+        let reversed = self.by_value.reverses();
         self.by_value = ByValue { attributes: Arc::new(wanted.clone()), indexed: BTreeMap::new() };
         self.atomically(|space| {
             space.mark_dirty_among("SELECT referrer FROM reference WHERE dn_key >= x'FF'", [])?;
@@ -113,11 +163,17 @@ impl Space {
             {
                 space.connection.execute(sql, [])?;
             }
-            for (attribute, (by, rule)) in &wanted.0 {
+            for (attribute, by) in &wanted.0 {
                 space
                     .connection
-                    .prepare_cached("INSERT INTO reference_by (attribute, by_attribute, rule) VALUES (?1, ?2, ?3)")?
-                    .execute(params![attribute, by, serde_json::to_string(rule)?])?;
+                    .prepare_cached(
+                        "INSERT INTO reference_by (attribute, by_attribute, rule, reverse_of) VALUES (?1, ?2, ?3, ?4)",
+                    )?
+                    .execute(params![attribute, by.attribute, serde_json::to_string(&by.rule)?, by.reverse_of])?;
+            }
+            if reversed || space.by_value.reverses() {
+                // Groups that list nobody may have members, and others no longer.
+                space.mark_all_dirty()?;
             }
             let (mut after, mut used) = (0, BTreeSet::new());
             while let Some((key, attributes)) = space.next_attributes(after)? {
@@ -151,8 +207,8 @@ impl Space {
 
     /// Makes sure that the values of an attribute can be found: its first use indexes them.
     pub(crate) fn index_value_names(&mut self, attribute: &str) -> Result<(), SpaceError> {
-        let Some((by, rule)) = self.by_value.attributes.0.get(attribute).cloned() else { return Ok(()) };
-        self.by_value.indexed.insert(by.clone(), rule);
+        let Some(by) = self.by_value.attributes.0.get(attribute).cloned() else { return Ok(()) };
+        self.by_value.indexed.insert(by.attribute.clone(), by.rule);
         let fresh = self
             .connection
             .prepare_cached("UPDATE reference_by SET indexed = 1 WHERE attribute = ?1 AND indexed = 0")?
@@ -160,7 +216,7 @@ impl Space {
         if fresh == 0 {
             return Ok(());
         }
-        let name = AttributeName::new(by.as_str());
+        let name = AttributeName::new(by.attribute.as_str());
         let mut statement = self.connection.prepare("SELECT id, attributes FROM entry WHERE gone = 0")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -168,7 +224,7 @@ impl Space {
             let attributes: Attributes =
                 postcard::from_bytes(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?;
             for value in attributes.values(&name) {
-                self.add_value_name(key, &value_name(&by, rule, value.octets()))?;
+                self.add_value_name(key, &by.name(value.octets()))?;
             }
         }
         Ok(())
@@ -227,6 +283,16 @@ impl Space {
             names.push(String::from_utf8_lossy(value).into_owned());
         }
         Ok(names)
+    }
+
+    /// Lets the names by value that mean an entry be resolved again: one that comes back may have other values.
+    pub(crate) fn unsettle_values(&self, key: EntryKey) -> Result<(), SpaceError> {
+        if self.refers_by_value() {
+            let sql = "INSERT OR IGNORE INTO unsettled_name (dn_key) SELECT dn_key FROM reference \
+                       WHERE target = ?1 AND dn_key >= x'FF'";
+            self.connection.prepare_cached(sql)?.execute([key.0])?;
+        }
+        Ok(())
     }
 
     /// Resolves the names by value that came or went: a name means the one entry that has it, and nobody where several

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use provisor_model::{
-    AttributeName, AttributeSyntax, Attributes, Dn, Entry, IdSyntax, ImportItem, MatchingRule, Schema, SourceId, Value,
+    AttributeName, AttributeSyntax, Attributes, Dn, Entry, EntryChange, IdSyntax, ImportItem, MatchingRule, Schema,
+    SourceId, Value, ValueChange,
 };
 use provisor_space::{CycleNumber, ImportEnd, MetaKey, PageCounts, Space, ValueReference};
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ fn schema() -> Schema {
 }
 
 fn id(number: u64) -> SourceId {
-    SourceId::parse(IdSyntax::Text, &format!("id{number}")).unwrap()
+    SourceId::new(IdSyntax::Guid, &u128::from(number).to_be_bytes()).unwrap()
 }
 
 fn name(number: u64) -> Dn {
@@ -36,14 +37,27 @@ impl Numbers {
         let text = |text: String| Value::Text(text);
         let mut attributes = Attributes::new();
         attributes.set("uid".into(), vec![text(format!("u{}", self.below(ids)))]);
-        let members = (0..self.below(4)).map(|_| text(name(self.below(ids)).to_string()));
-        attributes.set("member".into(), members.collect());
+        attributes.set("member".into(), (0..self.below(4)).map(|_| self.member(ids)).collect());
         let uids = (0..self.below(3)).map(|_| text(format!("U{}", self.below(ids))));
         attributes.set("memberUid".into(), uids.collect());
         let source_id = id(number);
         // Most have a name of their own.
         let dn = if self.below(8) == 0 { name(self.below(ids)) } else { name(number) };
         Entry { anchor: source_id.clone().into(), source_id, dn, object_class: "group".into(), attributes }
+    }
+
+    /// Somebody's name, or their id in place of it.
+    fn member(&mut self, ids: u64) -> Value {
+        let member = self.below(ids);
+        Value::Text(if self.below(2) == 0 { name(member).to_string() } else { format!("<GUID={}>", id(member)) })
+    }
+
+    fn change(&mut self, ids: u64) -> EntryChange {
+        let source_id = id(self.below(ids));
+        let dn = (self.below(3) == 0).then(|| name(self.below(ids)));
+        let members = ValueChange::Edited { added: vec![self.member(ids)], removed: vec![self.member(ids)] };
+        let uid = ValueChange::Replaced(vec![Value::Text(format!("u{}", self.below(ids)))]);
+        EntryChange { source_id, dn, anchor: None, attributes: vec![("member".into(), members), ("uid".into(), uid)] }
     }
 
     /// Pages of new entries; with `odd`, also of entries that come again, and of what else a feed says.
@@ -58,6 +72,7 @@ impl Numbers {
                     0 if odd => ImportItem::Delete(id(self.below(ids))),
                     1 if odd => ImportItem::Excluded(id(self.below(ids))),
                     2 if odd => ImportItem::Listed(id(self.below(ids)), name(self.below(ids))),
+                    3 if odd => ImportItem::Changed(self.change(ids)),
                     _ => {
                         let drawn = self.below(ids);
                         let Some(number) = (if odd { Some(drawn) } else { new.next() }) else { break };
@@ -73,7 +88,7 @@ impl Numbers {
 
 fn open(file: &Path) -> Space {
     let mut space = Space::open(file).unwrap();
-    let by = ValueReference { by: "uid".into(), rule: MatchingRule::CaseIgnore };
+    let by = ValueReference { by: "uid".into(), rule: MatchingRule::CaseIgnore, reverse_of: None };
     space.adopt_references_by(&BTreeMap::from([("memberUid".into(), by)])).unwrap();
     space
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use provisor_model::{AttributeName, Dn, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
+use provisor_model::{AttributeName, DnKey, Draft, DraftValue, Plain, Reason, SourceId, TargetPath, TargetValue};
 use provisor_space::{EntryKey, Space};
 
 use crate::SyncError;
@@ -77,10 +77,10 @@ fn resolve_value(
         DraftValue::List(values) => Some(TargetValue::List(values.into_iter().collect())),
         DraftValue::Rows(rows) => Some(TargetValue::Rows(rows.into_iter().collect())),
         DraftValue::Reference(dn) => {
-            let Ok(name) = dn.parse::<Dn>() else {
+            let Ok(name) = DnKey::of(&dn) else {
                 return Ok(Err(bad_reference(path, &dn)));
             };
-            space.reference_by_dn(key, &name.key())?.map(TargetValue::Reference)
+            space.reference_by_dn(key, &name)?.map(TargetValue::Reference)
         }
         DraftValue::ReferenceBy { attribute, value } => {
             space.reference_by_value(key, &attribute, &value)?.map(TargetValue::Reference)

@@ -15,3 +15,6 @@ CREATE TEMP TABLE retargeted (referrer INTEGER NOT NULL, attribute TEXT NOT NULL
 
 -- What a listing named, that was not known here or not under this name.
 CREATE TEMPORARY TABLE listed (source_id BLOB PRIMARY KEY, dn_key BLOB NOT NULL) WITHOUT ROWID, STRICT;
+
+-- Of what only changes were told, though nothing is known of it here.
+CREATE TEMPORARY TABLE incomplete (source_id BLOB PRIMARY KEY) WITHOUT ROWID, STRICT;
