@@ -23,10 +23,12 @@ pub fn run(progress: &mut Progress) -> Result<()> {
     // The binary's build script takes the plugins up, for lints and docs as for the tests.
     plugins::build_all(progress)?;
     progress.step("lints", || {
-        process::run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]))
+        let mut clippy = cargo(&["clippy", "--workspace", "--all-targets", "--locked"]);
+        process::run(clippy.args(test::FEATURES).args(["--", "--deny", "warnings"]))
     })?;
     progress.step("docs", || {
-        process::run(cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "--deny warnings"))
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+        process::run(doc.args(test::FEATURES).env("RUSTDOCFLAGS", "--deny warnings"))
     })?;
     test::run(progress, &["--locked".to_owned()])
 }

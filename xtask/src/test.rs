@@ -10,7 +10,7 @@ use crate::{plugins, process, setup, workspace};
 /// Sets up, builds and tests. The arguments go to `cargo test`.
 pub fn run(progress: &mut Progress, args: &[String]) -> Result<()> {
     prepare(progress)?;
-    progress.step("tests", || process::run(workspace::cargo().args(["test", "--workspace"]).args(args)))
+    progress.step("tests", || process::run(workspace::cargo().args(["test", "--workspace"]).args(FEATURES).args(args)))
 }
 
 /// Runs the test programs that have a long form in that form, one test at a time. The arguments go to the programs.
@@ -21,6 +21,8 @@ pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
         cargo.env("PROVISOR_SOAK", "1").args([
             "test",
             "--workspace",
+            FEATURES[0],
+            FEATURES[1],
             "--test",
             "soak",
             "--test",
@@ -35,6 +37,9 @@ pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
     })
 }
 
+/// What is tested and checked besides what is built by default. Every step says the same, so that none compiles what another did.
+pub const FEATURES: [&str; 2] = ["--features", "provisor/kerberos"];
+
 /// Brings what tests find rather than build: servers, plugins, and the binary, which carries the plugins.
 fn prepare(progress: &mut Progress) -> Result<()> {
     setup::run(progress)?;
@@ -45,6 +50,6 @@ fn prepare(progress: &mut Progress) -> Result<()> {
 /// Binary and tests in one go: apart, cargo would choose other features for each and compile the big dependencies twice.
 fn build() -> Command {
     let mut cargo = workspace::cargo();
-    cargo.args(["build", "--workspace", "--bins", "--tests"]);
+    cargo.args(["build", "--workspace", "--bins", "--tests"]).args(FEATURES);
     cargo
 }

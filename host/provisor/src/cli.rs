@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use provisor_sync::{LogFormat, LogLevel};
+use provisor_sync::{LogFormat, LogLevel, RuleSet};
 
 /// Keeps a cloud directory in step with a source directory, by rules.
 ///
-/// Exit status: 0 done; 1 failed; 2 wrong use or configuration; 3 done, but objects failed; 4 stopped by a safety threshold.
+/// Exit status: 0 done; 1 failed; 2 wrong use or configuration; 3 done, but objects failed or are wrong; 4 stopped by a safety threshold.
 #[derive(Debug, Parser)]
 #[command(name = "provisor", version, max_term_width = 100)]
 pub struct Cli {
@@ -57,6 +57,8 @@ pub enum Command {
         /// The object: its distinguished name, source id or user name.
         object: String,
     },
+    /// Look the whole directory over for what the target's service would refuse; nothing is written.
+    Inspect(Inspect),
     /// The provisioning log, the newest first.
     Log(Log),
     /// How each configuration and plugin stands.
@@ -100,6 +102,30 @@ pub struct Preview {
     pub plugin: Option<PathBuf>,
     /// How many differences are shown in full.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    pub first: u16,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The configuration.
+    pub name: String,
+    /// Whose rules: multi-tenant, of a service that many share; dedicated, of one that a customer has for itself.
+    #[arg(long, value_name = "RULES", default_value = "multi-tenant", value_parser = rule_set)]
+    pub rules: RuleSet,
+    /// People sign in by another attribute than userPrincipalName, which is not looked at then.
+    #[arg(long)]
+    pub alternate_id: bool,
+    /// How many members a group may have.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub member_limit: u64,
+    /// Do not compare with the users that the target has.
+    #[arg(long)]
+    pub no_target: bool,
+    /// Write the findings as CSV into this file; "-" prints them in place of the tables.
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// How many findings are shown.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     pub first: u16,
 }
 
@@ -151,6 +177,14 @@ pub enum Plugin {
 
 fn whole<T: FromStr>(word: &str) -> Result<T, String> {
     word.parse().map_err(|_| "it must be a whole number, such as 40".to_owned())
+}
+
+fn rule_set(word: &str) -> Result<RuleSet, String> {
+    match word {
+        "multi-tenant" => Ok(RuleSet::MultiTenant),
+        "dedicated" => Ok(RuleSet::Dedicated),
+        _ => Err("it must be multi-tenant or dedicated".to_owned()),
+    }
 }
 
 fn log_level(word: &str) -> Result<LogLevel, String> {

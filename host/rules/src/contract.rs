@@ -259,9 +259,6 @@ fn source_reads(reads: Vec<types::Read>) -> Result<Vec<ContractRead>, String> {
         if read.name.is_empty() || read.name.len() > MAX_NAME || !read.name.bytes().all(octet) {
             return Err(format!("its contract reads \"{:.80}\", which is no attribute name", read.name));
         }
-        if read.name.eq_ignore_ascii_case("member-of") {
-            return Err("its contract reads \"member-of\", which this version does not offer".to_owned());
-        }
         checked.push(ContractRead { name: read.name, shape: read.shape.into() });
     }
     Ok(checked)

@@ -131,15 +131,16 @@ async fn attempt(
         .with(move |space| {
             space.abandon_import();
             space.adopt_references_by(&given.references_by)?;
+            space.adopt_memberships(&given.memberships)?;
             space.begin_import()?;
             Ok(Arc::new(space.preparation(shared)))
         })
         .await?;
-    let counts = read_pages(store, &mut import, &preparation, watch).await?;
+    let mut counts = read_pages(store, &mut import, &preparation, watch).await?;
+    counts += complete_changed(store, &mut import, &preparation, watch).await?;
     if counts.unknown > 0 || store.with(|space| Ok(space.settle_listed()?)).await? > 0 {
         return Ok(None);
     }
-    let mut counts = counts;
     if import.doubts_absence() {
         counts += verify_absent(store, &mut import, &preparation, watch).await?;
     }
@@ -157,7 +158,7 @@ async fn attempt(
             let end = ImportEnd {
                 watermark: completion.watermark.octets(),
                 absent_is_deleted: completion.absent_is_deleted,
-                reads: &reads.attributes,
+                reads: &reads.held,
             };
             space.atomically(|space| -> Result<u64, SyncError> {
                 let stored = serde_json::to_vec(&schema).map_err(provisor_space::SpaceError::from)?;
@@ -176,6 +177,31 @@ async fn attempt(
         unchanged: counts.unchanged,
     };
     Ok(Some(Imported { kind, counts }))
+}
+
+/// How many objects are read whole at once.
+const COMPLETED: usize = 500;
+
+/// Reads the objects whole of which only changes came, though the store does not know them.
+async fn complete_changed(
+    store: &Store,
+    import: &mut Import,
+    preparation: &Preparation,
+    watch: &CycleWatch,
+) -> Result<PageCounts, SyncError> {
+    let mut counts = PageCounts::default();
+    loop {
+        if watch.stopping() {
+            return Err(SyncError::Interrupted);
+        }
+        let ids = store.with(|space| Ok(space.take_incomplete(COMPLETED)?)).await?;
+        if ids.is_empty() {
+            return Ok(counts);
+        }
+        let page = preparation.page(import.whole(&ids).await?)?;
+        let taken = store.with(move |space| Ok(space.store_page(&page)?)).await?;
+        counts += PageCounts { read: 0, ..taken };
+    }
 }
 
 /// How many entries are asked after at once.

@@ -11,6 +11,7 @@ mod evaluate;
 mod export;
 mod finalise;
 mod foresight;
+mod hygiene;
 mod import;
 mod inspect;
 mod live;
@@ -32,11 +33,12 @@ mod store;
 mod watch;
 
 pub use configuration::{
-    Configuration, ConfigurationError, HeaderSetting, HeaderText, HostSettings, Identity, LdifSource, Leaving,
-    LogFormat, LogLevel, Logging, Mode, OpenLdapSource, Retention, Safety, Scope, SecretSource, Signing, Source,
-    TargetSettings, Threshold,
+    ActiveDirectorySource, Configuration, ConfigurationError, HeaderSetting, HeaderText, HostSettings, Identity,
+    LdapConnection, LdifSource, Leaving, LogFormat, LogLevel, Logging, Mode, NestedGroups, OpenLdapSource, Retention,
+    Safety, Scope, SecretSource, Signing, Source, TargetSettings, Threshold,
 };
 pub use error::{ExitClass, SyncError};
+pub use hygiene::{Finding, FindingCount, FindingKind, HygieneReport, HygieneRequest, RuleSet};
 pub use live::LiveSource;
 pub use pipeline::{CycleRequest, Pipeline, PipelineOptions};
 pub use preview::PreviewRequest;

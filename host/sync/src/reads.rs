@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{AttributeName, Schema};
 use provisor_rules::Chain;
-use provisor_space::ValueReference;
+use provisor_space::{MEMBER_OF, Memberships, NESTED_MEMBER_OF, ValueReference};
 
 use crate::Configuration;
-use crate::configuration::Source;
+use crate::configuration::{NestedGroups, Source};
 
 /// The attributes by which groups of every directory list their members by name.
 const MEMBERS: [&str; 2] = ["member", "uniqueMember"];
@@ -16,9 +16,17 @@ const MEMBERS: [&str; 2] = ["member", "uniqueMember"];
 pub(crate) struct Reads {
     /// The attributes.
     pub attributes: BTreeSet<AttributeName>,
+    /// What entries have once they are imported: those, and what is worked out of memberships.
+    pub held: BTreeSet<AttributeName>,
     /// Which of them refer by value, and how.
     pub references_by: BTreeMap<AttributeName, ValueReference>,
+    /// What is made of memberships.
+    pub memberships: Memberships,
 }
+
+/// By which Active Directory's accounts tell their primary group: by the last part of the group's security identifier,
+/// and the group does not list them.
+const PRIMARY_GROUP: (&str, &str) = ("primaryGroupID", "objectSid;rid");
 
 /// The attributes that list the members of groups.
 pub(crate) fn member_attributes(configuration: &Configuration) -> BTreeSet<AttributeName> {
@@ -31,24 +39,49 @@ pub(crate) fn member_attributes(configuration: &Configuration) -> BTreeSet<Attri
 pub(crate) fn reads(configuration: &Configuration, chain: &Chain, schema: &Schema) -> Reads {
     let any = matches!(configuration.source, Source::Ldif(_));
     let known = |name: &AttributeName| any || schema.knows(name);
-    let mut attributes = chain.reads();
-    if !configuration.scope.groups.is_empty() {
+    let mut attributes = imported(chain);
+    let asked = chain.reads();
+    let reads = |name: &str| asked.contains(&AttributeName::from(name));
+    let (member_of, nested_member_of) = (reads(MEMBER_OF), reads(NESTED_MEMBER_OF));
+    if !configuration.scope.groups.is_empty() || member_of || nested_member_of {
         attributes.extend(member_attributes(configuration).into_iter().filter(known));
     }
+    let (flat, domain) = match &configuration.source {
+        Source::ActiveDirectory(domain) => (domain.nested_groups == NestedGroups::Flat, true),
+        Source::OpenLdap(_) | Source::Ldif(_) => (false, false),
+    };
     let mut references_by = BTreeMap::new();
     for (attribute, by) in &configuration.references_by {
         if attributes.contains(attribute) && known(attribute) && known(by) {
-            let reference = ValueReference { by: by.clone(), rule: schema.rule(by) };
+            let reference = ValueReference { by: by.clone(), rule: schema.rule(by), reverse_of: None };
             references_by.insert(attribute.clone(), reference);
         }
     }
+    let member = AttributeName::from(MEMBERS[0]);
+    if domain && attributes.contains(&member) {
+        let (own, of_group) = PRIMARY_GROUP;
+        let (own, by) = (AttributeName::from(own), AttributeName::from(of_group));
+        let rule = schema.rule(&by);
+        attributes.insert(own.clone());
+        references_by.insert(own, ValueReference { by, rule, reverse_of: Some(member) });
+    }
     attributes.extend(references_by.values().map(|reference| reference.by.clone()));
-    Reads { attributes, references_by }
+    let listing = member_attributes(configuration).into_iter().filter(|name| attributes.contains(name)).collect();
+    let memberships = Memberships { attributes: listing, flat, member_of, nested_member_of };
+    let held = attributes.union(&asked).cloned().collect();
+    Reads { attributes, held, references_by, memberships }
+}
+
+/// The attributes that rules read of entries as they are imported: not those that the space works out.
+pub(crate) fn imported(chain: &Chain) -> BTreeSet<AttributeName> {
+    let made =
+        |name: &AttributeName| [MEMBER_OF, NESTED_MEMBER_OF].iter().any(|own| *name == AttributeName::from(*own));
+    chain.reads().into_iter().filter(|name| !made(name)).collect()
 }
 
 /// The attributes that rules read and the directory does not have. A file has no schema of its own: any attribute may be in
 /// it. References by value that nobody has are no mistake: the rules for groups read those of every kind.
 pub(crate) fn unknown(configuration: &Configuration, chain: &Chain, schema: &Schema) -> Vec<AttributeName> {
     let by_value = |name: &AttributeName| configuration.references_by.contains_key(name);
-    chain.reads().into_iter().filter(|name| !schema.knows(name) && !by_value(name)).collect()
+    imported(chain).into_iter().filter(|name| !schema.knows(name) && !by_value(name)).collect()
 }

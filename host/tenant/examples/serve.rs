@@ -1,4 +1,4 @@
-//! Serves an empty tenant on loopback until it is interrupted: `cargo run --example serve PORT TOKEN [entra]`.
+//! Serves an empty tenant on loopback until it is interrupted: `cargo run --example serve PORT TOKEN [entra|directory]`.
 #![allow(clippy::print_stdout, reason = "it tells where it listens")]
 
 use provisor_tenant::{Entra, Personality, Tenant, TenantOptions};
@@ -11,7 +11,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let personality = match arguments.next().as_deref() {
         None => Personality::Standard,
         Some("entra") => Personality::Entra(Entra::default()),
-        Some(other) => return Err(format!("there is no personality {other:?}: only entra").into()),
+        Some("directory") => Personality::Directory,
+        Some(other) => return Err(format!("there is no personality {other:?}: entra and directory").into()),
     };
     let options = TenantOptions { token, personality, ..TenantOptions::default() };
     let tenant = Tenant::bind(([127, 0, 0, 1], port).into(), options).await?;

@@ -68,7 +68,7 @@ fn missing_packages() -> Vec<&'static str> {
     if !can_make_venvs() {
         missing.push("python3-venv");
     }
-    for package in missing_for_domain_controllers() {
+    for package in missing_for_domain_controllers().into_iter().chain(missing_for_kerberos()) {
         if !missing.contains(&package) {
             missing.push(package);
         }
@@ -84,6 +84,26 @@ fn missing_for_domain_controllers() -> Vec<&'static str> {
         .filter(|(file, _)| !Path::new(file).exists())
         .map(|(_, package)| package)
         .collect()
+}
+
+/// What the feature `kerberos` is built with: headers and their description, and the compiler's library that reads them.
+fn missing_for_kerberos() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if !process::is_installed("pkg-config") {
+        missing.push("pkg-config");
+    }
+    if !Path::new("/usr/include/gssapi/gssapi.h").exists() {
+        missing.push("libkrb5-dev");
+    }
+    let has_libclang = |entry: fs::DirEntry| {
+        let folder = entry.path().join("lib");
+        entry.file_name().to_string_lossy().starts_with("llvm-") && folder.join("libclang.so").exists()
+    };
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    if !folders.into_iter().any(has_libclang) {
+        missing.push("libclang-dev");
+    }
+    missing
 }
 
 /// Debian ships Python without what makes a venv.

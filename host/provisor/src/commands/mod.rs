@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod inspect;
 mod log;
 mod plugin;
 mod preview;
@@ -42,6 +43,7 @@ pub async fn run(cli: Cli, output: Output) -> Result<Status, Failure> {
                 Command::Sync(sync) => sync::run(context, sync).await,
                 Command::Preview(preview) => preview::run(context, preview).await,
                 Command::Provision { name, object } => provision::run(context, name, object).await,
+                Command::Inspect(inspect) => inspect::run(context, inspect, global.json).await,
                 Command::Log(log) => log::run(context, log).await,
                 Command::Status => status::run(context).await,
                 Command::Plugin(Plugin::Approve { plugin, configuration }) => {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use provisor_model::{CheckLine, CheckOutcome};
 use provisor_rules::{Limits, PluginState, PluginUsage, RulesHost};
 use provisor_sync::{
-    Configuration, ConfigurationError, ConfigurationStatus, CycleReport, LogRecord, PluginPreview, PreviewReport,
-    Progress, ProvisionReport,
+    Configuration, ConfigurationError, ConfigurationStatus, CycleReport, HygieneReport, LogRecord, PluginPreview,
+    PreviewReport, Progress, ProvisionReport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,7 @@ pub enum Answer {
     Preview(PreviewReport),
     PluginPreview(Box<PluginPreview>),
     Provision(ProvisionReport),
+    Inspect(Box<HygieneReport>),
     Log(LogReport),
     Check(CheckReport),
     Status(StatusReport),

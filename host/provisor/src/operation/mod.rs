@@ -6,7 +6,7 @@ mod own;
 mod perform;
 mod session;
 
-use provisor_sync::LogFilter;
+use provisor_sync::{HygieneRequest, LogFilter};
 use serde::{Deserialize, Serialize};
 
 pub use answers::{
@@ -30,6 +30,8 @@ pub enum Request {
     PreviewPlugin { name: String, plugin: String, component: String, first: usize },
     /// One object.
     Provision { name: String, object: String },
+    /// The whole source, looked over for what a service would refuse.
+    Inspect { name: String, request: HygieneRequest },
     /// Records of the provisioning log.
     Log { name: String, filter: LogFilter },
     /// A look at everything that one configuration, or each, depends on.
@@ -50,6 +52,7 @@ impl Request {
             | Self::Preview { name, .. }
             | Self::PreviewPlugin { name, .. }
             | Self::Provision { name, .. }
+            | Self::Inspect { name, .. }
             | Self::Log { name, .. } => Some(name),
             Self::Check { name } => name.as_deref(),
             Self::Approve { configuration, .. } => configuration.as_deref(),

@@ -55,6 +55,7 @@ pub async fn on_pipeline(pipeline: &mut Pipeline, request: Request, watch: &Cycl
             Answer::PluginPreview(Box::new(pipeline.preview_plugin(&plugin, octets, first, watch).await?))
         }
         Request::Provision { object, .. } => Answer::Provision(pipeline.provision(&object, watch).await?),
+        Request::Inspect { request, .. } => Answer::Inspect(Box::new(pipeline.hygiene(request, watch).await?)),
         Request::Log { name, filter } => {
             Answer::Log(LogReport { configuration: name, records: pipeline.log(filter).await? })
         }

@@ -1,6 +1,8 @@
 //! Configuration documents: `provisor.toml` for the host and one `configurations/NAME.toml` for each configuration.
 
+mod active_directory;
 mod address;
+mod connection;
 mod dialect;
 mod document;
 mod duration;
@@ -24,6 +26,8 @@ use std::time::Duration;
 use provisor_model::{AttributeName, ObjectClasses, TargetPath};
 use provisor_rules::Binding;
 
+pub use active_directory::{ActiveDirectorySource, NestedGroups};
+pub use connection::LdapConnection;
 pub use error::ConfigurationError;
 pub use host::{HostSettings, LogFormat, LogLevel, Logging};
 pub use policy::{Leaving, Retention, Safety, Scope, Threshold};

@@ -1,6 +1,9 @@
 //! From a configuration to what it names: the directory, the target, and what identifies both to the connector space.
 
-use provisor_directory::{ConnectionOptions, Directory, Ldif, LdifOptions, OpenLdap, OpenLdapOptions, SourceOptions};
+use provisor_directory::{
+    ActiveDirectory, ActiveDirectoryOptions, ConnectionOptions, Directory, DirectoryError, Ldif, LdifOptions, OpenLdap,
+    OpenLdapOptions, SourceOptions,
+};
 use provisor_model::Secret;
 use provisor_target::{Login, RequestCosts, ScimOptions};
 use serde_json::json;
@@ -8,7 +11,7 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use super::error::Place;
-use super::{Configuration, ConfigurationError, Identity, LdifSource, OpenLdapSource, Source};
+use super::{ActiveDirectorySource, Configuration, ConfigurationError, Identity, LdifSource, OpenLdapSource, Source};
 
 impl Configuration {
     /// The source directory. Nothing is asked of it yet, but its secret is read.
@@ -21,15 +24,16 @@ impl Configuration {
             source_id_attribute: identity.source_id.clone(),
             anchor_attribute: identity.anchor.clone(),
         };
+        let unusable = |error: DirectoryError| ConfigurationError::new(&Place::of_file(&self.file), error.to_string());
         Ok(match &self.source {
             Source::Ldif(ldif) => Directory::Ldif(Ldif::new(ldif_options(ldif, object(&ldif.identity)))),
             Source::OpenLdap(server) => {
-                let password = server.password.as_ref().map(super::SecretSource::read).transpose()?;
-                let password = password.unwrap_or_else(|| Secret::new(""));
-                let options = open_ldap_options(server, password, object(&server.identity));
-                let server = OpenLdap::new(options)
-                    .map_err(|error| ConfigurationError::new(&Place::of_file(&self.file), error.to_string()))?;
-                Directory::OpenLdap(server)
+                let options = open_ldap_options(server, server.connection.options()?, object(&server.identity));
+                OpenLdap::new(options).map_err(unusable)?.into()
+            }
+            Source::ActiveDirectory(domain) => {
+                let options = domain_options(domain, domain.connection.options()?, object(&domain.identity));
+                ActiveDirectory::new(options).map_err(unusable)?.into()
             }
         })
     }
@@ -107,9 +111,17 @@ impl Configuration {
             }
             Source::OpenLdap(server) => {
                 // The first server stands for the directory: others keep the same.
-                let first = server.urls.first().map_or("", String::as_str);
+                let first = server.connection.urls.first().map_or("", String::as_str);
                 format!("ldap {} below {} by {source_id}", place(first), server.base.to_string().to_lowercase())
             }
+            Source::ActiveDirectory(domain) => match &domain.base {
+                Some(base) => format!("domain {} by {source_id}", base.to_string().to_lowercase()),
+                // The controllers' own domain: the first stands for it.
+                None => {
+                    let first = domain.connection.urls.first().map_or("", String::as_str);
+                    format!("domain of {} by {source_id}", place(first))
+                }
+            },
         }
     }
 }
@@ -125,6 +137,7 @@ impl Source {
         match self {
             Self::Ldif(ldif) => &ldif.identity,
             Self::OpenLdap(server) => &server.identity,
+            Self::ActiveDirectory(domain) => &domain.identity,
         }
     }
 }
@@ -143,21 +156,27 @@ fn ldif_options(ldif: &LdifSource, object: SourceOptions) -> LdifOptions {
     LdifOptions { file: ldif.file.clone(), base: ldif.base.clone(), binary: ldif.binary.clone(), object }
 }
 
-fn open_ldap_options(server: &OpenLdapSource, password: Secret, object: SourceOptions) -> OpenLdapOptions {
+fn open_ldap_options(server: &OpenLdapSource, connection: ConnectionOptions, object: SourceOptions) -> OpenLdapOptions {
     OpenLdapOptions {
-        connection: ConnectionOptions {
-            urls: server.urls.clone(),
-            start_tls: server.start_tls,
-            ca: server.ca.clone(),
-            client_identity: server.client_identity.clone(),
-            bind: server.bind,
-            bind_dn: server.bind_dn.as_ref().map(ToString::to_string).unwrap_or_default(),
-            password,
-            timeout: server.timeout,
-        },
+        connection,
         base: server.base.clone(),
         page_size: server.page_size,
         object,
         feed: server.feed.clone(),
+    }
+}
+
+fn domain_options(
+    domain: &ActiveDirectorySource,
+    connection: ConnectionOptions,
+    object: SourceOptions,
+) -> ActiveDirectoryOptions {
+    ActiveDirectoryOptions {
+        connection,
+        base: domain.base.clone(),
+        page_size: domain.page_size,
+        object,
+        changes: domain.changes,
+        listing: domain.listing,
     }
 }

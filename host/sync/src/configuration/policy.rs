@@ -89,6 +89,7 @@ pub(super) fn scope(root: &Section<'_>, source: &Source) -> Result<Scope, Config
     let Some(section) = root.section("scope", SCOPE_KEYS)? else { return Ok(Scope::default()) };
     let bases: Vec<&Dn> = match source {
         Source::Ldif(ldif) => ldif.base.iter().collect(),
+        Source::ActiveDirectory(domain) => domain.base.iter().collect(),
         Source::OpenLdap(server) => std::iter::once(&server.base).chain(&server.feed.further_bases).collect(),
     };
     let names = |key: &str, what: &str| -> Result<Vec<Dn>, ConfigurationError> {

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use provisor_directory::{BindMethod, ChangeReading, ClientIdentity, Feed, LdapKind, validate_filter};
+use provisor_directory::{ActiveDirectoryOptions, ChangeReading, Feed, LdapKind, validate_filter};
 use provisor_model::{AttributeName, Dn, ObjectClasses};
 
+use super::active_directory::{self, ActiveDirectorySource};
+use super::connection::{self, LdapConnection};
 use super::document::{Item, Section};
 use super::error::ConfigurationError;
-use super::secret::SecretSource;
-use super::{address, suggestion};
+use super::suggestion;
 
 /// The kinds of directory, as `source.kind` names them.
-const KINDS: &[&str] = &["openldap", "ldap", "ldif"];
+const KINDS: &[&str] = &["active-directory", "openldap", "ldap", "ldif"];
 
 /// The keys of an LDAP directory.
 pub(super) const OPENLDAP_KEYS: &[&str] = &[
@@ -43,10 +43,6 @@ pub(super) const OPENLDAP_KEYS: &[&str] = &[
 const CHANGES: &[(&str, ChangeReading)] =
     &[("auto", ChangeReading::Auto), ("sync", ChangeReading::Sync), ("compare", ChangeReading::Compare)];
 
-/// What `source.bind` may be.
-const BIND_METHODS: &[(&str, BindMethod)] =
-    &[("simple", BindMethod::Simple), ("external", BindMethod::External), ("anonymous", BindMethod::Anonymous)];
-
 /// The keys of an LDIF file.
 pub(super) const LDIF_KEYS: &[&str] =
     &["kind", "base", "source-id", "anchor", "object-classes", "references-by", "file", "binary"];
@@ -61,6 +57,8 @@ pub enum Source {
     Ldif(LdifSource),
     /// An LDAP server.
     OpenLdap(Box<OpenLdapSource>),
+    /// An Active Directory domain.
+    ActiveDirectory(Box<ActiveDirectorySource>),
 }
 
 /// An LDIF file.
@@ -79,27 +77,12 @@ pub struct LdifSource {
 /// An LDAP server.
 #[derive(Clone, Debug)]
 pub struct OpenLdapSource {
-    /// The servers that keep the directory, in the order in which they are tried: `ldaps://host:port`,
-    /// `ldap://host:port` or `ldapi:///path/of/socket`; at least one.
-    pub urls: Vec<String>,
-    /// Whether a plain connection is turned into a protected one before anything is sent.
-    pub start_tls: bool,
-    /// A PEM file with the authorities to trust, in place of the machine's own.
-    pub ca: Option<PathBuf>,
-    /// What this host shows where a server asks for a certificate.
-    pub client_identity: Option<ClientIdentity>,
+    /// Where its servers are, and as whom they are asked.
+    pub connection: LdapConnection,
     /// The entry below which all is read.
     pub base: Dn,
-    /// How this host says who it is.
-    pub bind: BindMethod,
-    /// Who reads; none where the bind needs no name.
-    pub bind_dn: Option<Dn>,
-    /// Its password; none where the bind needs none.
-    pub password: Option<SecretSource>,
     /// Entries asked for at once.
     pub page_size: u32,
-    /// The longest wait for an answer.
-    pub timeout: Duration,
     /// What identifies an entry.
     pub identity: Identity,
     /// What sort of directory it is, what is read of it, and how its changes are found.
@@ -120,21 +103,29 @@ pub(super) type ReferencesBy = BTreeMap<AttributeName, AttributeName>;
 
 /// Reads `[source]`, the object classes in it, and how references by value are followed.
 pub(super) fn read(root: &Section<'_>) -> Result<(Source, ObjectClasses, ReferencesBy), ConfigurationError> {
-    let missing =
-        || root.error("the section [source] is missing. Add it, with kind = \"openldap\", \"ldap\" or \"ldif\"");
+    let missing = || {
+        root.error("the section [source] is missing. Add it, with kind = \"active-directory\", \"openldap\", \"ldap\" or \"ldif\"")
+    };
     let item = root.get("source").ok_or_else(missing)?;
     let section = item.any_section()?;
     let kind = section.require("kind", "\"openldap\"")?;
     let source = match kind.text()? {
         "openldap" => Source::OpenLdap(Box::new(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::OpenLdap)?)),
         "ldap" => Source::OpenLdap(Box::new(open_ldap(&item.section(OPENLDAP_KEYS)?, LdapKind::Any)?)),
+        "active-directory" => {
+            Source::ActiveDirectory(Box::new(active_directory::read(&item.section(active_directory::KEYS)?)?))
+        }
         "ldif" => Source::Ldif(ldif(&item.section(LDIF_KEYS)?)?),
         other => {
             let advice = suggestion::among(other, KINDS);
             return Err(kind.error(format!("is \"{other}\", which is not a kind of directory known here. {advice}")));
         }
     };
-    Ok((source, object_classes(&section)?, references_by(&section)?))
+    let usual = match source {
+        Source::ActiveDirectory(_) => ActiveDirectoryOptions::object_classes(),
+        Source::OpenLdap(_) | Source::Ldif(_) => ObjectClasses::default(),
+    };
+    Ok((source, object_classes(&section, usual)?, references_by(&section)?))
 }
 
 /// `references-by = { memberUid = "uid" }`, which is also the default: a posixGroup lists user names (RFC 2307).
@@ -150,85 +141,18 @@ fn references_by(section: &Section<'_>) -> Result<ReferencesBy, ConfigurationErr
 }
 
 fn open_ldap(section: &Section<'_>, kind: LdapKind) -> Result<OpenLdapSource, ConfigurationError> {
-    let start_tls = section.get("start-tls").map_or(Ok(false), |item| item.boolean())?;
-    let urls = server_urls(section, start_tls)?;
-    let bind = section.get("bind").map_or(Ok(BindMethod::Simple), |item| item.word(BIND_METHODS))?;
-    let (bind_dn, password) = account(section, bind)?;
-    let seconds = Duration::from_secs;
+    let connection = connection::read(section, connection::METHODS)?;
+    if let Some(item) = section.get("bind-dn") {
+        item.parsed::<Dn>()?;
+    }
     let base: Dn = section.require("base", "\"dc=example,dc=com\"")?.parsed()?;
     Ok(OpenLdapSource {
-        urls,
-        start_tls,
-        ca: section.get("ca").map(|item| item.path()).transpose()?,
-        client_identity: client_identity(section)?,
+        connection,
         feed: feed(section, kind, &base)?,
         base,
-        bind,
-        bind_dn,
-        password,
-        page_size: section.get("page-size").map_or(Ok(500), |item| item.integer(1, 1_000)).map(small)?,
-        timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
+        page_size: page_size(section, 500)?,
         identity: identity(section)?,
     })
-}
-
-/// `url`: one server, or several in the order in which they are tried.
-fn server_urls(section: &Section<'_>, start_tls: bool) -> Result<Vec<String>, ConfigurationError> {
-    let item = section.require("url", "\"ldaps://ldap.example.com\"")?;
-    let items = if item.is_text() { vec![item.clone()] } else { item.list()? };
-    if items.is_empty() {
-        return Err(item.error("is empty. Name a server"));
-    }
-    items.iter().map(|item| server_url(section, item, start_tls)).collect()
-}
-
-fn server_url(section: &Section<'_>, item: &Item<'_>, start_tls: bool) -> Result<String, ConfigurationError> {
-    // A socket's path is looked at by whoever connects: what is a host to other URLs may be the path here.
-    if item.filled_text()?.starts_with("ldapi:") {
-        return Ok(item.filled_text()?.to_owned());
-    }
-    let url = address::server(item, &["ldap", "ldaps"], "ldaps://ldap.example.com")?;
-    if !matches!(url.path(), "" | "/") {
-        return Err(item.error("has a path behind the host. Put the base into \"base\" and leave host and port here"));
-    }
-    if let Some(item) = section.get("start-tls").filter(|_| start_tls && url.scheme() == "ldaps") {
-        return Err(item.error("is for ldap:// only: ldaps:// is protected from the start. Take the line out"));
-    }
-    if url.scheme() == "ldap" && !start_tls && !address::is_loopback(&url) {
-        return Err(item.error(
-            "is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
-        ));
-    }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-/// `bind-dn` and `password`: both for a simple bind, neither for the others.
-fn account(section: &Section<'_>, bind: BindMethod) -> Result<(Option<Dn>, Option<SecretSource>), ConfigurationError> {
-    if bind == BindMethod::Simple {
-        let dn = section.require("bind-dn", "\"cn=sync,ou=svc,dc=example,dc=com\"")?.parsed()?;
-        let password = section.require("password", "{ file = \"ldap.password\" }")?;
-        return Ok((Some(dn), Some(SecretSource::of(&password, "source.password")?)));
-    }
-    match section.get("bind-dn").or_else(|| section.get("password")) {
-        Some(item) => Err(item.error("is for bind = \"simple\" only. Take the line out")),
-        None => Ok((None, None)),
-    }
-}
-
-/// `client-certificate` and `client-key`: both or neither.
-fn client_identity(section: &Section<'_>) -> Result<Option<ClientIdentity>, ConfigurationError> {
-    match (section.get("client-certificate"), section.get("client-key")) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => {
-            Ok(Some(ClientIdentity { certificate: certificate.path()?, key: key.path()? }))
-        }
-        (Some(item), None) => {
-            Err(item.error("needs client-key beside it: the file with the certificate's private key"))
-        }
-        (None, Some(item)) => {
-            Err(item.error("needs client-certificate beside it: the file with the key's certificate"))
-        }
-    }
 }
 
 /// What is read of an LDAP directory, and how its changes are found.
@@ -269,6 +193,11 @@ fn ldif(section: &Section<'_>) -> Result<LdifSource, ConfigurationError> {
     })
 }
 
+/// `page-size`: how many entries are asked for at once.
+pub(super) fn page_size(section: &Section<'_>, usual: u64) -> Result<u32, ConfigurationError> {
+    section.get("page-size").map_or(Ok(usual), |item| item.integer(1, 1_000)).map(small)
+}
+
 /// A number that [`Item::integer`] has found to fit.
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
@@ -281,7 +210,7 @@ fn identity(section: &Section<'_>) -> Result<Identity, ConfigurationError> {
 }
 
 /// The name or OID of an attribute (RFC 4512, section 2.5), with options.
-fn attribute_name(item: &Item<'_>) -> Result<AttributeName, ConfigurationError> {
+pub(super) fn attribute_name(item: &Item<'_>) -> Result<AttributeName, ConfigurationError> {
     checked_name(item.filled_text()?, item)
 }
 
@@ -299,8 +228,8 @@ fn checked_name(text: &str, item: &Item<'_>) -> Result<AttributeName, Configurat
 }
 
 /// `object-classes = [{ ldap = "inetOrgPerson", class = "user" }]`: a list, because the first that fits wins.
-fn object_classes(section: &Section<'_>) -> Result<ObjectClasses, ConfigurationError> {
-    let Some(item) = section.get("object-classes") else { return Ok(ObjectClasses::default()) };
+fn object_classes(section: &Section<'_>, usual: ObjectClasses) -> Result<ObjectClasses, ConfigurationError> {
+    let Some(item) = section.get("object-classes") else { return Ok(usual) };
     let mut pairs = Vec::new();
     for class in item.list()? {
         let section = class.section(OBJECT_CLASS_KEYS)?;

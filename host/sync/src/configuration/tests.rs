@@ -114,8 +114,8 @@ fn every_setting_is_read() {
     let read = folder.read(FULL).unwrap();
     assert_eq!((read.name.as_str(), read.mode, read.interval.as_secs()), ("hr", Mode::Staging, 300));
     let Source::OpenLdap(source) = &read.source else { panic!("{:?}", read.source) };
-    assert_eq!(source.ca.as_deref(), Some(folder.0.path().join("lab01-ca.pem").as_path()));
-    assert_eq!((source.page_size, source.timeout.as_secs(), source.start_tls), (1000, 10, false));
+    assert_eq!(source.connection.ca.as_deref(), Some(folder.0.path().join("lab01-ca.pem").as_path()));
+    assert_eq!((source.page_size, source.connection.timeout.as_secs(), source.connection.start_tls), (1000, 10, false));
     assert_eq!(source.identity.anchor, Some("employeeNumber".into()));
     assert_eq!(read.object_classes.words(), ["user", "device"]);
     assert_eq!(read.scope.organizational_units.len(), 1);
@@ -583,10 +583,11 @@ fn plugins_have_limits_and_some_their_own() {
 #[test]
 fn the_operators_reference_names_every_setting() {
     let reference = include_str!("../../../../docs/configuration.md");
-    let sections: [&[&str]; 16] = [
+    let sections: [&[&str]; 17] = [
         KEYS,
         source::OPENLDAP_KEYS,
         source::LDIF_KEYS,
+        active_directory::KEYS,
         source::OBJECT_CLASS_KEYS,
         target::KEYS,
         secret::KEYS,
