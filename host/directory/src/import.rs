@@ -125,6 +125,12 @@ impl Import {
         }
     }
 
+    /// Whether entries come in parts, so that what is stored of an import that broke off is no increment's beginning: the
+    /// watermark before it does not serve any more.
+    pub fn comes_in_parts(&self) -> bool {
+        matches!(self.0, Feed::ActiveDirectory(_))
+    }
+
     /// The next items, at most 1,000 and at least one; none when the feed has ended as it should.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap};
 use provisor_model::{AttributeName, CheckLine, Entry, Schema};
 
 pub use active_directory::{ActiveDirectory, ActiveDirectoryOptions, DomainChanges};
-pub use connection::{BindMethod, ConnectionOptions};
+pub use connection::{Affinity, BindMethod, ConnectionOptions};
 pub use error::{DirectoryError, TlsFault};
 pub use import::{Completion, Import, ImportItem, ImportKind, ImportRequest, ObjectQuery};
 pub use ldap::{ChangeReading, Feed, LdapKind, Listener, OpenLdap, OpenLdapOptions, validate_filter};

@@ -178,9 +178,10 @@ async fn a_controller_that_was_set_back_is_read_anew_and_believed_where_it_is_al
     let report = import(&mut by_alone, &alone).await.unwrap();
     assert!(report.full && report.absent_is_deleted, "{report:?}");
     assert_holds_all(&by_alone, &alone).await;
-    let report = import(&mut by_several, &several).await.unwrap();
-    assert!(report.full && !report.absent_is_deleted, "{report:?}");
-    assert!(by_several.entry("CN=late,").is_some(), "the others know of it");
+    // The other one knows more, but is not asked while the first answers; nobody takes the first at its word.
+    let error = import(&mut by_several, &several).await.unwrap_err();
+    assert!(matches!(error, provisor_directory::DirectoryError::Behind { .. }) && error.is_transient(), "{error}");
+    assert!(by_several.entry("CN=late,").is_some());
 }
 
 #[tokio::test]
@@ -196,14 +197,12 @@ async fn a_controller_that_lags_deletes_nobody_until_it_has_caught_up() {
     // The watermark is lost, and the only controller that answers has yet to learn of the newcomer.
     store.watermark = None;
     second.change(|domain| domain.delete(people[3]).unwrap());
-    let report = import(&mut store, &directory).await.unwrap();
-    assert!(report.full && !report.absent_is_deleted, "{report:?}");
+    let error = import(&mut store, &directory).await.unwrap_err();
+    assert!(matches!(error, provisor_directory::DirectoryError::Behind { .. }), "{error}");
     assert!(store.entry("CN=late,").is_some());
-    let report = import(&mut store, &directory).await.unwrap();
-    assert!(!report.full && !report.absent_is_deleted, "{report:?}");
     second.change(|domain| domain.pull(&late));
     let report = import(&mut store, &directory).await.unwrap();
-    assert!(!report.full && report.absent_is_deleted, "it has caught up, and lists all there is: {report:?}");
+    assert!(report.full && report.absent_is_deleted, "it has caught up: {report:?}");
     assert!(store.entry("CN=late,").is_some() && store.entry("CN=u3,").is_none());
     assert_holds_all(&store, &read_from(&[&second])).await;
 }
@@ -223,6 +222,14 @@ async fn who_vanishes_from_sight_without_a_word_is_found_by_listing() {
     controller.change(|domain| domain.hide(people[2], false).unwrap());
     import(&mut store, &directory).await.unwrap();
     assert!(store.entry("CN=u2,").is_some(), "who comes into sight is found, too");
+    // What was told by DirSync is not taken for gone where the account may not ask so any more.
+    controller.behave(|behaviour| behaviour.withheld = vec!["1.2.840.113556.1.4.841".to_owned()]);
+    let known = store.entries.len();
+    assert!(
+        import(&mut store, &directory).await.is_ok_and(|report| !report.absent_is_deleted)
+            || store.entries.len() == known
+    );
+    controller.behave(|behaviour| behaviour.withheld = Vec::new());
     // With the right to replicate, everything is read in the better way.
     controller.behave(|behaviour| behaviour.may_replicate = true);
     assert!(import(&mut store, &directory).await.unwrap().full);
@@ -351,4 +358,92 @@ async fn the_consistency_guid_is_the_anchor_where_it_is_set() {
     import(&mut store, &directory).await.unwrap();
     let other = store.entry("CN=u1,").unwrap();
     assert_eq!(other.anchor.to_string(), other.source_id.to_string());
+}
+
+#[tokio::test]
+async fn whatever_else_goes_wrong_is_told_or_made_good_and_deletes_nobody() {
+    let controller = start();
+    let people = people(&controller, 8);
+    group(&controller, "all", &people);
+    controller.behave(|behaviour| (behaviour.max_page_size, behaviour.max_values) = (4, 3));
+    let faults: [fn(usize) -> Fault; 5] = [
+        Fault::HangUpAfter,
+        |count| Fault::CutAfter(1 + count * 23),
+        Fault::Malformed,
+        |count| Fault::EndsWith(count, 52),
+        |_| Fault::Notice,
+    ];
+    let kinds = [RequestKind::Bind, RequestKind::Base, RequestKind::Page, RequestKind::Range];
+    let read = by_numbers(options(&[&controller]));
+    let whole = everything(&read, READ).await;
+    for (kind, make) in kinds.into_iter().flat_map(|kind| faults.map(|make| (kind, make))) {
+        for (after, at) in [(0, 0), (1, 0), (2, 1), (3, 0)] {
+            let mut store = whole.clone();
+            store.watermark = None;
+            controller.fault(kind, after, make(at));
+            if let Err(error) = import(&mut store, &read).await {
+                assert!(!error.to_string().is_empty());
+                controller.clear_faults();
+                assert_eq!(store.entries.len(), whole.entries.len(), "{kind:?}");
+                import(&mut store, &read).await.unwrap();
+            }
+            controller.clear_faults();
+            assert_eq!(domain::settled(&store), domain::settled(&whole), "{kind:?} {after} {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_busy_controller_is_tried_again_and_a_wrong_password_is_not() {
+    let controller = start();
+    people(&controller, 2);
+    controller.behave(|behaviour| behaviour.busy = true);
+    let error = Store::default().import(&read_from(&[&controller]), READ).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    controller.behave(|behaviour| (behaviour.busy, behaviour.refuse_binds) = (false, Some("775".to_owned())));
+    let _ = controller.take_asked();
+    let error = Store::default().import(&read_from(&[&controller]), READ).await.unwrap_err();
+    assert!(!error.is_transient() && error.to_string().contains("locked"), "{error}");
+    let binds = controller.take_asked().into_iter().filter(|asked| asked.kind == RequestKind::Bind).count();
+    assert_eq!(binds, 1, "each try counts against the account");
+}
+
+#[tokio::test]
+async fn an_answer_behind_which_the_controller_hangs_up_is_not_lost() {
+    let controller = start();
+    let people = people(&controller, 20);
+    group(&controller, "all", &people);
+    controller.behave(|behaviour| behaviour.dirsync_page = 5);
+    let directory = read_from(&[&controller]);
+    let mut store = everything(&directory, READ).await;
+    for answer in 0..3 {
+        let fresh = format!("{answer}@lab.test");
+        controller.change(|domain| people.iter().for_each(|one| domain.set(*one, "mail", &[&fresh]).unwrap()));
+        // Five objects and the end of the answer, and nobody is there to be asked for the next.
+        controller.fault(RequestKind::DirSync, answer, Fault::HangUpAfter(6));
+        let report = import(&mut store, &directory).await.unwrap();
+        assert!(!report.full && controller.faults_left() == 0, "{report:?}");
+        assert_holds_all(&store, &directory).await;
+    }
+}
+
+#[tokio::test]
+async fn who_was_renamed_keeps_what_only_dirsync_tells() {
+    let controller = start();
+    let people = people(&controller, 3);
+    let directory = read_from(&[&controller]);
+    let mut store = everything(&directory, READ).await;
+    // Searches do not show it any more; whoever may replicate is told of it all the same.
+    controller.change(|domain| {
+        domain.hide(people[0], true).unwrap();
+        domain.rename(people[0], "renamed").unwrap();
+        domain.rename(people[1], "moved").unwrap();
+    });
+    let report = import(&mut store, &directory).await.unwrap();
+    assert!(!report.full, "{report:?}");
+    for name in ["renamed", "moved"] {
+        let entry = store.entry(&format!("CN={name},")).unwrap();
+        assert_eq!((entry.object_class.as_str(), entry.attributes.first_text("cn")), ("user", Some(name)));
+        assert!(entry.attributes.first_text("mail").is_some());
+    }
 }

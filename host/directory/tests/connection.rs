@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provisor_directory::{
-    BindMethod, ChangeReading, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, Known, OpenLdap,
-    OpenLdapOptions, SourceOptions,
+    Affinity, BindMethod, ChangeReading, ClientIdentity, ConnectionOptions, Directory, DirectoryError, Feed, Known,
+    OpenLdap, OpenLdapOptions, SourceOptions,
 };
 use provisor_model::{CheckLine, CheckOutcome, Secret};
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
@@ -310,7 +310,7 @@ async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has
         timeout: Duration::from_secs(20),
         ..ConnectionOptions::simple("", SYNC_DN, Secret::new(SYNC_PASSWORD))
     };
-    let directory = || directory(connection.clone());
+    let directory = || directory(ConnectionOptions { affinity: Affinity::default(), ..connection.clone() });
     let mut store = everything(&directory(), ATTRIBUTES).await;
     assert_eq!(store.entries.len(), ALL);
     let person = |uid: &str| {
@@ -328,7 +328,12 @@ async fn a_replica_goes_on_where_the_provider_stopped_and_deletes_nothing_it_has
     provider.apply(&person("not-yet-copied")).unwrap();
     let report = store.import(&directory(), ATTRIBUTES).await.unwrap();
     assert_eq!((report.full, report.upserted), (false, 1), "{report:?}");
-    let comparing = || fed(connection.clone(), Feed { changes: ChangeReading::Compare, ..Feed::default() });
+    let comparing = || {
+        fed(
+            ConnectionOptions { affinity: Affinity::default(), ..connection.clone() },
+            Feed { changes: ChangeReading::Compare, ..Feed::default() },
+        )
+    };
     let mut compared = everything(&comparing(), ATTRIBUTES).await;
     provider.stop().unwrap();
     replica.restart().unwrap();

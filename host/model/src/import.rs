@@ -35,6 +35,8 @@ pub struct EntryChange {
     pub dn: Option<Dn>,
     /// What the target knows it by now; none where that has not changed.
     pub anchor: Option<Anchor>,
+    /// Its object class by now; none where that has not changed.
+    pub object_class: Option<String>,
     /// The attributes that changed, each once.
     pub attributes: Vec<(AttributeName, ValueChange)>,
 }

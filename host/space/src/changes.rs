@@ -22,6 +22,7 @@ pub(crate) struct ChangeRow {
     pub source_id: Vec<u8>,
     pub dn: Option<(String, DnKey)>,
     pub anchor: Option<Vec<u8>>,
+    pub object_class: Option<String>,
     pub attributes: Vec<AttributeChange>,
 }
 
@@ -67,7 +68,8 @@ impl Space {
         let merged = merged(&known.attributes, &row.attributes, &self.by_value.attributes())?;
         let dn = row.dn.as_ref().filter(|(dn, _)| *dn != known.dn);
         let anchor = row.anchor.as_ref().filter(|anchor| **anchor != known.anchor);
-        if merged.touched.is_empty() && dn.is_none() && anchor.is_none() {
+        let class = row.object_class.as_ref().filter(|class| **class != known.object_class);
+        if merged.touched.is_empty() && dn.is_none() && anchor.is_none() && class.is_none() {
             counts.unchanged += 1;
             return Ok(());
         }
@@ -76,6 +78,13 @@ impl Space {
             self.connection
                 .prepare_cached("UPDATE entry SET anchor = ?2 WHERE id = ?1")?
                 .execute(params![known.key.0, anchor])?;
+        }
+        if let Some(class) = class {
+            self.connection
+                .prepare_cached("UPDATE entry SET object_class = ?2 WHERE id = ?1")?
+                .execute(params![known.key.0, class])?;
+            self.wake_groups(known.key)?;
+            self.wake_members(known.key)?;
         }
         if let Some((dn, dn_key)) = dn {
             self.connection.prepare_cached("UPDATE entry SET dn = ?2, dn_key = ?3 WHERE id = ?1")?.execute(params![

@@ -116,6 +116,7 @@ impl Preparation {
             source_id: change.source_id.to_storage(),
             dn: change.dn.map(|dn| (dn.to_string(), dn.key())),
             anchor: change.anchor.map(|anchor| anchor.to_storage()),
+            object_class: change.object_class,
             attributes: change.attributes.into_iter().map(attribute).collect(),
         }
     }

@@ -249,7 +249,7 @@ impl Space {
     }
 
     /// Entries in use that have references which can now be settled, those behind `after` first. Never those whose last
-    /// request failed or has an unknown outcome: they are evaluated anew.
+    /// request failed or has an unknown outcome, which are evaluated anew, nor those that are about to leave.
     ///
     /// # Errors
     /// When the database fails.
@@ -258,8 +258,8 @@ impl Space {
             "SELECT DISTINCT w.entry_id FROM waiting w JOIN link t ON t.entry_id = w.target AND t.disabled = 0 \
              JOIN link l ON l.entry_id = w.entry_id AND l.disabled = 0 \
              WHERE w.entry_id > ?1 AND NOT EXISTS (SELECT 1 FROM intent i WHERE i.entry_id = w.entry_id) \
-             AND NOT EXISTS (SELECT 1 FROM escrow x WHERE x.entry_id = w.entry_id) AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = w.target \
-             AND p.operation IN ('delete', 'disable', 'release')) ORDER BY w.entry_id LIMIT ?2",
+             AND NOT EXISTS (SELECT 1 FROM escrow x WHERE x.entry_id = w.entry_id) AND NOT EXISTS (SELECT 1 FROM plan p \
+             WHERE p.entry_id IN (w.target, w.entry_id) AND p.operation IN ('delete', 'disable', 'release')) ORDER BY w.entry_id LIMIT ?2",
         )?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows =

@@ -44,6 +44,7 @@ fn entry(number: u128, dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
 
 fn change(number: u128, attributes: &[(&str, ValueChange)]) -> EntryChange {
     EntryChange {
+        object_class: None,
         source_id: id(number),
         dn: None,
         anchor: None,

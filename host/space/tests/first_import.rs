@@ -57,7 +57,13 @@ impl Numbers {
         let dn = (self.below(3) == 0).then(|| name(self.below(ids)));
         let members = ValueChange::Edited { added: vec![self.member(ids)], removed: vec![self.member(ids)] };
         let uid = ValueChange::Replaced(vec![Value::Text(format!("u{}", self.below(ids)))]);
-        EntryChange { source_id, dn, anchor: None, attributes: vec![("member".into(), members), ("uid".into(), uid)] }
+        EntryChange {
+            source_id,
+            dn,
+            anchor: None,
+            object_class: None,
+            attributes: vec![("member".into(), members), ("uid".into(), uid)],
+        }
     }
 
     /// Pages of new entries; with `odd`, also of entries that come again, and of what else a feed says.

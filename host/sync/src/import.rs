@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Known, Watermark};
-use provisor_model::{Schema, SourceId};
+use provisor_model::{ImportItem, Schema, SourceId};
 use provisor_rules::Chain;
 use provisor_space::{ImportEnd, MetaKey, Page, PageCounts, Preparation};
 use tokio::task::JoinHandle;
@@ -136,7 +136,12 @@ async fn attempt(
             Ok(Arc::new(space.preparation(shared)))
         })
         .await?;
-    let mut counts = read_pages(store, &mut import, &preparation, watch).await?;
+    // Not before something has come: who cannot be asked at all leaves everything as it is.
+    let first = import.next_page().await?;
+    if first.is_some() && import.comes_in_parts() {
+        store.with(|space| Ok(space.set_fact(MetaKey::Watermark, None)?)).await?;
+    }
+    let mut counts = read_pages(store, &mut import, first, &preparation, watch).await?;
     counts += complete_changed(store, &mut import, &preparation, watch).await?;
     if counts.unknown > 0 || store.with(|space| Ok(space.settle_listed()?)).await? > 0 {
         return Ok(None);
@@ -235,6 +240,7 @@ async fn verify_absent(
 async fn read_pages(
     store: &Store,
     import: &mut Import,
+    mut first: Option<Vec<ImportItem>>,
     preparation: &Arc<Preparation>,
     watch: &CycleWatch,
 ) -> Result<PageCounts, SyncError> {
@@ -246,7 +252,11 @@ async fn read_pages(
             return Err(SyncError::Interrupted);
         }
         // While this page is read, the last one is made ready, and the one before it stored.
-        let items = match import.next_page().await {
+        let next = match first.take() {
+            Some(first) => Ok(Some(first)),
+            None => import.next_page().await,
+        };
+        let items = match next {
             Ok(Some(items)) => items,
             ended => {
                 let counts = pages.drain().await?;

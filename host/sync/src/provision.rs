@@ -1,10 +1,11 @@
 //! One object, now, step by step: as a cycle would treat it, with every rule's contribution.
 
 use provisor_directory::ObjectQuery;
-use provisor_model::{AttributeName, Dn, Entry, OperationKind, Reason, Schema, SourceId, Value};
+use provisor_model::{AttributeName, Dn, Entry, IdSyntax, OperationKind, Reason, Schema, SourceId, Value};
 use provisor_rules::{Chain, Decision, Outcome, Proof, Step as RuleStep};
 use provisor_space::{EntryKey, MetaKey, PlanState, Space};
 
+use crate::configuration::Source;
 use crate::context::{Context, Tally};
 use crate::decide::{Verdict, decide};
 use crate::effective::Reach;
@@ -165,13 +166,19 @@ impl Pipeline {
             .store
             .with(|space| Ok(space.live_entries(None, 1)?.pop().map(|stored| stored.entry.source_id.syntax())))
             .await?;
-        let syntax = syntax.unwrap_or(provisor_model::IdSyntax::Uuid);
+        let domain = matches!(self.configuration.source, Source::ActiveDirectory(_));
+        let (usual, names): (_, &[&str]) = if domain {
+            (IdSyntax::Guid, &["sAMAccountName", "userPrincipalName", "mail", "cn"])
+        } else {
+            (IdSyntax::Uuid, &["uid", "mail", "cn"])
+        };
+        let syntax = syntax.unwrap_or(usual);
         if let Ok(id) = SourceId::parse(syntax, object) {
             queries.push(ObjectQuery::SourceId(id));
         }
-        for name in ["uid", "mail", "cn"] {
+        for name in names {
             queries.push(ObjectQuery::Attribute {
-                name: AttributeName::from(name),
+                name: AttributeName::from(*name),
                 value: Value::Text(object.to_owned()),
             });
         }
@@ -228,7 +235,7 @@ fn evaluate_one(
                 evaluator = evaluator.remembering(key);
             }
             let evaluation = evaluator
-                .evaluate(&[entry])?
+                .evaluate(&[&stored.entry])?
                 .pop()
                 .ok_or_else(|| SyncError::Internal("the entry was not evaluated".into()))?;
             steps.extend(evaluation.steps.iter().map(rule_step));

@@ -24,9 +24,9 @@ pub(crate) struct Reads {
     pub memberships: Memberships,
 }
 
-/// By which Active Directory's accounts tell their primary group: by the last part of the group's security identifier,
-/// and the group does not list them.
-const PRIMARY_GROUP: (&str, &str) = ("primaryGroupID", "objectSid;rid");
+/// By which Active Directory's accounts tell their primary group, and the attribute of the group that has the same value:
+/// the group does not list them.
+const PRIMARY_GROUP: (&str, &str) = ("primaryGroupID", "primaryGroupToken");
 
 /// The attributes that list the members of groups.
 pub(crate) fn member_attributes(configuration: &Configuration) -> BTreeSet<AttributeName> {

@@ -1,6 +1,7 @@
 //! What cycles, previews and exports cost, each as a ratio to what a bare tool takes for the same. `cargo xtask bench`.
 #![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
+mod domain;
 mod figures;
 mod measure;
 mod program;
@@ -14,6 +15,7 @@ use clap::{Parser, ValueEnum};
 use comfy_table::{Table, presets};
 use serde_json::json;
 
+use crate::domain::Domain;
 use crate::figures::Figure;
 use crate::source::Source;
 
@@ -48,6 +50,8 @@ enum Part {
     Export,
     /// Cycles with few changes, many and none.
     Cycles,
+    /// The same of a domain of Active Directory.
+    Domain,
 }
 
 fn main() -> Result<()> {
@@ -81,6 +85,12 @@ async fn measured(cli: &Cli) -> Result<Vec<Figure>> {
     };
     let runs = cli.runs.unwrap_or(usual).max(1);
     let mut figures = Vec::new();
+    if wanted(Part::Domain) {
+        figures.extend(domains(runs).await?);
+    }
+    if !cli.only.is_empty() && cli.only.iter().all(|part| *part == Part::Domain) {
+        return Ok(figures);
+    }
     let mut source = Source::start(people)?;
     if wanted(Part::Preview) {
         figures.extend(measure::previews(&source, runs).await?);
@@ -94,6 +104,16 @@ async fn measured(cli: &Cli) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
+/// How many accounts the domains have. Samba takes minutes to be filled with more.
+const ACCOUNTS: [usize; 2] = [500, 5_000];
+
+/// Cycles of domains, with the ratios of the larger to the smaller.
+async fn domains(runs: usize) -> Result<Vec<Figure>> {
+    let small = measure::domain_cycles(&mut Domain::start(ACCOUNTS[0])?, runs).await?;
+    let large = measure::domain_cycles(&mut Domain::start(ACCOUNTS[1])?, runs).await?;
+    Ok(compared(small, large))
+}
+
 /// Cycles at a tenth of the size and at the whole, with the ratios between the two.
 async fn sizes(source: &mut Source, people: usize, runs: usize) -> Result<Vec<Figure>> {
     let small = {
@@ -101,6 +121,11 @@ async fn sizes(source: &mut Source, people: usize, runs: usize) -> Result<Vec<Fi
         measure::cycles(&mut source, runs).await?
     };
     let large = measure::cycles(source, runs).await?;
+    Ok(compared(small, large))
+}
+
+/// Both, the larger with the ratios to the smaller.
+fn compared(small: Vec<(usize, Figure)>, large: Vec<(usize, Figure)>) -> Vec<Figure> {
     let mut figures: Vec<Figure> = small.iter().map(|(_, figure)| figure.clone()).collect();
     for ((_, before), (changes, mut figure)) in small.iter().zip(large) {
         if changes != usize::MAX {
@@ -108,7 +133,7 @@ async fn sizes(source: &mut Source, people: usize, runs: usize) -> Result<Vec<Fi
         }
         figures.push(figure);
     }
-    Ok(figures)
+    figures
 }
 
 /// The machine's memory in MiB.

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::json;
 
+use crate::domain::Domain;
 use crate::figures::{Figure, Samples};
 use crate::program::{Program, Run, TOKEN};
 use crate::source::Source;
@@ -156,18 +157,39 @@ async fn replay(url: &str, creations: &[Creation], concurrency: usize) -> Result
 pub async fn cycles(source: &mut Source, runs: usize) -> Result<Vec<(usize, Figure)>> {
     let stub = Stub::start().await?;
     let program = Program::new(source, stub.url(), CONCURRENCY)?;
+    let what = format!("{} objects", source.objects());
+    incremental(&program, &stub, &what, &[0, 10, 1_000], runs, |changes| source.change(changes)).await
+}
+
+/// The same of a domain of Active Directory.
+pub async fn domain_cycles(domain: &mut Domain, runs: usize) -> Result<Vec<(usize, Figure)>> {
+    let stub = Stub::start().await?;
+    let program =
+        Program::reading(&domain.section(), domain.password(), &["ad-users", "ad-groups"], stub.url(), CONCURRENCY)?;
+    let what = format!("{} objects of a domain", domain.objects());
+    incremental(&program, &stub, &what, &[0, 10, 100], runs, |changes| domain.change(changes)).await
+}
+
+/// An initial cycle, then cycles with so many changes.
+async fn incremental(
+    program: &Program,
+    stub: &Stub,
+    of: &str,
+    sizes: &[usize],
+    runs: usize,
+    mut change: impl FnMut(usize) -> Result<()>,
+) -> Result<Vec<(usize, Figure)>> {
     program.compile()?;
-    let objects = source.objects();
     let initial = program.run(&["sync", "lab"])?;
     let mut seconds = Samples::default();
     seconds.push(initial.cycle());
-    let mut figures = vec![(usize::MAX, figure(format!("initial cycle, {objects} objects"), seconds, &initial))];
-    for changes in [0, 10, 1_000] {
+    let mut figures = vec![(usize::MAX, figure(format!("initial cycle, {of}"), seconds, &initial))];
+    for &changes in sizes {
         let mut seconds = Samples::default();
         let mut last = None;
         for _ in 0..runs {
             if changes > 0 {
-                source.change(changes)?;
+                change(changes)?;
             }
             let before = stub.requests();
             let run = program.run(&["sync", "lab"])?;
@@ -180,7 +202,7 @@ pub async fn cycles(source: &mut Source, runs: usize) -> Result<Vec<(usize, Figu
             last = Some(run);
         }
         if let Some(run) = last {
-            figures.push((changes, figure(format!("cycle of {changes} changes, {objects} objects"), seconds, &run)));
+            figures.push((changes, figure(format!("cycle of {changes} changes, {of}"), seconds, &run)));
         }
     }
     Ok(figures)

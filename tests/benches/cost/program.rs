@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use provisor_tests::installed;
-use provisor_tests::ldif::{SUFFIX, SYNC_DN, SYNC_PASSWORD};
+use provisor_tests::ldif::SYNC_PASSWORD;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -67,11 +67,16 @@ impl Run {
 impl Program {
     /// A program that reads this source and writes to this target.
     pub fn new(source: &Source, target: &str, concurrency: usize) -> Result<Self> {
+        Self::reading(&source.section(), SYNC_PASSWORD, &["people", "groups"], target, concurrency)
+    }
+
+    /// A program with this `[source]`, whose password is in the file `password`, and these rules.
+    pub fn reading(source: &str, password: &str, plugins: &[&str], target: &str, concurrency: usize) -> Result<Self> {
         let program = Self { folder: tempfile::Builder::new().prefix("provisor-bench-").tempdir()? };
         for folder in ["plugins", "configurations"] {
             fs::create_dir(program.path(folder))?;
         }
-        for plugin in ["people", "groups"] {
+        for plugin in plugins {
             fs::copy(installed::plugin(plugin)?, program.path(&format!("plugins/{plugin}.wasm")))?;
         }
         fs::write(
@@ -79,14 +84,11 @@ impl Program {
             "data-folder = \"data\"\nplugins-folder = \"plugins\"\nconfigurations-folder = \"configurations\"\n",
         )?;
         program.secret("token", TOKEN)?;
-        program.secret("password", SYNC_PASSWORD)?;
+        program.secret("password", password)?;
+        let rules: String = plugins.iter().map(|plugin| format!("[[rules]]\nplugin = \"{plugin}\"\n")).collect();
         let configuration = format!(
-            "[source]\nkind = \"openldap\"\nurl = \"{}\"\nca = \"{}\"\nbase = \"{SUFFIX}\"\nbind-dn = \"{SYNC_DN}\"\n\
-             password = {{ file = \"password\" }}\n[target]\nkind = \"scim\"\nurl = \"{target}\"\n\
-             concurrency = {concurrency}\ntoken = {{ file = \"token\" }}\n\
-             [[rules]]\nplugin = \"people\"\n[[rules]]\nplugin = \"groups\"\n",
-            source.url(),
-            source.ca_file().display(),
+            "[source]\n{source}password = {{ file = \"password\" }}\n[target]\nkind = \"scim\"\nurl = \"{target}\"\n\
+             concurrency = {concurrency}\ntoken = {{ file = \"token\" }}\n{rules}",
         );
         fs::write(program.path("configurations/lab.toml"), configuration)?;
         Ok(program)

@@ -1,6 +1,5 @@
 //! The directory that is read: a slapd of its own with generated people and groups, over TLS.
 
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -59,14 +58,11 @@ impl Source {
         self.people + self.people / 50
     }
 
-    /// The address, with TLS.
-    pub fn url(&self) -> String {
-        self.slapd.tls_url()
-    }
-
-    /// Whom to trust there.
-    pub fn ca_file(&self) -> PathBuf {
-        self.slapd.ca_file()
+    /// What a configuration says of it, but for the password.
+    pub fn section(&self) -> String {
+        let (url, ca) = (self.slapd.tls_url(), self.slapd.ca_file());
+        let ca = ca.display();
+        format!("kind = \"openldap\"\nurl = \"{url}\"\nca = \"{ca}\"\nbase = \"{SUFFIX}\"\nbind-dn = \"{SYNC_DN}\"\n")
     }
 
     /// Reads the same by `ldapsearch` in pages, to nowhere; the wall time in seconds.
@@ -74,7 +70,7 @@ impl Source {
         let mut command = Command::new(installed::program("ldapsearch")?);
         // Encrypted, as ours is, but unverified: the library takes "localhost" for the machine's own name.
         command.env_remove("LDAPNOINIT").env("LDAPCONF", "/dev/null").env("LDAPTLS_REQCERT", "never");
-        command.args(["-LLL", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-x", "-H", &self.url()]);
+        command.args(["-LLL", "-o", "ldif-wrap=no", "-E", "pr=1000/noprompt", "-x", "-H", &self.slapd.tls_url()]);
         command.args(["-D", SYNC_DN, "-w", SYNC_PASSWORD, "-b", SUFFIX, "(objectClass=*)"]).args(READ);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let begin = Instant::now();

@@ -51,7 +51,11 @@ impl ActiveDirectory {
             let cookie = mark.filter(|mark| mark.way == way).map(|mark| mark.cookie.clone()).unwrap_or_default();
             match self.ask(connection, way, asked(INCREMENTAL_VALUES | flags, cookie)).await {
                 Ok(start) => return Ok(start),
-                Err(error @ (DirectoryError::Rights { .. } | DirectoryError::Refused { .. })) => refused = Some(error),
+                // Insufficient rights, and a control that is not taken. What else goes wrong may go right the next time.
+                Err(error @ (DirectoryError::Rights { .. } | DirectoryError::Refused { code: 12, .. })) => {
+                    self.not_less(mark, way, connection.url(), &error)?;
+                    refused = Some(error);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -60,6 +64,24 @@ impl ActiveDirectory {
             Some(error) => Ok(numbers(&format!("DirSync is refused: {error}"))),
             None => Ok(numbers("DirSync was not tried")),
         }
+    }
+
+    /// Who was told so far and is not any more sees less: what is out of sight is not gone.
+    fn not_less(
+        &self,
+        mark: Option<&Mark>,
+        refused: Way,
+        url: &str,
+        error: &DirectoryError,
+    ) -> Result<(), DirectoryError> {
+        if mark.is_none_or(|mark| mark.way < refused) {
+            return Ok(());
+        }
+        let reason = format!(
+            "DirSync was granted so far, and is refused now ({error}). Nothing was taken for deleted. Grant the account its rights \
+             again (provisor check names them); to go on with less, run provisor sync NAME --initial once"
+        );
+        Err(DirectoryError::Rights { url: url.to_owned(), reason })
     }
 
     /// Asks by DirSync and waits for the first objects; once more from the beginning where the cookie is not taken.
@@ -88,7 +110,7 @@ fn number_of(mark: &Mark, controller: &Controller) -> Option<u64> {
 /// Whether this controller has gone back behind what it told before: it was restored in a way that nobody was told of.
 pub(crate) fn was_set_back(controller: &Controller, standing: Option<&Standing>) -> bool {
     let own = |standing: &Standing| {
-        let known = standing.vector.of(controller.invocation.as_ref()?)?;
+        let known = standing.vector().of(controller.invocation.as_ref()?)?;
         Some(controller.newest_change? < known)
     };
     standing.and_then(own).unwrap_or(false)
@@ -98,9 +120,10 @@ pub(crate) fn was_set_back(controller: &Controller, standing: Option<&Standing>)
 pub(crate) fn vector_of(controller: &Controller, cookie: &[u8]) -> Vector {
     let own = controller.invocation.as_ref().zip(controller.newest_change);
     let own = own.map_or_else(Vector::default, |(invocation, number)| Vector::of_one(invocation, number));
+    let heard = own.merged(&controller.heard);
     match Vector::of_cookie(cookie) {
-        Some(vector) => vector.merged(&own),
-        None => own,
+        Some(vector) => vector.merged(&heard),
+        None => heard,
     }
 }
 
@@ -116,12 +139,15 @@ mod tests {
             newest_change: Some(number),
             host_name: None,
             dir_sync: true,
+            heard: Vector::default(),
+            alone: None,
         }
     }
 
     #[test]
     fn a_controller_whose_numbers_went_back_in_the_same_life_was_restored() {
-        let standing = Standing { server: "ldaps://one".into(), vector: Vector::of_one("a", 70) };
+        let mut standing = Standing::default();
+        standing.learn("ldaps://one", &Vector::of_one("a", 70));
         assert!(was_set_back(&controller("a", 69), Some(&standing)));
         assert!(!was_set_back(&controller("a", 70), Some(&standing)));
         assert!(!was_set_back(&controller("b", 1), Some(&standing)), "another life counts anew");

@@ -40,7 +40,9 @@ async fn look(server: &ActiveDirectory, lines: &mut Vec<CheckLine>) -> Found<()>
     lines.push(CheckLine::ok("schema", format!("{} attribute names are known", schema.schema.len())));
     let object = server.options.object.clone();
     let mut entries = Entries::new(&BTreeSet::new(), schema, object).map_err(|error| ("schema", error))?;
-    let account = Account::find(&mut connection, &controller.domain, &server.options.connection.bind_dn).await;
+    let bound = &server.options.connection;
+    let name = if bound.bind_dn.is_empty() { &bound.principal } else { &bound.bind_dn };
+    let account = Account::find(&mut connection, &controller.domain, name).await;
     let account = account.map_err(|error| ("account", error))?;
     lines.push(
         sample(server, &mut connection, &controller, &mut entries, &account)

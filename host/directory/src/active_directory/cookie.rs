@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::watermark::hexadecimal;
 
+/// More lives of controllers than any domain has had.
+const MAX_LIVES: u32 = 10_000;
+
 /// For each life of a controller (invocationId in hexadecimal digits), up to which of its changes all is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Vector(BTreeMap<String, u64>);
@@ -31,10 +34,17 @@ impl Vector {
         let own = rest.u64()?;
         let invocation = hexadecimal(rest.take(16)?);
         let mut vector = BTreeMap::from([(invocation, own)]);
-        let mut others = Octets(rest.take(usize::try_from(length).ok()?)?);
-        if others.0.is_empty() {
-            return Some(Self(vector));
+        let others = rest.take(usize::try_from(length).ok()?)?;
+        if !others.is_empty() {
+            vector = Self(vector).merged(&Self::of_replication(others)?).0;
         }
+        Some(Self(vector))
+    }
+
+    /// What a controller has learnt from others (replUpToDateVector).
+    pub fn of_replication(octets: &[u8]) -> Option<Self> {
+        let mut others = Octets(octets);
+        let mut vector: BTreeMap<String, u64> = BTreeMap::new();
         // The second form has the time of the last synchronisation behind each number.
         let behind = match others.u32()? {
             1 => 0,
@@ -43,6 +53,9 @@ impl Vector {
         };
         others.take(4)?;
         let count = others.u32()?;
+        if count > MAX_LIVES {
+            return None;
+        }
         others.take(4)?;
         for _ in 0..count {
             let invocation = hexadecimal(others.take(16)?);
@@ -52,6 +65,11 @@ impl Vector {
             *known = (*known).max(number);
         }
         Some(Self(vector))
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The number that is known of this controller's life.

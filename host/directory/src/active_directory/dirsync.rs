@@ -7,7 +7,7 @@ use super::objects::Object;
 use super::whole::object;
 use crate::connection::{Connection, Results, Search, describe, result_error};
 use crate::error::DirectoryError;
-use crate::import::{PAGE_ITEMS, PAGE_OCTETS};
+use crate::import::{PAGE_ITEMS, PAGE_OCTETS, cost_of_values};
 use crate::search::few::malformed;
 use crate::search::message::{self, Message};
 use crate::search::paged::protocol;
@@ -26,16 +26,18 @@ pub(crate) struct Asked {
     pub cookie: Vec<u8>,
 }
 
-/// How many answers without an object and without a new cookie are taken.
-const MAX_EMPTY: u32 = 100;
+/// How many answers without an object are taken, one after the other: there may be much that the filter leaves out.
+const MAX_EMPTY: u32 = 10_000;
 
 /// Changes that are being read.
 #[derive(Debug)]
 pub(crate) struct DirSync {
     asked: Asked,
-    /// The cookie of the last answer that was read to its end.
+    /// The cookie of the last answer of which all was given out.
     cookie: Vec<u8>,
     results: Option<Results>,
+    /// How the answer ended of which the last objects were given out: it counts once they were taken.
+    end: Option<DirSyncEnd>,
     /// Whether any answer was read to its end.
     answered: bool,
     empty: u32,
@@ -45,14 +47,9 @@ impl DirSync {
     /// Asks.
     pub async fn begin(connection: &mut Connection, asked: Asked) -> Result<Self, DirectoryError> {
         let cookie = asked.cookie.clone();
-        let mut changes = Self { asked, cookie, results: None, answered: false, empty: 0 };
+        let mut changes = Self { asked, cookie, results: None, end: None, answered: false, empty: 0 };
         changes.ask(connection).await?;
         Ok(changes)
-    }
-
-    /// The same from another cookie on, not asked yet.
-    pub fn from(self, cookie: Vec<u8>) -> Self {
-        Self { asked: Asked { cookie: cookie.clone(), ..self.asked }, cookie, results: None, answered: false, empty: 0 }
     }
 
     /// Asks again, of another connection to the same controller, for what came behind the last whole answer.
@@ -61,6 +58,7 @@ impl DirSync {
     }
 
     async fn ask(&mut self, connection: &mut Connection) -> Result<(), DirectoryError> {
+        self.end = None;
         let search = Search {
             base: &self.asked.base,
             scope: Scope::Subtree,
@@ -81,12 +79,20 @@ impl DirSync {
     pub async fn next_objects(&mut self, connection: &mut Connection) -> Result<Option<Vec<Object>>, DirectoryError> {
         let url = connection.url().to_owned();
         let (mut objects, mut octets) = (Vec::new(), 0);
-        while let Some(mut results) = self.results.take() {
+        loop {
+            // What was given out has been taken by now: an answer counts from here on.
+            if let Some(DirSyncEnd { more, cookie }) = self.end.take() {
+                self.cookie = cookie;
+                if more {
+                    self.ask(connection).await?;
+                }
+            }
+            let Some(mut results) = self.results.take() else { return Ok(None) };
             while objects.len() < PAGE_ITEMS && octets < PAGE_OCTETS {
                 let Some(message) = results.next().await? else { break };
                 match message::read(message).map_err(|error| malformed(&url, &error))? {
                     Message::Entry(raw, _) => {
-                        octets += raw.octets();
+                        octets += raw.octets() + cost_of_values(raw.count_values());
                         objects.push(object(&url, &raw, true)?);
                     }
                     // Other domains are not asked after.
@@ -95,24 +101,17 @@ impl DirSync {
             }
             if objects.len() >= PAGE_ITEMS || octets >= PAGE_OCTETS {
                 self.results = Some(results);
-                break;
+                return Ok(Some(objects));
             }
-            self.conclude(results, &url, objects.is_empty(), connection).await?;
+            self.conclude(results, &url, objects.is_empty()).await?;
             if !objects.is_empty() {
-                break;
+                return Ok(Some(objects));
             }
         }
-        Ok(if objects.is_empty() { None } else { Some(objects) })
     }
 
-    /// Reads how an answer ended, and asks for the next where there is one.
-    async fn conclude(
-        &mut self,
-        results: Results,
-        url: &str,
-        empty: bool,
-        connection: &mut Connection,
-    ) -> Result<(), DirectoryError> {
+    /// Reads how an answer ended.
+    async fn conclude(&mut self, results: Results, url: &str, empty: bool) -> Result<(), DirectoryError> {
         let result = results.finish().await;
         match result.rc {
             0 => {}
@@ -122,20 +121,20 @@ impl DirSync {
             }
             _ => return Err(result_error(url, "a question for changes (DirSync)", &self.asked.base, &result)),
         }
-        let DirSyncEnd { more, cookie } = match message::result_control(&result, DIR_SYNC) {
+        let end = match message::result_control(&result, DIR_SYNC) {
             Some(value) => dir_sync_end(value).map_err(|error| malformed(url, &error.into()))?,
             None => return Err(protocol(url, "the end of an answer to DirSync without its control")),
         };
-        if cookie.is_empty() {
+        if end.cookie.is_empty() {
             return Err(protocol(url, "the end of an answer to DirSync without a cookie"));
         }
-        self.empty = if empty && cookie == self.cookie { self.empty + 1 } else { 0 };
+        self.empty = if empty { self.empty + 1 } else { 0 };
         if self.empty > MAX_EMPTY {
             return Err(protocol(url, "that there are more changes, again and again, and none of them"));
         }
-        self.cookie = cookie;
         self.answered = true;
-        if more { self.ask(connection).await } else { Ok(()) }
+        self.end = Some(end);
+        Ok(())
     }
 
     /// Where to go on, behind what was read to its end.

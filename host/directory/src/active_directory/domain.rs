@@ -1,13 +1,16 @@
 //! What a domain controller says of itself and of its domain: the root DSE and its NTDS settings.
 
+use ldap3::Scope;
 use provisor_model::{Dn, DnKey};
 
-use super::controls::{ACTIVE_DIRECTORY, DIR_SYNC};
+use super::controls::{ACTIVE_DIRECTORY, DIR_SYNC, domain_scope};
+use super::cookie::Vector;
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
+use crate::identity;
 use crate::reading::Raw as _;
 use crate::search::EVERYTHING;
-use crate::search::few::{read_one, texts};
+use crate::search::few::{FewSearch, read_one, texts};
 use crate::watermark::hexadecimal;
 
 /// A domain controller, and the domain that it keeps.
@@ -25,13 +28,19 @@ pub(crate) struct Controller {
     pub host_name: Option<String>,
     /// Whether it announces DirSync.
     pub dir_sync: bool,
+    /// What it has learnt from the domain's other controllers, where the account may read that.
+    pub heard: Vector,
+    /// Whether the domain has no other controller; none where that cannot be told.
+    pub alone: Option<bool>,
 }
 
 /// What is read of the root DSE.
 const ROOT: &[&str] = &[
     "defaultNamingContext",
+    "configurationNamingContext",
     "namingContexts",
     "dsServiceName",
+    "isSynchronized",
     "highestCommittedUSN",
     "dnsHostName",
     "supportedControl",
@@ -56,6 +65,9 @@ impl Controller {
             ));
         }
         let first = |name: &str| texts(&root, name).next().map(str::to_owned);
+        if texts(&root, "isSynchronized").any(|flag| flag.eq_ignore_ascii_case("FALSE")) {
+            return Err(DirectoryError::Behind { url });
+        }
         let domain = match (base, first("defaultNamingContext")) {
             (Some(base), default) => {
                 let key = base.key();
@@ -67,18 +79,25 @@ impl Controller {
             (None, None) => return wrong(format!("{url} does not say which domain it keeps. Set base")),
         };
         let domain_id = match octets(connection, &domain, "objectGUID").await? {
-            Some(id) => id,
+            Some(id) => hexadecimal(&id),
             None => return Err(DirectoryError::NoSuchBase { url, base: domain }),
+        };
+        let heard = octets(connection, &domain, "replUpToDateVector").await?;
+        let alone = match first("configurationNamingContext") {
+            Some(configuration) => is_alone(connection, &configuration, &domain).await?,
+            None => None,
         };
         let settings = first("dsServiceName");
         let invocation = match &settings {
-            Some(settings) => octets(connection, settings, "invocationId").await?,
+            Some(settings) => octets(connection, settings, "invocationId").await?.map(|id| hexadecimal(&id)),
             None => None,
         };
         Ok(Self {
             domain,
             domain_id,
             invocation,
+            heard: heard.and_then(|octets| Vector::of_replication(&octets)).unwrap_or_default(),
+            alone,
             newest_change: first("highestCommittedUSN").and_then(|number| number.parse().ok()),
             host_name: first("dnsHostName"),
             dir_sync: texts(&root, "supportedControl").any(|own| own == DIR_SYNC),
@@ -86,8 +105,26 @@ impl Controller {
     }
 }
 
-/// The first value of an object's attribute, in hexadecimal digits; none where the account may not read it.
-async fn octets(connection: &mut Connection, dn: &str, attribute: &str) -> Result<Option<String>, DirectoryError> {
+/// Whether a domain has one controller alone, of all those that the forest has; none where not even that one is seen.
+async fn is_alone(
+    connection: &mut Connection,
+    configuration: &str,
+    domain: &str,
+) -> Result<Option<bool>, DirectoryError> {
+    let keeps = |attribute: &str| identity::equality(&attribute.into(), domain.as_bytes());
+    let filter = format!("(&(objectClass=nTDSDSA)(|{}{}))", keeps("msDS-hasMasterNCs"), keeps("hasMasterNCs"));
+    let base = format!("CN=Sites,{configuration}");
+    let attributes = ["1.1".to_owned()];
+    let search = FewSearch { base: &base, scope: Scope::Subtree, filter: &filter, attributes: &attributes, limit: 2 };
+    match search.run_with(connection, vec![domain_scope()]).await {
+        Ok(found) => Ok((!found.is_empty()).then_some(found.len() == 1)),
+        Err(DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first value of an object's attribute; none where the account may not read it.
+async fn octets(connection: &mut Connection, dn: &str, attribute: &str) -> Result<Option<Vec<u8>>, DirectoryError> {
     let found = match read_one(connection, dn, EVERYTHING, &[attribute]).await {
         Ok(found) => found,
         Err(DirectoryError::NoSuchBase { .. } | DirectoryError::Rights { .. }) => None,
@@ -95,7 +132,7 @@ async fn octets(connection: &mut Connection, dn: &str, attribute: &str) -> Resul
     };
     let Some(found) = found else { return Ok(None) };
     let mut own = found.attributes().filter(|(name, _)| name.eq_ignore_ascii_case(attribute));
-    Ok(own.find_map(|(_, mut values)| values.next().map(hexadecimal)))
+    Ok(own.find_map(|(_, mut values)| values.next().map(<[u8]>::to_vec)))
 }
 
 fn not_a_domain(url: &str, base: &Dn, default: Option<&str>) -> DirectoryError {

@@ -1,7 +1,7 @@
 //! An import from Active Directory: what changed where the watermark serves, and otherwise everything; on the next
 //! controller where one breaks off.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use provisor_model::{AttributeName, SourceId};
@@ -18,6 +18,7 @@ use crate::clock::now;
 use crate::connection::Connection;
 use crate::error::DirectoryError;
 use crate::import::{Completion, ImportItem, ImportKind, ImportRequest};
+use crate::search::message::WireEntry;
 use crate::search::paged::Paged;
 use crate::watermark::{Position, fingerprint};
 
@@ -46,6 +47,10 @@ pub(crate) struct ActiveDirectoryImport {
     pub(super) cookie: Vec<u8>,
     /// From which number on changes are read; none for everything.
     pub(super) from: Option<u64>,
+    /// The controller's life that the cookie is of.
+    answered_by: Option<String>,
+    /// Objects with what came of them, until it is known what decides about them.
+    pub(super) undecided: BTreeMap<SourceId, Object>,
     /// Objects of which what came does not tell what they have become.
     pub(super) unclear: BTreeSet<SourceId>,
     /// Whether the controller has shown that it tells of deletions.
@@ -83,6 +88,8 @@ pub(super) enum Task {
     List,
     /// What DirSync tells by now.
     Changes,
+    /// What decides about those that changed so.
+    Undecided,
     /// What has to be read whole.
     Unclear,
 }
@@ -91,20 +98,44 @@ pub(super) enum Task {
 #[derive(Debug)]
 pub(super) enum Active {
     Changes(DirSync),
-    /// Entries, whole; whether all are among them.
-    Entries(Paged, bool),
+    /// Entries, whole.
+    Entries {
+        paged: Paged,
+        /// What came of the last page and was not given out.
+        found: VecDeque<WireEntry>,
+        /// Whether all are among them.
+        all: bool,
+    },
     Tombstones(Paged),
     List(Paged),
     /// The same by DirSync.
     Told(DirSync),
+    Undecided(VecDeque<Object>),
     Unclear(VecDeque<SourceId>),
 }
 
 impl ActiveDirectoryImport {
-    /// Connects, finds out what can be read, and asks for it.
+    /// Connects, finds out what can be read, and asks for it: of the first controller that is not behind what is known, where
+    /// everything is to be read.
     pub async fn begin(server: &ActiveDirectory, request: ImportRequest) -> Result<Self, DirectoryError> {
         // What may not be asked for is refused before anything is connected.
         server.allow(&request.attributes)?;
+        let mut failed = Vec::new();
+        for _ in 0..server.attempts() {
+            match Self::begin_at(server, &request).await {
+                Err(error @ DirectoryError::Behind { .. }) => {
+                    failed.push(error);
+                    server.endpoint.pass_over();
+                }
+                // A connection that broke is made again, to whichever controller answers.
+                Err(error) if error.is_transient() => failed.push(error),
+                other => return other,
+            }
+        }
+        Err(DirectoryError::of_servers(failed))
+    }
+
+    async fn begin_at(server: &ActiveDirectory, request: &ImportRequest) -> Result<Self, DirectoryError> {
         let time = now();
         let mut connection = Connection::open(&server.endpoint).await?;
         let controller = Controller::read(&mut connection, server.options.base.as_ref()).await?;
@@ -114,6 +145,7 @@ impl ActiveDirectoryImport {
         let standing = Standing::read(request.known.as_ref(), &server.options.connection.urls);
         let mark = Position::<Mark>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
         let mark = mark.filter(|_| !set_back(connection.url(), &controller, standing.as_ref()));
+        let mark = mark.filter(|mark| mark.way == Way::ChangeNumbers || !mark.whole_is_due(time));
         let start = server.start(&mut connection, &controller, entries.wire(), mark.as_ref()).await?;
         let mut import = Self {
             server: server.clone(),
@@ -121,7 +153,7 @@ impl ActiveDirectoryImport {
             connection: None,
             controller,
             entries,
-            attributes: request.attributes,
+            attributes: request.attributes.clone(),
             fingerprint,
             way: Way::ChangeNumbers,
             kind: ImportKind::Full,
@@ -131,6 +163,8 @@ impl ActiveDirectoryImport {
             first: None,
             cookie: Vec::new(),
             from: None,
+            answered_by: None,
+            undecided: BTreeMap::new(),
             unclear: BTreeSet::new(),
             deletions_told: false,
             listed: 0,
@@ -144,6 +178,9 @@ impl ActiveDirectoryImport {
         import.take_up(start, mark.as_ref(), &mut connection).await?;
         if import.kind == ImportKind::Full && request.watermark.is_some() {
             tracing::info!(url = import.url, "The watermark does not serve; everything is read.");
+        }
+        if import.kind == ImportKind::Full && !import.controller.heard.is_empty() && !import.knows_all() {
+            return Err(DirectoryError::Behind { url: import.url });
         }
         import.connection = Some(connection);
         Ok(import)
@@ -182,9 +219,11 @@ impl ActiveDirectoryImport {
             return Ok(());
         };
         self.kind = ImportKind::Incremental;
-        self.deletions_told |= mark.deletions_told && self.way != Way::ChangeNumbers;
+        // Another controller has to show it anew: the account's rights may let it see less there.
+        let same = mark.invocation.is_some() && mark.invocation == self.controller.invocation;
+        self.deletions_told |= mark.deletions_told && same && self.way != Way::ChangeNumbers;
         (self.listed, self.whole) = (mark.listed, mark.whole);
-        let surely = self.deletions_told && self.way != Way::DirSyncOfVisible;
+        let surely = self.deletions_told && self.way == Way::DirSync;
         let every = if surely { LISTED_ANYWAY } else { self.server.options.listing.as_secs() };
         if mark.listing_is_due(self.time, every) {
             // What is made while all is listed comes with the changes behind it.
@@ -215,6 +254,17 @@ impl ActiveDirectoryImport {
                 page => break page?,
             }
         };
+        if page.is_none() && self.kind == ImportKind::Full && !self.knows_all() {
+            // What it has not learnt would be undone, and who is missing there is not gone.
+            return Err(DirectoryError::Behind { url: self.url.clone() });
+        }
+        if page.is_none() && self.kind == ImportKind::Incremental && self.is_alone() && !self.covers_all() {
+            // It has another life, and forgot changes that the cookie says are known: nobody would ever tell that they are undone.
+            return Err(DirectoryError::WatermarkLost {
+                url: self.url.clone(),
+                reason: "the only controller of the domain was restored from a backup".into(),
+            });
+        }
         self.state = if page.is_some() { State::Running } else { State::Ended };
         // Who is missing is asked after.
         self.connection = Some(connection);
@@ -257,23 +307,31 @@ impl ActiveDirectoryImport {
     /// What follows from a part that is done.
     fn conclude(&mut self, active: Active) {
         match active {
-            Active::Changes(changes) => self.cookie = changes.cookie().to_vec(),
-            Active::Entries(_, true) | Active::List(_) | Active::Told(_) => {
-                self.all_named = true;
-                self.listed = self.time;
+            Active::Changes(changes) => {
+                self.cookie = changes.cookie().to_vec();
+                self.answered_by = self.controller.invocation.clone();
             }
-            Active::Entries(_, false) | Active::Tombstones(_) | Active::Unclear(_) => {}
+            Active::Entries { all: true, .. } | Active::List(_) | Active::Told(_) => self.all_named = true,
+            Active::Entries { all: false, .. } | Active::Tombstones(_) => {}
+            Active::Undecided(_) | Active::Unclear(_) => {}
         }
     }
 
     /// What is to be done next; none when all is done.
     fn next_task(&mut self) -> Option<Task> {
+        if !self.undecided.is_empty() {
+            return Some(Task::Undecided);
+        }
         if !self.unclear.is_empty() {
             return Some(Task::Unclear);
         }
         let task = self.tasks.pop_front()?;
         if task == Task::List && !self.knows_all() {
-            // What this controller has yet to learn would look gone.
+            tracing::warn!(
+                url = self.url,
+                "This controller has not learnt all that another one knew: what it has yet to learn would look gone, so that \
+                 nothing is listed until it has. If the other controller is gone for good, take it out of url."
+            );
             return self.next_task();
         }
         Some(task)
@@ -290,25 +348,36 @@ impl ActiveDirectoryImport {
             return Err(error);
         }
         self.first = None;
-        match self.active.take() {
-            Some(Active::Changes(mut changes)) => {
-                if !same {
-                    // Another controller understands where an import began, not where within an answer it stood.
-                    changes = changes.from(self.began_at.clone());
-                }
+        let active = self.active.take();
+        if self.way == Way::ChangeNumbers {
+            // Numbers and listings are of one controller and one moment: they begin anew with the next cycle.
+            return Err(error);
+        }
+        match active {
+            Some(Active::Changes(mut changes)) if same => {
                 changes.resume(&mut connection).await?;
                 self.active = Some(Active::Changes(changes));
             }
-            Some(Active::Unclear(ids)) => self.unclear.extend(ids),
-            None => {}
-            // Numbers and listings are of one controller, and begin anew with the next cycle.
-            Some(_) => return Err(error),
-        }
-        if !same && self.way == Way::ChangeNumbers {
-            return Err(error);
+            Some(Active::Undecided(objects)) if same => {
+                self.undecided.extend(objects.into_iter().map(|object| (object.id.clone(), object)));
+            }
+            Some(Active::Unclear(ids)) if same => self.unclear.extend(ids),
+            // A listing that broke off is made another time.
+            Some(Active::Told(_) | Active::List(_)) | None if same => {}
+            _ => {
+                // Another controller understands where an import began, not where another one stood within it. It may be behind
+                // that one, so that nothing is to be read of it beside that one's cookie.
+                self.undecided.clear();
+                self.unclear.clear();
+                self.tasks = [Task::Changes].into();
+                self.cookie.clone_from(&self.began_at);
+                self.answered_by = None;
+            }
         }
         self.url = connection.url().to_owned();
-        self.controller = controller;
+        // What changed since the first look comes with the next import.
+        let newest_change = if same { self.controller.newest_change } else { controller.newest_change };
+        self.controller = Controller { newest_change, ..controller };
         Ok(connection)
     }
 
@@ -339,14 +408,24 @@ impl ActiveDirectoryImport {
 
     /// How far the controller that is read has come.
     fn vector(&self) -> Vector {
-        vector_of(&self.controller, &self.cookie)
+        // Another controller's cookie says nothing of this one.
+        let own = self.answered_by.is_some() && self.answered_by == self.controller.invocation;
+        vector_of(&self.controller, if own { &self.cookie } else { &[] })
     }
 
-    /// Whether the controller knows all that was known to those that were read before, so that what it lacks is gone. One
-    /// alone is believed: if it is behind, it was restored.
+    /// Whether the controller knows all that was known to those that were read before, so that what it lacks is gone. The
+    /// only one of a domain is believed: if it is behind, it was restored.
     fn knows_all(&self) -> bool {
-        let alone = !self.server.endpoint.has_several();
-        alone || self.standing.as_ref().is_none_or(|standing| self.vector().covers(&standing.vector))
+        self.is_alone() || self.covers_all()
+    }
+
+    /// Whether the domain has no other controller, as it says itself; where it does not say, whether none is configured.
+    fn is_alone(&self) -> bool {
+        self.controller.alone.unwrap_or(!self.server.endpoint.has_several())
+    }
+
+    fn covers_all(&self) -> bool {
+        self.standing.as_ref().is_none_or(|standing| self.vector().covers(&standing.vector()))
     }
 
     pub fn finish(self) -> Result<Completion, DirectoryError> {
@@ -354,22 +433,13 @@ impl ActiveDirectoryImport {
             return Err(self.broken());
         }
         let absent_is_deleted = self.absent_is_deleted();
-        let (alone, knows_all) = (!self.server.endpoint.has_several(), self.knows_all());
-        if self.kind == ImportKind::Full && !knows_all {
-            tracing::warn!(
-                url = self.url,
-                "This controller has not learnt all that another one knew. Who is missing is not taken for deleted until it \
-                 has. If the other controller is gone for good, take it out of url."
-            );
-        }
+        let lost = self.is_alone() && absent_is_deleted;
         let vector = self.vector();
-        let vector = match &self.standing {
-            // What was lost with a restored controller will never be known again.
-            Some(standing) if !(alone && absent_is_deleted) => vector.merged(&standing.vector),
-            _ => vector,
-        };
-        // A full import that could not tell who is gone has that done as soon as the controller has caught up.
-        let listed = if self.kind == ImportKind::Full && !absent_is_deleted { 0 } else { self.listed };
+        // What was lost with the only controller, when it was restored, will never be known again.
+        let mut standing = self.standing.filter(|_| !lost).unwrap_or_default();
+        standing.learn(&self.url, &vector);
+        // A listing from which nothing followed is made again.
+        let listed = if absent_is_deleted { self.time } else { self.listed };
         let mark = Mark {
             way: self.way,
             cookie: self.cookie,
@@ -380,7 +450,7 @@ impl ActiveDirectoryImport {
             whole: self.whole,
         };
         let position = Position::new(self.fingerprint, &self.attributes, Some(mark));
-        let known = Standing { server: self.url, vector }.to_known();
+        let known = standing.to_known();
         Ok(Completion { watermark: position.to_watermark(), known: Some(known), absent_is_deleted })
     }
 

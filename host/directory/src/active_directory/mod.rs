@@ -46,7 +46,6 @@ const CONTAINERS: &[&str] = &["organizationalUnit", "container", "builtinDomain"
 const UNTOLD: Untold = &[
     ("memberOf", "Read member-of, which this host works out, with the primary group"),
     ("tokenGroups", "Read member-of;nested, which this host works out"),
-    ("primaryGroupToken", "Read objectSid;rid"),
     ("canonicalName", "Read dn"),
     ("directReports", "Read manager on those who report"),
     ("managedObjects", "Read managedBy on what is managed"),
@@ -84,7 +83,23 @@ impl ActiveDirectory {
         Ok(Self { options: Box::new(options), endpoint })
     }
 
+    /// How often something is tried before it counts as failed: at each controller, and at an only one twice.
+    fn attempts(&self) -> usize {
+        self.endpoint.servers.len().max(2)
+    }
+
     pub(crate) async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
+        let mut failed = Vec::new();
+        for _ in 0..self.attempts() {
+            match self.attributes_once().await {
+                Err(error) if error.is_transient() => failed.push(error),
+                other => return other,
+            }
+        }
+        Err(DirectoryError::of_servers(failed))
+    }
+
+    async fn attributes_once(&self) -> Result<SourceAttributes, DirectoryError> {
         let mut connection = Connection::open(&self.endpoint).await?;
         let controller = Controller::read(&mut connection, self.options.base.as_ref()).await?;
         let server = read_schema(&mut connection, &controller.domain).await?;

@@ -16,6 +16,8 @@ pub(crate) enum Extent {
     Removed,
     /// Some; the others are to be asked for from this number on (MS-ADTS, section 3.1.1.3.1.3.3).
     Until(u64),
+    /// The last of them, behind others.
+    Last,
 }
 
 /// A part of an object.
@@ -61,9 +63,24 @@ impl Object {
         Ok(Self { id: own.or(name.id).ok_or(ObjectError::NoId)?, dn, parts })
     }
 
+    /// Takes over what else came of the same object.
+    pub fn absorb(&mut self, other: Self) {
+        for mut part in other.parts {
+            let same = |own: &&mut Part| own.extent == part.extent && own.name.eq_ignore_ascii_case(&part.name);
+            match self.parts.iter_mut().find(same) {
+                Some(own) if part.extent == Extent::All => own.values = part.values,
+                Some(own) => own.values.append(&mut part.values),
+                None => self.parts.push(part),
+            }
+        }
+        self.dn = other.dn;
+    }
+
     /// Whether it was deleted, and is a tombstone or in the recycle bin.
     pub fn is_deleted(&self) -> bool {
-        self.part("isDeleted").is_some_and(|part| part.values.iter().any(|value| value.eq_ignore_ascii_case(b"TRUE")))
+        let says = |part: &Part| part.values.iter().any(|value| value.eq_ignore_ascii_case(b"TRUE"));
+        // Its name says so too, where the attribute is hidden from the account.
+        self.part("isDeleted").is_some_and(says) || self.dn.contains("\\0ADEL:")
     }
 
     /// The same, and not the container of deleted objects, which counts as deleted and which everybody sees.
@@ -93,7 +110,7 @@ impl Object {
 
     /// The attributes that came in part.
     pub fn cut(&self) -> impl Iterator<Item = AttributeName> {
-        let cut = self.parts.iter().filter(|part| matches!(part.extent, Extent::Until(_)));
+        let cut = self.parts.iter().filter(|part| matches!(part.extent, Extent::Until(_) | Extent::Last));
         cut.map(|part| AttributeName::new(part.name.as_str()))
     }
 }
@@ -113,7 +130,8 @@ fn extent(description: &str, changes: bool) -> Result<(&str, Extent), ObjectErro
     match (changes, from, to) {
         (true, "1", "1") => Ok((name, Extent::Added)),
         (true, "0", "0") => Ok((name, Extent::Removed)),
-        (_, _, "*") => Ok((name, Extent::All)),
+        (_, "0", "*") => Ok((name, Extent::All)),
+        (_, _, "*") => Ok((name, Extent::Last)),
         (_, from, to) => {
             let (from, to) = (from.parse::<u64>().map_err(|_| wrong())?, to.parse::<u64>().map_err(|_| wrong())?);
             let next = to.checked_add(1).filter(|_| from <= to).ok_or_else(wrong)?;
@@ -149,7 +167,8 @@ mod tests {
         assert_eq!(extent_of("member;Range=0-0", true), Ok(Extent::Removed));
         assert_eq!(extent_of("member;range=0-0", false), Ok(Extent::Until(1)));
         assert_eq!(extent_of("member;range=0-1499", false), Ok(Extent::Until(1500)));
-        assert_eq!(extent_of("member;range=1500-*", false), Ok(Extent::All));
+        assert_eq!(extent_of("member;range=1500-*", false), Ok(Extent::Last));
+        assert_eq!(extent_of("member;range=0-*", false), Ok(Extent::All));
         assert_eq!(extent_of("userCertificate;binary", false), Ok(Extent::All));
         for name in ["member;range=5-1", "member;range=a-b", "member;range=0-18446744073709551615", "cn;lang-de", "x;é"]
         {

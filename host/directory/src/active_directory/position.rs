@@ -1,20 +1,22 @@
 //! What is kept of an Active Directory between imports: where its changes go on, and how far its controllers had come.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::cookie::Vector;
 use crate::watermark::Known;
 
 /// How changes are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Way {
-    /// By DirSync, with the right to replicate.
-    DirSync,
-    /// By DirSync, as far as the account sees.
-    DirSyncOfVisible,
     /// By the numbers of changes (uSNChanged), which each controller has of its own.
     ChangeNumbers,
+    /// By DirSync, as far as the account sees.
+    DirSyncOfVisible,
+    /// By DirSync, with the right to replicate.
+    DirSync,
 }
 
 /// Where changes go on.
@@ -36,20 +38,29 @@ pub(crate) struct Mark {
 }
 
 /// What stays known of a domain when its watermark is given up.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Standing {
-    /// The controller that was read last.
-    pub server: String,
-    /// All changes that were known to whichever controller was read.
-    pub vector: Vector,
+    /// For each address that was read, what its controller knew then.
+    servers: BTreeMap<String, Vector>,
 }
 
 impl Standing {
-    /// What is known, as long as the controller that it was learnt from is among those that are configured: one that is
-    /// gone for good takes along what it alone knew.
+    /// What is known of the controllers that are configured: one that is gone for good takes along what it alone knew.
     pub fn read(known: Option<&Known>, urls: &[String]) -> Option<Self> {
-        let standing: Self = serde_json::from_slice(known?.octets()).ok()?;
-        urls.contains(&standing.server).then_some(standing)
+        let mut standing: Self = serde_json::from_slice(known?.octets()).ok()?;
+        standing.servers.retain(|server, _| urls.contains(server));
+        (!standing.servers.is_empty()).then_some(standing)
+    }
+
+    /// What the controller behind an address has shown to know.
+    pub fn learn(&mut self, server: &str, vector: &Vector) {
+        let known = self.servers.entry(server.to_owned()).or_default();
+        *known = std::mem::take(known).merged(vector);
+    }
+
+    /// All that is known anywhere.
+    pub fn vector(&self) -> Vector {
+        self.servers.values().fold(Vector::default(), Vector::merged)
     }
 
     /// In the form in which it is kept.
@@ -59,13 +70,16 @@ impl Standing {
     }
 }
 
-/// How long changes are read by their numbers, which do not tell all, before everything is read.
+/// How long changes are read by their numbers, which do not tell all, before everything is read; and how long by DirSync,
+/// which does not tell of memberships that end by themselves.
 const WHOLE_EVERY: u64 = 24 * 3600;
+const WHOLE_BY_DIR_SYNC: u64 = 7 * 24 * 3600;
 
 impl Mark {
-    /// Whether it is time to read everything, where numbers alone tell what changed.
+    /// Whether it is time to read everything.
     pub fn whole_is_due(&self, now: u64) -> bool {
-        !(self.whole..self.whole.saturating_add(WHOLE_EVERY)).contains(&now)
+        let every = if self.way == Way::ChangeNumbers { WHOLE_EVERY } else { WHOLE_BY_DIR_SYNC };
+        !(self.whole..self.whole.saturating_add(every)).contains(&now)
     }
 
     /// Whether it is time to list all that is there, `every` so many seconds.
@@ -81,10 +95,18 @@ mod tests {
 
     #[test]
     fn a_controller_that_is_not_configured_any_more_takes_along_what_it_knew() {
-        let standing = Standing { server: "ldaps://one".into(), vector: Vector::of_one("a", 7) };
+        let (one, two) = ("ldaps://one".to_owned(), "ldaps://two".to_owned());
+        let mut standing = Standing::default();
+        standing.learn(&one, &Vector::of_one("a", 7));
         let known = standing.to_known();
-        assert_eq!(Standing::read(Some(&known), &["ldaps://two".into(), "ldaps://one".into()]), Some(standing));
-        assert_eq!(Standing::read(Some(&known), &["ldaps://two".into()]), None);
+        assert_eq!(Standing::read(Some(&known), &[two.clone(), one.clone()]), Some(standing.clone()));
+        assert_eq!(Standing::read(Some(&known), std::slice::from_ref(&two)), None);
+        standing.learn(&two, &Vector::of_one("b", 9));
+        standing.learn(&two, &Vector::of_one("b", 8));
+        let all = Vector::of_one("a", 7).merged(&Vector::of_one("b", 9));
+        assert_eq!(standing.vector(), all, "what was known stays known");
+        let left = Standing::read(Some(&standing.to_known()), &[two]).unwrap();
+        assert_eq!(left.vector(), Vector::of_one("b", 9), "whatever was read since");
     }
 
     #[test]

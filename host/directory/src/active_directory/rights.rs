@@ -55,7 +55,7 @@ impl Account {
     /// How to grant the right to read.
     pub fn grant_reading(&self, domain: &str) -> String {
         let Self { windows, dn } = self;
-        let sddl = "(A;CIID;RPLCRC;;;SID-of-the-account)";
+        let sddl = "(A;CI;RPLCRC;;;SID-of-the-account)";
         format!(
             "Grant it: on Windows dsacls \"{domain}\" /I:T /G \"{windows}:GR\"; on Samba samba-tool dsacl set --objectdn=\"{domain}\" \
              --sddl=\"{sddl}\" (the account is \"{dn}\")"

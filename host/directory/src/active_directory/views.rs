@@ -121,8 +121,9 @@ pub(crate) fn is_view(name: &AttributeName) -> bool {
     VIEWS.iter().any(same)
 }
 
-/// Adds the views of the attributes that the schema has: all are text.
+/// Adds the views of the attributes that the schema has: all are text. So is what this host works out besides.
 pub(crate) fn add_to(schema: &mut Schema) {
+    schema.set(AttributeName::from("primaryGroupToken"), AttributeSyntax::Text);
     for (attribute, option, _) in VIEWS {
         if schema.knows(&AttributeName::from(*attribute)) {
             schema.set(AttributeName::new(format!("{attribute};{option}")), AttributeSyntax::Text);

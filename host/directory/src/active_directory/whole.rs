@@ -98,7 +98,7 @@ async fn steady_values(
         let values = values(connection, object, attribute).await;
         let after = change_number(connection, object).await?;
         match values {
-            Ok(values) if before == after => return Ok(values),
+            Ok(Some(values)) if before == after => return Ok(values),
             Ok(_) => {}
             // A range that begins behind the last value by now is an error to some.
             Err(DirectoryError::Refused { .. }) if before != after => {}
@@ -121,15 +121,17 @@ fn broken(url: &str, object: &Object, attribute: &AttributeName, what: &str) -> 
     DirectoryError::EndedEarly { url: url.to_owned(), reason, transient: true }
 }
 
+/// All values of an attribute, range after range; none where they moved meanwhile. Each range begins with the last value of
+/// the one before it: who is deleted leaves its groups without their changing.
 async fn values(
     connection: &mut Connection,
     of: &Object,
     attribute: &AttributeName,
-) -> Result<Vec<Vec<u8>>, DirectoryError> {
+) -> Result<Option<Vec<Vec<u8>>>, DirectoryError> {
     let base = names::by_id(&of.id);
     let url = connection.url().to_owned();
     let broken = |what: &str| broken(&url, of, attribute, what);
-    let (mut from, mut octets, mut values) = (0, 0usize, Vec::new());
+    let (mut from, mut octets, mut values) = (0u64, 0usize, Vec::<Vec<u8>>::new());
     loop {
         let wanted = [format!("{attribute};range={from}-*")];
         let search = FewSearch { base: &base, scope: Scope::Base, filter: EVERYTHING, attributes: &wanted, limit: 1 };
@@ -137,17 +139,25 @@ async fn values(
         let raw = found.first().ok_or_else(|| broken("the object is gone"))?;
         let part = object(&url, raw, false)?.parts.into_iter();
         let part = part.filter(|part| part.name.eq_ignore_ascii_case(attribute.as_str()));
-        // The values that are left may have gone in between: then there is none in the range.
-        let Some(mut part) = part.max_by_key(|part| part.values.len()) else { return Ok(values) };
+        // The values that are left may have gone in between.
+        let Some(mut part) = part.max_by_key(|part| part.values.len()) else {
+            return Ok(values.is_empty().then_some(values));
+        };
+        if let Some(last) = values.pop()
+            && part.values.first() != Some(&last)
+        {
+            return Ok(None);
+        }
         octets = part.values.iter().fold(octets, |sum, value| sum.saturating_add(value.len() + 32));
         if values.len() + part.values.len() > MAX_VALUES || octets > MAX_OCTETS {
             return Err(broken("it has more values than are taken"));
         }
         values.append(&mut part.values);
         match part.extent {
-            Extent::Until(next) if next > from => from = next,
+            // At least one value more than the one that was known.
+            Extent::Until(next) if next > from.saturating_add(1) && !values.is_empty() => from = next - 1,
             Extent::Until(_) => return Err(broken("the server repeats itself")),
-            _ => return Ok(values),
+            _ => return Ok(Some(values)),
         }
     }
 }

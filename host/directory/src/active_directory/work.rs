@@ -1,5 +1,7 @@
 //! The parts of an import from Active Directory: what is asked, and what is made of the answers.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
 use ldap3::Scope;
 use provisor_model::{Dn, SourceId};
 
@@ -13,10 +15,16 @@ use super::unreadable;
 use super::whole::{LOOKED_UP, by_ids, complete, ids_filter, object};
 use crate::connection::Connection;
 use crate::error::{DirectoryError, server_words};
-use crate::import::{ImportItem, ImportKind};
+use crate::import::{ImportItem, ImportKind, PAGE_OCTETS, item_octets};
 use crate::search::few::FewSearch;
 use crate::search::message::WireEntry;
 use crate::search::paged::{Manner, Paged, Wanted};
+
+/// How many objects are put aside, at most, until it is known what decides about them.
+const MAX_UNDECIDED: usize = 10_000;
+
+/// How many objects DirSync is asked for at once by their GUIDs: the controller looks through the whole domain each time.
+const TOLD_OF: usize = 500;
 
 /// The container of deleted objects (MS-ADTS, section 6.1.1.4.2).
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
@@ -34,9 +42,13 @@ impl ActiveDirectoryImport {
             None => classes.to_owned(),
         };
         Ok(match task {
-            Task::Everything => Active::Entries(self.page(connection, classes, None, false).await?, true),
+            Task::Everything => {
+                let paged = self.page(connection, classes, None, false).await?;
+                Active::Entries { paged, found: VecDeque::new(), all: true }
+            }
             Task::Numbered => {
-                Active::Entries(self.page(connection, since(&classes, self.from), None, false).await?, false)
+                let paged = self.page(connection, since(&classes, self.from), None, false).await?;
+                Active::Entries { paged, found: VecDeque::new(), all: false }
             }
             Task::Tombstones => {
                 let filter = format!("(&(isDeleted=TRUE){})", since(&classes, self.from));
@@ -57,6 +69,7 @@ impl ActiveDirectoryImport {
                 let asked = self.asked(classes, self.entries.wire().to_vec(), self.cookie.clone());
                 Active::Changes(DirSync::begin(connection, asked).await?)
             }
+            Task::Undecided => Active::Undecided(std::mem::take(&mut self.undecided).into_values().collect()),
             Task::Unclear => Active::Unclear(std::mem::take(&mut self.unclear).into_iter().collect()),
         })
     }
@@ -99,10 +112,13 @@ impl ActiveDirectoryImport {
                 Some(objects) => self.made(objects).map(Some),
                 None => Ok(None),
             },
-            Active::Entries(paged, _) => match paged.next_page(connection).await? {
-                Some(found) => self.entries_of(connection, &found).await.map(Some),
-                None => Ok(None),
-            },
+            Active::Entries { paged, found, .. } => {
+                if found.is_empty() {
+                    let Some(page) = paged.next_page(connection).await? else { return Ok(None) };
+                    *found = page.into();
+                }
+                self.entries_of(connection, found).await.map(Some)
+            }
             Active::Tombstones(paged) => {
                 let Some(found) = paged.next_page(connection).await? else { return Ok(None) };
                 let gone = found.iter().map(|raw| object(&url, raw, false).map(|gone| ImportItem::Delete(gone.id)));
@@ -115,6 +131,15 @@ impl ActiveDirectoryImport {
             Active::Told(told) => {
                 let Some(objects) = told.next_objects(connection).await? else { return Ok(None) };
                 objects.into_iter().map(|object| listed(&url, object)).collect::<Result<_, _>>().map(Some)
+            }
+            Active::Undecided(objects) => {
+                let some: Vec<Object> = objects.iter().take(LOOKED_UP).cloned().collect();
+                if some.is_empty() {
+                    return Ok(None);
+                }
+                let items = self.decide(connection, &some).await?;
+                objects.drain(..some.len());
+                Ok(Some(items))
             }
             Active::Unclear(ids) => {
                 let some: Vec<SourceId> = ids.iter().take(LOOKED_UP).cloned().collect();
@@ -138,14 +163,10 @@ impl ActiveDirectoryImport {
             }
             let made = self.entries.change(&object).map_err(|error| unreadable(&self.url, &object.dn, &error))?;
             match made {
-                Made::Item(item) => {
-                    // What is told of it after it was put aside to be read whole is part of the whole.
-                    if !self.unclear.contains(&object.id) || matches!(item, ImportItem::Delete(_)) {
-                        self.unclear.remove(&object.id);
-                        items.push(item);
-                    }
-                }
+                Made::Item(item) => items.extend(self.settled(item, object)),
+                Made::Undecided => self.put_aside(object)?,
                 Made::Unclear => {
+                    self.undecided.remove(&object.id);
                     self.unclear.insert(object.id);
                 }
             }
@@ -153,17 +174,74 @@ impl ActiveDirectoryImport {
         Ok(items)
     }
 
+    /// What is told of an object, unless it was put aside: then it is part of what will be read.
+    fn settled(&mut self, item: ImportItem, object: Object) -> Option<ImportItem> {
+        if !matches!(item, ImportItem::Changed(_)) {
+            self.unclear.remove(&object.id);
+            self.undecided.remove(&object.id);
+            return Some(item);
+        }
+        if let Some(aside) = self.undecided.get_mut(&object.id) {
+            aside.absorb(object);
+            return None;
+        }
+        (!self.unclear.contains(&object.id)).then_some(item)
+    }
+
+    /// Keeps what came of an object until it is known what decides about it.
+    fn put_aside(&mut self, object: Object) -> Result<(), DirectoryError> {
+        if self.unclear.contains(&object.id) {
+            return Ok(());
+        }
+        match self.undecided.get_mut(&object.id) {
+            Some(aside) => aside.absorb(object),
+            None => drop(self.undecided.insert(object.id.clone(), object)),
+        }
+        if self.undecided.len() <= MAX_UNDECIDED {
+            return Ok(());
+        }
+        let reason = format!("more than {MAX_UNDECIDED} objects were renamed, moved or made others of");
+        Err(DirectoryError::WatermarkLost { url: self.url.clone(), reason })
+    }
+
+    /// What came of these objects, with what decides about them as it stands; who is not found is read whole.
+    async fn decide(
+        &mut self,
+        connection: &mut Connection,
+        objects: &[Object],
+    ) -> Result<Vec<ImportItem>, DirectoryError> {
+        let ids: Vec<SourceId> = objects.iter().map(|object| object.id.clone()).collect();
+        let wanted = self.entries.deciding();
+        let found = by_ids(connection, &self.controller.domain, &wanted, &ids).await?;
+        let mut items = Vec::with_capacity(objects.len());
+        for object in objects {
+            match found.iter().find(|deciding| deciding.id == object.id) {
+                Some(deciding) => {
+                    let item = self.entries.decided(object, deciding);
+                    items.push(item.map_err(|error| unreadable(&self.url, &object.dn, &error))?);
+                }
+                None => drop(self.unclear.insert(object.id.clone())),
+            }
+        }
+        Ok(items)
+    }
+
+    /// Entries of what was found, up to about [`PAGE_OCTETS`]: members of large groups are read besides.
     async fn entries_of(
         &mut self,
         connection: &mut Connection,
-        found: &[WireEntry],
+        found: &mut VecDeque<WireEntry>,
     ) -> Result<Vec<ImportItem>, DirectoryError> {
         let url = connection.url().to_owned();
-        let mut items = Vec::with_capacity(found.len());
-        for raw in found {
-            let mut whole = object(&url, raw, false)?;
+        let (mut items, mut octets) = (Vec::new(), 0);
+        while octets < PAGE_OCTETS
+            && let Some(raw) = found.pop_front()
+        {
+            let mut whole = object(&url, &raw, false)?;
             complete(connection, &mut whole).await?;
-            items.push(self.entries.whole(&whole).map_err(|error| unreadable(&url, &whole.dn, &error))?);
+            let item = self.entries.whole(&whole).map_err(|error| unreadable(&url, &whole.dn, &error))?;
+            octets += item_octets(&item);
+            items.push(item);
         }
         Ok(items)
     }
@@ -183,32 +261,50 @@ impl ActiveDirectoryImport {
     ) -> Result<Vec<ImportItem>, DirectoryError> {
         let url = connection.url().to_owned();
         let mut items = Vec::with_capacity(ids.len());
+        let mut missing: BTreeSet<SourceId> = ids.iter().cloned().collect();
         for some in ids.chunks(LOOKED_UP) {
-            let mut found = by_ids(connection, &self.controller.domain, self.entries.wire(), some).await?;
-            let missing: Vec<SourceId> =
-                some.iter().filter(|id| !found.iter().any(|object| object.id == **id)).cloned().collect();
-            if self.way == Way::DirSync && !missing.is_empty() {
-                // An account may be told of what it cannot search for. That is not gone.
-                found.extend(self.told_of(connection, &missing).await?);
-            }
-            let gone = missing.iter().filter(|id| !found.iter().any(|object| object.id == **id));
-            items.extend(gone.map(|id| ImportItem::Delete(id.clone())));
-            for object in &found {
-                items.push(self.entries.whole(object).map_err(|error| unreadable(&url, &object.dn, &error))?);
+            for object in by_ids(connection, &self.controller.domain, self.entries.wire(), some).await? {
+                missing.remove(&object.id);
+                items.push(self.entries.whole(&object).map_err(|error| unreadable(&url, &object.dn, &error))?);
             }
         }
+        if self.way == Way::DirSync && !missing.is_empty() {
+            // An account may be told of what it cannot search for. That is not gone.
+            for object in self.told_of(connection, &missing).await? {
+                missing.remove(&object.id);
+                items.push(self.entries.whole(&object).map_err(|error| unreadable(&url, &object.dn, &error))?);
+            }
+        }
+        items.extend(missing.into_iter().map(ImportItem::Delete));
         Ok(items)
     }
 
-    /// These objects as DirSync tells of them from the beginning, those that are there.
-    async fn told_of(&self, connection: &mut Connection, ids: &[SourceId]) -> Result<Vec<Object>, DirectoryError> {
-        let asked = self.asked(ids_filter(ids), self.entries.wire().to_vec(), Vec::new());
-        let mut told = DirSync::begin(connection, asked).await?;
-        let mut found = Vec::new();
-        while let Some(objects) = told.next_objects(connection).await? {
-            found.extend(objects.into_iter().filter(|object| !object.is_deleted()));
+    /// These objects as DirSync tells of them from the beginning, each in one piece; those that are there.
+    async fn told_of(
+        &self,
+        connection: &mut Connection,
+        ids: &BTreeSet<SourceId>,
+    ) -> Result<Vec<Object>, DirectoryError> {
+        let ids: Vec<SourceId> = ids.iter().cloned().collect();
+        let mut found: BTreeMap<SourceId, Object> = BTreeMap::new();
+        for some in ids.chunks(TOLD_OF) {
+            let asked = self.asked(ids_filter(some), self.entries.wire().to_vec(), Vec::new());
+            let mut told = DirSync::begin(connection, asked).await?;
+            while let Some(objects) = told.next_objects(connection).await? {
+                for object in objects.into_iter().filter(|object| some.contains(&object.id)) {
+                    match found.get_mut(&object.id) {
+                        Some(known) => known.absorb(object),
+                        None => drop(found.insert(object.id.clone(), object)),
+                    }
+                }
+            }
         }
-        Ok(found)
+        let mut whole = Vec::with_capacity(found.len());
+        for mut object in found.into_values().filter(|object| !object.is_deleted()) {
+            complete(connection, &mut object).await?;
+            whole.push(object);
+        }
+        Ok(whole)
     }
 
     /// Which of these objects are there: among those that are read, or not any more.

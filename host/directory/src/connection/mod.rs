@@ -39,7 +39,7 @@ pub(crate) use check::check;
 pub(crate) use endpoint::Endpoint;
 use endpoint::Server;
 use flow::{Flow, Taken};
-pub use options::{BindMethod, ConnectionOptions};
+pub use options::{Affinity, BindMethod, ConnectionOptions};
 use reach::Reached;
 use relay::Stream;
 pub(crate) use result::{describe, result_error};

@@ -51,7 +51,13 @@ pub struct ConnectionOptions {
     pub principal: String,
     /// How long the server may stay silent.
     pub timeout: Duration,
+    /// Which of the servers answered last, remembered by all that are given a copy of it.
+    pub affinity: Affinity,
 }
+
+/// Which of several servers answered last, and how long the first has been left alone. All clones know the same.
+#[derive(Clone, Debug, Default)]
+pub struct Affinity(pub(super) Last);
 
 impl ConnectionOptions {
     /// How long the server may stay silent where nothing is configured.
@@ -70,6 +76,7 @@ impl ConnectionOptions {
             keytab: None,
             principal: String::new(),
             timeout: Self::TIMEOUT,
+            affinity: Affinity::default(),
         }
     }
 
@@ -93,7 +100,7 @@ impl ConnectionOptions {
             client_identity: self.client_identity.clone(),
             bind,
             timeout: self.timeout,
-            last: Last::default(),
+            last: self.affinity.0.clone(),
         })
     }
 

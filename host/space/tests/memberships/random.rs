@@ -133,7 +133,13 @@ impl Numbers {
                 let primary = ValueChange::Replaced(primary.into_iter().collect());
                 let dn = Some(known.dn(&lab.units).parse().unwrap());
                 let attributes = vec![("member".into(), edited), ("primaryGroupID".into(), primary)];
-                ImportItem::Changed(EntryChange { source_id: id(own), dn, anchor: None, attributes })
+                ImportItem::Changed(EntryChange {
+                    source_id: id(own),
+                    dn,
+                    anchor: None,
+                    object_class: None,
+                    attributes,
+                })
             }
             _ => {
                 lab.things.insert(own, thing.clone());

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use provisor_directory::{BindMethod, ClientIdentity, ConnectionOptions};
+use provisor_directory::{Affinity, BindMethod, ClientIdentity, ConnectionOptions};
 use provisor_model::Secret;
 
 use super::address;
@@ -43,6 +43,8 @@ pub struct LdapConnection {
     pub principal: Option<String>,
     /// The longest wait for an answer.
     pub timeout: Duration,
+    /// Which of the servers answered last, in all cycles since this was read.
+    pub affinity: Affinity,
 }
 
 impl LdapConnection {
@@ -63,6 +65,7 @@ impl LdapConnection {
             keytab: self.keytab.clone(),
             principal: self.principal.clone().unwrap_or_default(),
             timeout: self.timeout,
+            affinity: self.affinity.clone(),
         })
     }
 }
@@ -88,6 +91,7 @@ pub(super) fn read(
         password,
         keytab,
         principal,
+        affinity: Affinity::default(),
         timeout: section.get("timeout").map_or(Ok(seconds(30)), |item| item.duration(seconds(1), seconds(600)))?,
     })
 }

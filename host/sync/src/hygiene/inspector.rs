@@ -244,6 +244,7 @@ mod tests {
     fn added(number: u8, members: &[String]) -> ImportItem {
         let added = members.iter().map(|member| text(member)).collect();
         ImportItem::Changed(EntryChange {
+            object_class: None,
             source_id: id(number),
             dn: None,
             anchor: None,
