@@ -151,7 +151,7 @@ async fn one_object_is_read_by_its_name_its_id_or_a_value() {
         value("sAMAccountName", "STAFF"),
     ] {
         let found = directory.read_object(query, &names(READ), store.known.as_ref()).await.unwrap();
-        assert_eq!(found, [staff.clone()]);
+        assert_eq!(found, std::slice::from_ref(staff));
     }
     let nobody = "CN=nobody,DC=lab,DC=test".parse().unwrap();
     assert_eq!(directory.read_object(ObjectQuery::Dn(nobody), &names(READ), None).await.unwrap(), []);

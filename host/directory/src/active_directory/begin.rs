@@ -16,7 +16,7 @@ use crate::error::DirectoryError;
 #[derive(Debug)]
 pub(crate) enum Start {
     /// DirSync has answered; whether it goes on from a cookie.
-    DirSync { way: Way, changes: DirSync, first: Option<Vec<Object>>, goes_on: bool },
+    DirSync { way: Way, changes: Box<DirSync>, first: Option<Vec<Object>>, goes_on: bool },
     /// By change numbers, for this reason; from this number on, or everything.
     ChangeNumbers { reason: String, from: Option<u64> },
 }
@@ -90,7 +90,7 @@ impl ActiveDirectory {
             let goes_on = !asked.cookie.is_empty();
             let mut changes = DirSync::begin(connection, asked.clone()).await?;
             match changes.next_objects(connection).await {
-                Ok(first) => return Ok(Start::DirSync { way, changes, first, goes_on }),
+                Ok(first) => return Ok(Start::DirSync { way, changes: Box::new(changes), first, goes_on }),
                 Err(error) if goes_on && error.needs_full_import() => {
                     tracing::info!(%error, "The increment is answered by a full import.");
                     asked.cookie.clear();

@@ -97,7 +97,7 @@ pub(super) enum Task {
 /// What is being done.
 #[derive(Debug)]
 pub(super) enum Active {
-    Changes(DirSync),
+    Changes(Box<DirSync>),
     /// Entries, whole.
     Entries {
         paged: Paged,
@@ -109,7 +109,7 @@ pub(super) enum Active {
     Tombstones(Paged),
     List(Paged),
     /// The same by DirSync.
-    Told(DirSync),
+    Told(Box<DirSync>),
     Undecided(VecDeque<Object>),
     Unclear(VecDeque<SourceId>),
 }

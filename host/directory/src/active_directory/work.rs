@@ -63,11 +63,11 @@ impl ActiveDirectoryImport {
             Task::List => {
                 // Who has none of what is asked for is not told of: a name, all have.
                 let attributes = ["objectGUID", "isDeleted", "name"].map(str::to_owned).to_vec();
-                Active::Told(DirSync::begin(connection, self.asked(classes, attributes, Vec::new())).await?)
+                Active::Told(Box::new(DirSync::begin(connection, self.asked(classes, attributes, Vec::new())).await?))
             }
             Task::Changes => {
                 let asked = self.asked(classes, self.entries.wire().to_vec(), self.cookie.clone());
-                Active::Changes(DirSync::begin(connection, asked).await?)
+                Active::Changes(Box::new(DirSync::begin(connection, asked).await?))
             }
             Task::Undecided => Active::Undecided(std::mem::take(&mut self.undecided).into_values().collect()),
             Task::Unclear => Active::Unclear(std::mem::take(&mut self.unclear).into_iter().collect()),
