@@ -6,7 +6,7 @@ use super::dn;
 use super::guid::Guid;
 use super::read::NameForm;
 
-/// A controller's copy of the domain, its configuration and its schema. Tests change it; see [`super::change`].
+/// A controller's copy of the domain, its configuration and its schema. Tests change it.
 #[derive(Clone, Debug)]
 pub struct Replica {
     pub(super) names: Names,
