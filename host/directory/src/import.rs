@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use provisor_model::{AttributeName, Dn, SourceId, Value};
+use provisor_model::{AttributeName, Dn, SourceId, Value, ValueChange};
 
 pub use provisor_model::ImportItem;
 
@@ -38,6 +38,13 @@ pub(crate) fn item_octets(item: &ImportItem) -> usize {
             page_octets(entry.attributes.iter().flat_map(|(_, values)| values).map(|value| value.octets().len()))
         }
         ImportItem::Kept(entry) => entry.attributes.octets().len(),
+        ImportItem::Changed(change) => {
+            let values = change.attributes.iter().flat_map(|(_, change)| match change {
+                ValueChange::Replaced(all) => all.iter().chain(&[]),
+                ValueChange::Edited { added, removed } => added.iter().chain(removed),
+            });
+            page_octets(values.map(|value| value.octets().len()))
+        }
         _ => 0,
     }
 }

@@ -324,6 +324,26 @@ async fn the_next_controller_goes_on_where_the_preferred_one_dies_in_mid_import(
 }
 
 #[tokio::test]
+async fn by_numbers_too_who_was_brought_back_means_reading_everything() {
+    let controller = start();
+    let people = people(&controller, 5);
+    group(&controller, "all", &people);
+    let read = by_numbers(options(&[&controller]));
+    let mut store = everything(&read, READ).await;
+    controller.change(|domain| domain.delete(people[0]).unwrap());
+    assert!(!import(&mut store, &read).await.unwrap().full);
+    controller.change(|domain| {
+        domain.undelete(people[0], None).unwrap();
+        domain.add(domain.users(), Class::User, "new", &[]).unwrap();
+    });
+    assert!(import(&mut store, &read).await.unwrap().full);
+    assert_eq!(members(&store, "all").len(), 4, "its membership is lost, and nobody said so");
+    controller.change(|domain| domain.add(domain.users(), Class::User, "newer", &[]).unwrap());
+    let report = import(&mut store, &read).await.unwrap();
+    assert!(!report.full && report.upserted == 1, "who is new is no cause to read everything: {report:?}");
+}
+
+#[tokio::test]
 async fn who_was_deleted_and_brought_back_means_reading_everything() {
     let controller = start();
     let people = people(&controller, 5);

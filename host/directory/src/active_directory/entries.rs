@@ -90,6 +90,19 @@ impl Entries {
         Ok(entry)
     }
 
+    /// The whole object as a change of one that is known: these attributes are as they are now.
+    pub fn replaced(&mut self, object: &Object, attributes: &BTreeSet<AttributeName>) -> Result<ImportItem, ReadError> {
+        let Entry { source_id, anchor, dn, object_class, attributes: values } = self.entry(object)?;
+        let replaced = |name: &AttributeName| (name.clone(), ValueChange::Replaced(values.values(name).to_vec()));
+        Ok(ImportItem::Changed(EntryChange {
+            source_id,
+            dn: Some(dn),
+            anchor: Some(anchor),
+            object_class: Some(object_class),
+            attributes: attributes.iter().map(replaced).collect(),
+        }))
+    }
+
     /// What an answer of DirSync says of an object.
     pub fn change(&mut self, object: &Object) -> Result<Made, ReadError> {
         if object.is_deleted() {

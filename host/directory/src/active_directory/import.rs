@@ -33,7 +33,7 @@ pub(crate) struct ActiveDirectoryImport {
     pub(super) controller: Controller,
     pub(super) url: String,
     pub(super) entries: Entries,
-    attributes: BTreeSet<AttributeName>,
+    pub(super) attributes: BTreeSet<AttributeName>,
     fingerprint: String,
     pub(super) way: Way,
     kind: ImportKind,
@@ -395,6 +395,9 @@ impl ActiveDirectoryImport {
 
     /// These objects as they stand, whole; those that are not there are deleted.
     pub async fn whole(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
+        if self.way == Way::ChangeNumbers && self.kind == ImportKind::Incremental && !ids.is_empty() {
+            return Err(self.came_back("an object"));
+        }
         let mut connection = self.connection.take().ok_or_else(|| self.broken())?;
         let items = self.read_whole(&mut connection, ids).await?;
         self.connection = Some(connection);

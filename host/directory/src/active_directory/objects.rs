@@ -98,6 +98,11 @@ impl Object {
         self.part(name).is_some()
     }
 
+    /// The first value of an attribute, as a number.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.texts(name).first()?.parse().ok()
+    }
+
     /// The values of an attribute, as text.
     pub fn texts(&self, name: &str) -> Vec<&str> {
         let values = self.part(name).into_iter().flat_map(|part| &part.values);

@@ -26,6 +26,9 @@ const MAX_UNDECIDED: usize = 10_000;
 /// How many objects DirSync is asked for at once by their GUIDs: the controller looks through the whole domain each time.
 const TOLD_OF: usize = 500;
 
+/// The number of the change by which an object came to a controller.
+const CREATED: &str = "uSNCreated";
+
 /// The container of deleted objects (MS-ADTS, section 6.1.1.4.2).
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
 
@@ -92,7 +95,8 @@ impl ActiveDirectoryImport {
         let wanted = Wanted {
             base: self.controller.domain.clone(),
             filter,
-            attributes: attributes.unwrap_or_else(|| self.entries.wire().to_vec()),
+            attributes: attributes
+                .unwrap_or_else(|| self.entries.wire().iter().cloned().chain([CREATED.to_owned()]).collect()),
             page_size: self.server.options.page_size,
             some: false,
             manner: Manner::Domain(controls),
@@ -239,7 +243,13 @@ impl ActiveDirectoryImport {
         {
             let mut whole = object(&url, &raw, false)?;
             complete(connection, &mut whole).await?;
-            let item = self.entries.whole(&whole).map_err(|error| unreadable(&url, &whole.dn, &error))?;
+            // Who was made before the last look is known, or is back from among the deleted, and its links are not told.
+            let old = self.from.filter(|from| whole.number(CREATED).is_none_or(|created| created <= *from));
+            let item = match old {
+                Some(_) => self.entries.replaced(&whole, &self.attributes),
+                None => self.entries.whole(&whole),
+            };
+            let item = item.map_err(|error| unreadable(&url, &whole.dn, &error))?;
             octets += item_octets(&item);
             items.push(item);
         }
@@ -248,8 +258,11 @@ impl ActiveDirectoryImport {
 
     /// Whose links to others, and others' to it, are back or lost, nobody tells: it depends on the recycle bin.
     fn undeleted(&self, object: &Object) -> DirectoryError {
-        let reason =
-            format!("\"{}\" was deleted and brought back, and its links are not told", server_words(&object.dn));
+        self.came_back(&format!("\"{}\"", server_words(&object.dn)))
+    }
+
+    pub(super) fn came_back(&self, who: &str) -> DirectoryError {
+        let reason = format!("{who} was deleted and brought back, and links are not told");
         DirectoryError::WatermarkLost { url: self.url.clone(), reason }
     }
 
