@@ -28,6 +28,8 @@ pub fn soak(progress: &mut Progress, args: &[String]) -> Result<()> {
             "--test",
             "openldap_to_scim",
             "--test",
+            "active_directory_to_scim",
+            "--test",
             "replacements",
             "--test",
             "fuzz",

@@ -108,12 +108,24 @@ fn number_of(mark: &Mark, controller: &Controller) -> Option<u64> {
 }
 
 /// Whether this controller has gone back behind what it told before: it was restored in a way that nobody was told of.
-pub(crate) fn was_set_back(controller: &Controller, standing: Option<&Standing>) -> bool {
+fn was_set_back(controller: &Controller, standing: Option<&Standing>) -> bool {
     let own = |standing: &Standing| {
         let known = standing.vector().of(controller.invocation.as_ref()?)?;
         Some(controller.newest_change? < known)
     };
     standing.and_then(own).unwrap_or(false)
+}
+
+/// Whether a controller was set back; said once.
+pub(crate) fn set_back(url: &str, controller: &Controller, standing: Option<&Standing>) -> bool {
+    let back = was_set_back(controller, standing);
+    if back {
+        tracing::warn!(
+            url,
+            "This controller has gone back behind what it told before: it was restored from a copy. Everything is read."
+        );
+    }
+    back
 }
 
 /// How far a controller has come by its own word.

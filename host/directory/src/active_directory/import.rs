@@ -6,8 +6,7 @@ use std::fmt;
 
 use provisor_model::{AttributeName, SourceId};
 
-use super::begin::{Start, vector_of, was_set_back};
-use super::cookie::Vector;
+use super::begin::{Start, set_back};
 use super::dirsync::DirSync;
 use super::domain::Controller;
 use super::entries::Entries;
@@ -17,7 +16,7 @@ use super::{ActiveDirectory, read_schema};
 use crate::clock::now;
 use crate::connection::Connection;
 use crate::error::DirectoryError;
-use crate::import::{Completion, ImportItem, ImportKind, ImportRequest};
+use crate::import::{ImportItem, ImportKind, ImportRequest};
 use crate::search::message::WireEntry;
 use crate::search::paged::Paged;
 use crate::watermark::{Position, fingerprint};
@@ -29,26 +28,26 @@ const LISTED_ANYWAY: u64 = 24 * 3600;
 pub(crate) struct ActiveDirectoryImport {
     pub(super) server: ActiveDirectory,
     /// Open as long as there is something to ask.
-    connection: Option<Connection>,
+    pub(super) connection: Option<Connection>,
     pub(super) controller: Controller,
     pub(super) url: String,
     pub(super) entries: Entries,
     pub(super) attributes: BTreeSet<AttributeName>,
-    fingerprint: String,
+    pub(super) fingerprint: String,
     pub(super) way: Way,
-    kind: ImportKind,
+    pub(super) kind: ImportKind,
     /// Where the increment began; empty for everything.
-    began_at: Vec<u8>,
+    pub(super) began_at: Vec<u8>,
     pub(super) tasks: VecDeque<Task>,
-    active: Option<Active>,
+    pub(super) active: Option<Active>,
     /// Objects that came before the first page was asked for.
-    first: Option<Vec<Object>>,
+    pub(super) first: Option<Vec<Object>>,
     /// Where DirSync goes on after this import.
     pub(super) cookie: Vec<u8>,
     /// From which number on changes are read; none for everything.
     pub(super) from: Option<u64>,
     /// The controller's life that the cookie is of.
-    answered_by: Option<String>,
+    pub(super) answered_by: Option<String>,
     /// Objects with what came of them, until it is known what decides about them.
     pub(super) undecided: BTreeMap<SourceId, Object>,
     /// Objects of which what came does not tell what they have become.
@@ -56,20 +55,20 @@ pub(crate) struct ActiveDirectoryImport {
     /// Whether the controller has shown that it tells of deletions.
     pub(super) deletions_told: bool,
     /// When all was listed last.
-    listed: u64,
+    pub(super) listed: u64,
     /// When all was read last.
-    whole: u64,
+    pub(super) whole: u64,
     /// Whether all that is there has been named.
     pub(super) all_named: bool,
-    standing: Option<Standing>,
+    pub(super) standing: Option<Standing>,
     /// How often another connection may still be made.
-    retries: usize,
-    time: u64,
-    state: State,
+    pub(super) retries: usize,
+    pub(super) time: u64,
+    pub(super) state: State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Running,
     Ended,
     /// An error, after which nothing may follow.
@@ -337,50 +336,6 @@ impl ActiveDirectoryImport {
         Some(task)
     }
 
-    /// Connects again, maybe to another controller, and goes on where that can be done.
-    async fn connect_again(&mut self, error: DirectoryError) -> Result<Connection, DirectoryError> {
-        self.retries -= 1;
-        tracing::warn!(%error, "The connection was lost in mid-import; it is made again.");
-        let mut connection = Connection::open(&self.server.endpoint).await?;
-        let controller = Controller::read(&mut connection, self.server.options.base.as_ref()).await?;
-        let same = controller.invocation.is_some() && controller.invocation == self.controller.invocation;
-        if set_back(connection.url(), &controller, self.standing.as_ref()) {
-            return Err(error);
-        }
-        self.first = None;
-        let active = self.active.take();
-        if self.way == Way::ChangeNumbers {
-            // Numbers and listings are of one controller and one moment: they begin anew with the next cycle.
-            return Err(error);
-        }
-        match active {
-            Some(Active::Changes(mut changes)) if same => {
-                changes.resume(&mut connection).await?;
-                self.active = Some(Active::Changes(changes));
-            }
-            Some(Active::Undecided(objects)) if same => {
-                self.undecided.extend(objects.into_iter().map(|object| (object.id.clone(), object)));
-            }
-            Some(Active::Unclear(ids)) if same => self.unclear.extend(ids),
-            // A listing that broke off is made another time.
-            Some(Active::Told(_) | Active::List(_)) | None if same => {}
-            _ => {
-                // Another controller understands where an import began, not where another one stood within it. It may be behind
-                // that one, so that nothing is to be read of it beside that one's cookie.
-                self.undecided.clear();
-                self.unclear.clear();
-                self.tasks = [Task::Changes].into();
-                self.cookie.clone_from(&self.began_at);
-                self.answered_by = None;
-            }
-        }
-        self.url = connection.url().to_owned();
-        // What changed since the first look comes with the next import.
-        let newest_change = if same { self.controller.newest_change } else { controller.newest_change };
-        self.controller = Controller { newest_change, ..controller };
-        Ok(connection)
-    }
-
     pub fn doubts_absence(&self) -> bool {
         self.absent_is_deleted()
     }
@@ -404,59 +359,6 @@ impl ActiveDirectoryImport {
         Ok(items)
     }
 
-    fn absent_is_deleted(&self) -> bool {
-        let named = self.all_named || (self.kind == ImportKind::Full && self.way != Way::ChangeNumbers);
-        named && self.knows_all()
-    }
-
-    /// How far the controller that is read has come.
-    fn vector(&self) -> Vector {
-        // Another controller's cookie says nothing of this one.
-        let own = self.answered_by.is_some() && self.answered_by == self.controller.invocation;
-        vector_of(&self.controller, if own { &self.cookie } else { &[] })
-    }
-
-    /// Whether the controller knows all that was known to those that were read before, so that what it lacks is gone. The
-    /// only one of a domain is believed: if it is behind, it was restored.
-    fn knows_all(&self) -> bool {
-        self.is_alone() || self.covers_all()
-    }
-
-    /// Whether the domain has no other controller, as it says itself; where it does not say, whether none is configured.
-    fn is_alone(&self) -> bool {
-        self.controller.alone.unwrap_or(!self.server.endpoint.has_several())
-    }
-
-    fn covers_all(&self) -> bool {
-        self.standing.as_ref().is_none_or(|standing| self.vector().covers(&standing.vector()))
-    }
-
-    pub fn finish(self) -> Result<Completion, DirectoryError> {
-        if self.state != State::Ended {
-            return Err(self.broken());
-        }
-        let absent_is_deleted = self.absent_is_deleted();
-        let lost = self.is_alone() && absent_is_deleted;
-        let vector = self.vector();
-        // What was lost with the only controller, when it was restored, will never be known again.
-        let mut standing = self.standing.filter(|_| !lost).unwrap_or_default();
-        standing.learn(&self.url, &vector);
-        // A listing from which nothing followed is made again.
-        let listed = if absent_is_deleted { self.time } else { self.listed };
-        let mark = Mark {
-            way: self.way,
-            cookie: self.cookie,
-            invocation: self.controller.invocation,
-            number: self.controller.newest_change,
-            deletions_told: self.deletions_told,
-            listed,
-            whole: self.whole,
-        };
-        let position = Position::new(self.fingerprint, &self.attributes, Some(mark));
-        let known = standing.to_known();
-        Ok(Completion { watermark: position.to_watermark(), known: Some(known), absent_is_deleted })
-    }
-
     pub(super) fn broken(&self) -> DirectoryError {
         DirectoryError::EndedEarly {
             url: self.url.clone(),
@@ -464,18 +366,6 @@ impl ActiveDirectoryImport {
             transient: true,
         }
     }
-}
-
-/// Whether a controller was set back; said once.
-fn set_back(url: &str, controller: &Controller, standing: Option<&Standing>) -> bool {
-    let back = was_set_back(controller, standing);
-    if back {
-        tracing::warn!(
-            url,
-            "This controller has gone back behind what it told before: it was restored from a copy. Everything is read."
-        );
-    }
-    back
 }
 
 impl ActiveDirectory {

@@ -3,6 +3,7 @@
 
 mod begin;
 mod check;
+mod conclusion;
 mod controls;
 mod cookie;
 mod dirsync;
@@ -13,6 +14,7 @@ mod names;
 mod objects;
 mod options;
 mod position;
+mod resume;
 mod rights;
 mod skipped;
 mod views;

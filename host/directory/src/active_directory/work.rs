@@ -28,6 +28,8 @@ const TOLD_OF: usize = 500;
 
 /// The number of the change by which an object came to a controller.
 const CREATED: &str = "uSNCreated";
+/// Where an object was when it was deleted; it stays when the object is brought back.
+const LAST_PARENT: &str = "lastKnownParent";
 
 /// The container of deleted objects (MS-ADTS, section 6.1.1.4.2).
 const DELETED_OBJECTS: &str = "18E2EA80684F11D2B9AA00C04F79F805";
@@ -95,8 +97,9 @@ impl ActiveDirectoryImport {
         let wanted = Wanted {
             base: self.controller.domain.clone(),
             filter,
-            attributes: attributes
-                .unwrap_or_else(|| self.entries.wire().iter().cloned().chain([CREATED.to_owned()]).collect()),
+            attributes: attributes.unwrap_or_else(|| {
+                self.entries.wire().iter().cloned().chain([CREATED, LAST_PARENT].map(str::to_owned)).collect()
+            }),
             page_size: self.server.options.page_size,
             some: false,
             manner: Manner::Domain(controls),
@@ -243,6 +246,10 @@ impl ActiveDirectoryImport {
         {
             let mut whole = object(&url, &raw, false)?;
             complete(connection, &mut whole).await?;
+            // Who was brought back keeps where they were deleted from. Whether that was since the last look, nothing says.
+            if self.from.is_some() && !whole.texts(LAST_PARENT).is_empty() {
+                return Err(self.undeleted(&whole));
+            }
             // Who was made before the last look is known, or is back from among the deleted, and its links are not told.
             let old = self.from.filter(|from| whole.number(CREATED).is_none_or(|created| created <= *from));
             let item = match old {
