@@ -183,8 +183,9 @@ fn a_wrong_setting_is_refused_with_its_place_and_what_to_do() {
         ("\"5m\"", "\"2d\"", "hr.toml:3:12: interval is 2d; it must be 1s to 1d"),
         (
             "kind = \"openldap\"",
-            "kind = \"active-directory\"",
-            "hr.toml:6:8: source.kind is \"active-directory\", which is not a kind of directory known here. Known are: openldap, ldap, ldif",
+            "kind = \"nis-plus\"",
+            "hr.toml:6:8: source.kind is \"nis-plus\", which is not a kind of directory known here. Known are: active-directory, \
+             openldap, ldap, ldif",
         ),
         (
             "base = \"dc=lab01,dc=example\"\n",
@@ -370,7 +371,7 @@ fn sections_that_must_be_there_are_named() {
     let without = |start: &str| SMALL.lines().filter(|line| !line.starts_with(start)).collect::<Vec<_>>().join("\n");
     assert_eq!(
         folder.error(&without("source")),
-        "hr.toml:1:1: the section [source] is missing. Add it, with kind = \"openldap\", \"ldap\" or \"ldif\""
+        "hr.toml:1:1: the section [source] is missing. Add it, with kind = \"active-directory\", \"openldap\", \"ldap\" or \"ldif\""
     );
     assert_eq!(folder.error(&without("target")), "hr.toml:1:1: the section [target] is missing. Add it");
     assert_eq!(
