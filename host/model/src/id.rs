@@ -16,6 +16,8 @@ pub enum IdSyntax {
     Text,
     /// Any octets, written in base64.
     Octets,
+    /// UTF-8 text that names a resource of the target: no directory's, so that no entry of a source ever has it.
+    Resource,
 }
 
 /// Why a text or some octets are no identifier.
@@ -57,7 +59,9 @@ impl Id {
         }
         match syntax {
             IdSyntax::Uuid | IdSyntax::Guid if octets.len() != 16 => return Err(wrong("UUID of 16 octets")),
-            IdSyntax::Text if std::str::from_utf8(octets).is_err() => return Err(wrong("text in UTF-8")),
+            IdSyntax::Text | IdSyntax::Resource if std::str::from_utf8(octets).is_err() => {
+                return Err(wrong("text in UTF-8"));
+            }
             _ => {}
         }
         Ok(Self { syntax, octets: octets.into() })
@@ -74,7 +78,7 @@ impl Id {
                 let uuid = uuid::Uuid::from_str(text).map_err(|_| wrong("GUID"))?;
                 Self::new(syntax, &uuid.to_bytes_le())
             }
-            IdSyntax::Text => Self::new(syntax, text.as_bytes()),
+            IdSyntax::Text | IdSyntax::Resource => Self::new(syntax, text.as_bytes()),
             IdSyntax::Octets => {
                 use base64::Engine as _;
                 let octets =
@@ -91,6 +95,7 @@ impl Id {
             IdSyntax::Guid => b'g',
             IdSyntax::Text => b't',
             IdSyntax::Octets => b'o',
+            IdSyntax::Resource => b'r',
         };
         let mut stored = Vec::with_capacity(self.octets.len() + 1);
         stored.push(tag);
@@ -105,6 +110,7 @@ impl Id {
             b'g' => IdSyntax::Guid,
             b't' => IdSyntax::Text,
             b'o' => IdSyntax::Octets,
+            b'r' => IdSyntax::Resource,
             _ => return Err(IdError::Malformed { text: String::new(), expected: "stored identifier" }),
         };
         Self::new(syntax, octets)
@@ -122,7 +128,7 @@ impl fmt::Display for Id {
                 Ok(uuid) => write!(formatter, "{uuid}"),
                 Err(_) => Err(fmt::Error),
             },
-            IdSyntax::Text => formatter.write_str(&String::from_utf8_lossy(&self.octets)),
+            IdSyntax::Text | IdSyntax::Resource => formatter.write_str(&String::from_utf8_lossy(&self.octets)),
             IdSyntax::Octets => {
                 use base64::Engine as _;
                 formatter.write_str(&base64::engine::general_purpose::STANDARD.encode(&self.octets))

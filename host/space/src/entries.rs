@@ -270,7 +270,7 @@ impl Space {
         if self.connection.prepare_cached(all)?.query_row([], |row| row.get(0))? {
             return Ok(0);
         }
-        let sql = "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry ORDER BY source_id";
+        let sql = "INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE gone <> 3 ORDER BY source_id";
         Ok(self.connection.prepare_cached(sql)?.execute([])? as u64)
     }
 
@@ -325,7 +325,7 @@ impl Space {
     pub fn forget_entry(&mut self, key: EntryKey) -> Result<(), SpaceError> {
         self.atomically(|space| {
             space.remove_plan(key)?;
-            for table in ["link", "intent", "escrow", "unique_value", "waiting", "decided", "answer"] {
+            for table in ["link", "intent", "escrow", "unique_value", "waiting", "decided", "answer", "stand_in"] {
                 space
                     .connection
                     .prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?

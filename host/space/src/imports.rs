@@ -172,7 +172,7 @@ impl Space {
         self.atomically(|space| {
             let mut gone = 0;
             if end.absent_is_deleted {
-                let sql = "SELECT id FROM entry WHERE gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen)";
+                let sql = "SELECT id FROM entry WHERE gone IN (0, 2) AND id NOT IN (SELECT entry_id FROM temp.seen)";
                 let absent: Vec<i64> =
                     space.connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
                 for key in &absent {

@@ -33,7 +33,7 @@ pub enum Retry {
 const PAUSES: [i64; 9] = [0, 2, 10, 30, 60, 180, 360, 720, 1440];
 
 /// How long an object that was tried so often waits, in milliseconds.
-fn pause(attempts: u64) -> i64 {
+pub(crate) fn pause(attempts: u64) -> i64 {
     let place = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
     PAUSES.get(place).or(PAUSES.last()).copied().unwrap_or_default() * 60_000
 }

@@ -189,7 +189,9 @@ impl Space {
         let mut statement = self.connection.prepare_cached(
             "SELECT source_id FROM (\
              SELECT e.source_id, l.kind FROM link l JOIN entry e ON e.id = l.entry_id WHERE l.resource_id = ?1 \
-             UNION ALL SELECT source_id, kind FROM plan WHERE resource_id = ?1) \
+             UNION ALL SELECT source_id, kind FROM plan WHERE resource_id = ?1 \
+             UNION ALL SELECT e.source_id, f.kind FROM foreign_resource f JOIN entry e ON e.id = f.entry_id \
+             WHERE f.resource_id = ?1) \
              WHERE ?2 IS NULL OR kind = ?2 COLLATE NOCASE ORDER BY kind = 'Group' LIMIT 1",
         )?;
         let found: Option<Vec<u8>> =
@@ -205,7 +207,9 @@ impl Space {
         let mut statement = self.connection.prepare_cached(
             "SELECT l.kind, l.resource_id FROM entry e JOIN link l ON l.entry_id = e.id WHERE e.source_id = ?1 \
              UNION SELECT p.kind, p.resource_id FROM entry e JOIN plan p ON p.entry_id = e.id \
-             WHERE e.source_id = ?1 AND p.resource_id IS NOT NULL",
+             WHERE e.source_id = ?1 AND p.resource_id IS NOT NULL \
+             UNION SELECT f.kind, f.resource_id FROM entry e JOIN foreign_resource f ON f.entry_id = e.id \
+             WHERE e.source_id = ?1",
         )?;
         let rows = statement
             .query_map([id.to_storage()], |row| Ok((row.get(0)?, ResourceId::new(row.get::<_, String>(1)?))))?;
@@ -217,9 +221,9 @@ impl Space {
     /// # Errors
     /// When the database fails.
     pub fn forget_links(&mut self) -> Result<(), SpaceError> {
-        Ok(self
-            .connection
-            .execute_batch("DELETE FROM link; DELETE FROM waiting; DELETE FROM intent; DELETE FROM unique_value;")?)
+        self.connection
+            .execute_batch("DELETE FROM link; DELETE FROM waiting; DELETE FROM intent; DELETE FROM unique_value;")?;
+        self.forget_foreigners()
     }
 
     /// How many links there are, by the kind of their resource.

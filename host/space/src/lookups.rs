@@ -69,7 +69,8 @@ impl Space {
         )?;
         let mut rows = statement.query(params![attribute, value])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some((SourceId::from_storage(&row.get::<_, Vec<u8>>(0)?)?, EntryKey(row.get(1)?))))
+        let id = SourceId::from_storage(&row.get::<_, Vec<u8>>(0)?)?;
+        self.stood_for(id, EntryKey(row.get(1)?)).map(Some)
     }
 
     /// Forgets what an entry has looked up: it is being evaluated again.

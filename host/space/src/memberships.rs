@@ -142,34 +142,47 @@ impl Space {
         self.memberships.flat && self.memberships.attributes.contains(attribute)
     }
 
-    /// What gives columns of the entries `e` that are in the source and that attribute `?2` (its name in lower case) of
-    /// entry `?1` refers to.
-    pub(crate) fn referred(&self, columns: &str, attribute: &str) -> String {
+    /// Where the numbers of those come from whom attribute `?2` (its name in lower case) of entry `?1` refers to, what they
+    /// are called there, and on which condition.
+    fn referring(&self, attribute: &str) -> (String, &'static str, &'static str) {
+        let own = " WHERE r.referrer = ?1 AND r.attribute = ?2 AND r.target IS NOT NULL";
         match self.members(attribute) {
-            None => format!(
-                "SELECT DISTINCT {columns} FROM reference r JOIN entry e ON e.id = r.target AND e.gone = 0 \
-                 WHERE r.referrer = ?1 AND r.attribute = ?2"
-            ),
-            Some(members) => format!(
-                "SELECT {columns} FROM ({members}) m CROSS JOIN entry e ON e.id = m.id AND e.gone = 0{}",
-                self.but_groups(attribute)
-            ),
+            None => ("reference r".to_owned(), "r.target", own),
+            Some(members) => (format!("({members}) m"), "m.id", ""),
         }
+    }
+
+    /// What gives columns of the entries `e` that the attribute refers to, as far as they are in the source; in place of who
+    /// stands for somebody, that one.
+    pub(crate) fn referred(&self, columns: &str, attribute: &str) -> String {
+        let (from, number, condition) = self.referring(attribute);
+        let groups = self.but_groups(attribute);
+        if self.has_stand_ins() {
+            let stood_for = stood_for(number);
+            return format!(
+                "SELECT DISTINCT {columns} FROM {from} CROSS JOIN entry o ON o.id = {number} AND o.gone = 0 {stood_for} \
+                 CROSS JOIN entry e ON e.id = coalesce(q.found, o.id) AND e.gone IN (0, 3){groups}{condition}"
+            );
+        }
+        let distinct = if condition.is_empty() { "" } else { " DISTINCT" };
+        format!(
+            "SELECT{distinct} {columns} FROM {from} CROSS JOIN entry e ON e.id = {number} AND e.gone = 0{groups}{condition}"
+        )
     }
 
     /// What gives the numbers of the entries that the attribute was resolved to, also of those that have left since.
     pub(crate) fn referred_numbers(&self, attribute: &str) -> String {
-        match self.members(attribute) {
-            None => {
-                "SELECT DISTINCT target FROM reference WHERE referrer = ?1 AND attribute = ?2 AND target IS NOT NULL"
-                    .to_owned()
-            }
-            Some(members) if !self.is_flat(attribute) => members,
-            Some(members) => format!(
-                "SELECT m.id FROM ({members}) m CROSS JOIN entry e ON e.id = m.id{}",
-                self.but_groups(attribute)
-            ),
+        let (from, number, condition) = self.referring(attribute);
+        let groups = match self.but_groups(attribute) {
+            all if all.is_empty() => all,
+            but => format!(" CROSS JOIN entry e ON e.id = {number}{but}"),
+        };
+        if self.has_stand_ins() {
+            let stood_for = stood_for(number);
+            return format!("SELECT DISTINCT coalesce(q.found, {number}) FROM {from}{groups} {stood_for}{condition}");
         }
+        let distinct = if condition.is_empty() { "" } else { " DISTINCT" };
+        format!("SELECT{distinct} {number} FROM {from}{groups}{condition}")
     }
 
     fn but_groups(&self, attribute: &str) -> String {
@@ -203,6 +216,11 @@ impl Space {
         }
         Ok(())
     }
+}
+
+/// What joins whom the entry of this number stands for, as `q.found`.
+fn stood_for(number: &str) -> String {
+    format!("LEFT JOIN stand_in s ON s.entry_id = {number} LEFT JOIN question q ON q.id = s.question")
 }
 
 /// What gives the names of the groups that entry `?1` is in.

@@ -29,6 +29,8 @@ pub enum MetaKey {
     ScopeGroups,
     /// What is made of memberships.
     Memberships,
+    /// By what objects of other directories are found at the target.
+    CrossReferences,
     /// Words of the last failure of a whole cycle.
     LastError,
     /// The secret of this space by which it is recognised what rules were sent before: 16 octets.
@@ -49,6 +51,7 @@ impl MetaKey {
             Self::TargetFacts => "target-facts",
             Self::ScopeGroups => "scope-groups",
             Self::Memberships => "memberships",
+            Self::CrossReferences => "cross-references",
             Self::LastError => "last-error",
             Self::AnswerKey => "answer-key",
         }

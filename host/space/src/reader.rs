@@ -46,7 +46,8 @@ impl Space {
             connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
         }
         let (by_value, memberships) = (self.by_value.clone(), self.memberships.clone());
-        Ok(Reader(Self { connection, by_value, memberships, filling: None, path: self.path().to_owned() }))
+        let (cross_references, path) = (self.cross_references.clone(), self.path().to_owned());
+        Ok(Reader(Self { connection, by_value, memberships, cross_references, filling: None, path }))
     }
 
     /// The numbers of the entries that wait for their evaluation: in the order of numbers, in which they are stored, or
@@ -70,7 +71,8 @@ impl Space {
     /// When the database fails.
     pub fn all_keys(&self, by_id: bool) -> Result<Vec<EntryKey>, SpaceError> {
         let order = if by_id { "source_id" } else { "id" };
-        let mut statement = self.connection.prepare_cached(&format!("SELECT id FROM entry ORDER BY {order}"))?;
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT id FROM entry WHERE gone <> 3 ORDER BY {order}"))?;
         Ok(statement.query_map([], |row| row.get(0).map(EntryKey))?.collect::<Result<_, rusqlite::Error>>()?)
     }
 

@@ -112,7 +112,8 @@ impl Space {
         )?;
         let mut rows = statement.query(params![key.0, dn.octets()])?;
         if let Some(row) = rows.next()? {
-            return Ok((Some(numbered(row)?), true));
+            let (id, target) = numbered(row)?;
+            return Ok((Some(self.stood_for(id, target)?), true));
         }
         let held = self
             .connection
@@ -124,7 +125,8 @@ impl Space {
         };
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([name])?;
-        Ok((rows.next()?.map(numbered).transpose()?, held))
+        let found = rows.next()?.map(numbered).transpose()?;
+        Ok((found.map(|(id, target)| self.stood_for(id, target)).transpose()?, held))
     }
 
     /// What a reference to this entry would lead to.
@@ -133,8 +135,9 @@ impl Space {
     /// When the database fails.
     pub fn reference_target(&self, id: &SourceId) -> Result<Option<ReferenceTarget>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT e.id, l.resource_id, coalesce(l.disabled, 1), p.operation FROM entry e \
-             LEFT JOIN link l ON l.entry_id = e.id LEFT JOIN plan p ON p.entry_id = e.id WHERE e.source_id = ?1",
+            "SELECT e.id, coalesce(l.resource_id, f.resource_id), coalesce(l.disabled, f.entry_id IS NULL), p.operation FROM entry e \
+             LEFT JOIN link l ON l.entry_id = e.id LEFT JOIN plan p ON p.entry_id = e.id \
+             LEFT JOIN foreign_resource f ON f.entry_id = e.id WHERE e.source_id = ?1",
         )?;
         let found = statement.query_row([id.to_storage()], |row| {
             let resource_id: Option<String> = row.get(1)?;
@@ -159,8 +162,8 @@ impl Space {
     /// When the database fails.
     pub fn standing_of(&self, key: EntryKey) -> Result<ReferenceStanding, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT CASE WHEN p.operation IS NULL THEN coalesce(l.disabled, 1) = 0 \
-             ELSE p.operation IN ('create', 'join', 'update') END, coalesce(e.gone, 1) = 0 \
+            "SELECT CASE WHEN p.operation IS NULL THEN coalesce(l.disabled, coalesce(e.gone, 1) <> 3) = 0 \
+             ELSE p.operation IN ('create', 'join', 'update') END, coalesce(e.gone, 1) IN (0, 3) \
              FROM (SELECT ?1 AS id) k LEFT JOIN entry e ON e.id = k.id LEFT JOIN link l ON l.entry_id = k.id \
              LEFT JOIN plan p ON p.entry_id = k.id",
         )?;
@@ -188,7 +191,8 @@ impl Space {
         let mut statement = self.connection.prepare_cached(
             "SELECT target FROM reference WHERE referrer = ?1 AND dn_key = ?2 AND target IS NOT NULL LIMIT 1",
         )?;
-        Ok(statement.query_row(params![key.0, dn.octets()], |row| row.get(0).map(EntryKey)).optional()?)
+        let found = statement.query_row(params![key.0, dn.octets()], |row| row.get(0).map(EntryKey)).optional()?;
+        found.map(|target| self.number_stood_for(target)).transpose()
     }
 
     /// Who refers to this entry, or has looked it up.
@@ -216,10 +220,11 @@ impl Space {
     /// When the database fails.
     pub fn resource_of(&self, id: &SourceId) -> Result<Option<ResourceId>, SpaceError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT l.resource_id FROM link l JOIN entry e ON e.id = l.entry_id WHERE e.source_id = ?1",
+            "SELECT coalesce(l.resource_id, f.resource_id) FROM entry e LEFT JOIN link l ON l.entry_id = e.id \
+             LEFT JOIN foreign_resource f ON f.entry_id = e.id WHERE e.source_id = ?1",
         )?;
-        let found: Option<String> = statement.query_row([id.to_storage()], |row| row.get(0)).optional()?;
-        Ok(found.map(ResourceId::new))
+        let found: Option<Option<String>> = statement.query_row([id.to_storage()], |row| row.get(0)).optional()?;
+        Ok(found.flatten().map(ResourceId::new))
     }
 
     /// Asks for the evaluation of who refers to this entry, or has looked it up.

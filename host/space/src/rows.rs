@@ -28,6 +28,8 @@ pub(crate) enum Standing {
     Gone,
     /// It is in the directory, but no longer among what is read.
     Excluded,
+    /// It never was in the source: it stands for a resource of the target that no entry here has.
+    Foreign,
 }
 
 impl Standing {
@@ -35,6 +37,7 @@ impl Standing {
         match number {
             0 => Self::Present,
             2 => Self::Excluded,
+            3 => Self::Foreign,
             _ => Self::Gone,
         }
     }
@@ -44,6 +47,7 @@ impl Standing {
             Self::Present => 0,
             Self::Gone => 1,
             Self::Excluded => 2,
+            Self::Foreign => 3,
         }
     }
 }

@@ -23,7 +23,7 @@ impl Space {
             return Ok(Vec::new());
         }
         let mut statement = self.connection.prepare_cached(
-            "SELECT source_id FROM entry WHERE source_id > ?1 AND gone <> 1 AND id NOT IN (SELECT entry_id FROM temp.seen) \
+            "SELECT source_id FROM entry WHERE source_id > ?1 AND gone IN (0, 2) AND id NOT IN (SELECT entry_id FROM temp.seen) \
              ORDER BY source_id LIMIT ?2",
         )?;
         let after = after.map(SourceId::to_storage).unwrap_or_default();

@@ -11,13 +11,14 @@ use rusqlite::{Connection, OpenFlags};
 use crate::filling::Filling;
 use crate::memberships::MembershipMode;
 use crate::value_names::ByValue;
-use crate::{SpaceError, migrations};
+use crate::{CrossReference, SpaceError, migrations};
 
 /// The connector space of one configuration. Every change that returned survives a crash (`synchronous=FULL`).
 pub struct Space {
     pub(crate) connection: Connection,
     pub(crate) by_value: ByValue,
     pub(crate) memberships: MembershipMode,
+    pub(crate) cross_references: Vec<CrossReference>,
     pub(crate) filling: Option<Filling>,
     pub(crate) path: PathBuf,
 }
@@ -90,9 +91,11 @@ impl Space {
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / page.max(512))?;
         connection.execute_batch(include_str!("schema/temporary.sql"))?;
         let (by_value, memberships) = (ByValue::default(), MembershipMode::default());
-        let mut space = Self { connection, by_value, memberships, filling: None, path: path.to_owned() };
+        let (cross_references, path) = (Vec::new(), path.to_owned());
+        let mut space = Self { connection, by_value, memberships, cross_references, filling: None, path };
         space.load_by_value()?;
         space.load_memberships()?;
+        space.load_cross_references()?;
         Ok(space)
     }
 

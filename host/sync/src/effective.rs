@@ -126,8 +126,9 @@ fn reachable(
 pub(crate) fn to_target(
     space: &Space,
     changes: &[AttributeChange<SourceId>],
-    resources: &BTreeMap<SourceId, ResourceId>,
+    wanted: &Effective,
 ) -> Result<Vec<AttributeChange<ResourceId>>, SyncError> {
+    let resources = &wanted.resources;
     let mut converted = Vec::with_capacity(changes.len());
     for change in changes {
         let new = match &change.change {
@@ -141,6 +142,14 @@ pub(crate) fn to_target(
                 let mut gone = BTreeSet::new();
                 for id in remove {
                     gone.extend(space.resource_of(id)?);
+                }
+                // Whoever is meant in another way now, as an entry of ours that was an object of another directory before.
+                if let (false, Some(TargetValue::References(stay))) =
+                    (gone.is_empty(), wanted.attributes.get(&change.path))
+                {
+                    for resource in stay.iter().filter_map(|id| resources.get(id)) {
+                        gone.remove(resource);
+                    }
                 }
                 if add.is_empty() && gone.is_empty() {
                     continue;

@@ -10,6 +10,7 @@ mod error;
 mod evaluate;
 mod export;
 mod finalise;
+mod foreign;
 mod foresight;
 mod hygiene;
 mod import;

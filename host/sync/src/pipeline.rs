@@ -250,16 +250,19 @@ impl Pipeline {
         if request.initial {
             // Rules are asked anew: it is what helps where one did not keep to its promises.
             self.store.with(|space| Ok(space.forget_answers()?)).await?;
+            self.store.with(|space| Ok(space.ask_anew()?)).await?;
         }
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        self.look_across(&context).await?;
         let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
         let context = Context { shared_anchors, ..context };
         let timer = StepTimer::new(&self.configuration.name);
-        let mut tally = {
-            let context = context.clone();
-            self.store.with(move |space| evaluate_dirty(space, &context)).await?
-        };
+        let mut tally = self.evaluate(&context).await?;
         timer.ended("scope and map");
+        // What rules referred to by a value that nobody has here.
+        if self.look_up(&context).await? {
+            tally.merge(self.evaluate(&context).await?);
+        }
         let unmatched =
             self.store.with(|space| Ok(!space.plan_kinds(provisor_space::PlanState::Unmatched)?.is_empty())).await?;
         if unmatched {
@@ -270,6 +273,11 @@ impl Pipeline {
         }
         let facts = if self.has_plan().await? { self.facts(&context.chain).await? } else { TargetFacts::unknown() };
         self.complete_plan(context, tally, facts, request.allow_deletes).await
+    }
+
+    async fn evaluate(&self, context: &Context) -> Result<Tally, SyncError> {
+        let context = context.clone();
+        self.store.with(move |space| evaluate_dirty(space, &context)).await
     }
 
     /// What all plans begin with: who is due, where the scope's units and groups are, and whether everything is to be evaluated.
@@ -287,6 +295,7 @@ impl Pipeline {
             .with(move |space| {
                 space.atomically(|space| -> Result<Context, SyncError> {
                     space.mark_due(now)?;
+                    space.adopt_cross_references(&configuration.cross_references)?;
                     let standing = scope::standing(space, &configuration)?;
                     scope::settle_groups(space, &configuration, &standing)?;
                     let under = evaluated_under(&configuration, &chain, &standing);

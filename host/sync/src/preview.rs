@@ -46,8 +46,13 @@ impl Pipeline {
         }
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let context = self.begin(chain, cycle, now, request.initial, watch).await?;
+        let context = Context { asks_target: !request.stored, preview: true, ..context };
+        if request.initial {
+            self.store.with(|space| Ok(space.ask_anew()?)).await?;
+        }
+        self.look_across(&context).await?;
         let shared_anchors = self.store.with(|space| shared_anchors(space)).await?;
-        let context = Context { shared_anchors, asks_target: !request.stored, preview: true, ..context };
+        let context = Context { shared_anchors, ..context };
         let Foreseen { tally, objection, first } = self.foresee(context, request).await?;
         if objection.is_some() && !request.stored {
             self.read_everything_next().await?;
@@ -80,6 +85,14 @@ impl Pipeline {
         let begun = move |space: &mut Space| Foresight::begin(space, &given, facts, new_kinds, request.first);
         let mut foresight = self.store.with(begun).await?;
         timer.ended("scope and map");
+        let asked = foresight.take_questions();
+        if !asked.is_empty() {
+            let ask = move |space: &mut Space| {
+                space.atomically(|space| Ok(asked.iter().try_for_each(|(by, value)| space.ask_by_value(by, value))?))
+            };
+            self.store.with(ask).await?;
+            self.look_up(&context).await?;
+        }
         let unmatched = self.store.with(|space| Ok(!space.plan_kinds(PlanState::Unmatched)?.is_empty())).await?;
         let mut tally = Tally::default();
         if unmatched {

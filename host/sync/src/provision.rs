@@ -48,6 +48,7 @@ impl Pipeline {
         };
         let cycle = self.store.with(move |space| Ok(space.begin_cycle(now)?)).await?;
         let context = self.begin(chain, cycle, now, false, watch).await?;
+        self.look_across(&context).await?;
         let (key, tally) = {
             let context = context.clone();
             let (steps, key, tally) =

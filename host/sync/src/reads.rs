@@ -46,6 +46,7 @@ pub(crate) fn reads(configuration: &Configuration, chain: &Chain, schema: &Schem
     if !configuration.scope.groups.is_empty() || member_of || nested_member_of {
         attributes.extend(member_attributes(configuration).into_iter().filter(known));
     }
+    attributes.extend(configuration.cross_references.iter().map(|rule| rule.attribute.clone()).filter(known));
     let (flat, domain) = match &configuration.source {
         Source::ActiveDirectory(domain) => (domain.nested_groups == NestedGroups::Flat, true),
         Source::OpenLdap(_) | Source::Ldif(_) => (false, false),
@@ -79,9 +80,11 @@ pub(crate) fn imported(chain: &Chain) -> BTreeSet<AttributeName> {
     chain.reads().into_iter().filter(|name| !made(name)).collect()
 }
 
-/// The attributes that rules read and the directory does not have. A file has no schema of its own: any attribute may be in
+/// The attributes that rules and the configuration read and the directory does not have. A file has no schema of its own: any attribute may be in
 /// it. References by value that nobody has are no mistake: the rules for groups read those of every kind.
 pub(crate) fn unknown(configuration: &Configuration, chain: &Chain, schema: &Schema) -> Vec<AttributeName> {
     let by_value = |name: &AttributeName| configuration.references_by.contains_key(name);
-    imported(chain).into_iter().filter(|name| !schema.knows(name) && !by_value(name)).collect()
+    let across = configuration.cross_references.iter().map(|rule| rule.attribute.clone());
+    let read: BTreeSet<AttributeName> = imported(chain).into_iter().chain(across).collect();
+    read.into_iter().filter(|name| !schema.knows(name) && !by_value(name)).collect()
 }

@@ -11,7 +11,7 @@ use provisor_target::{NewResource, ScimTarget, TargetError, Update};
 
 use crate::SyncError;
 use crate::context::Context;
-use crate::effective::{Reach, effective_of, to_target, value_to_target};
+use crate::effective::{Effective, Reach, effective_of, to_target, value_to_target};
 use crate::record::{Shown, shown, shown_as_new};
 
 /// What is sent for one planned operation.
@@ -90,7 +90,7 @@ pub(crate) fn prepare(
             let id = body.resource_id.clone().ok_or_else(no_resource)?;
             let wanted = effective_of(space, desired, &body.baseline, Reach::Now)?;
             changes = attribute_changes(&body.baseline, &wanted.attributes);
-            let mut sent = to_target(space, &changes, &wanted.resources)?;
+            let mut sent = to_target(space, &changes, &wanted)?;
             if body.set_external_id {
                 let anchor = TargetValue::Plain(Plain::Text(head.anchor.to_string()));
                 sent.push(AttributeChange {
@@ -115,7 +115,7 @@ pub(crate) fn prepare(
             let old = body.baseline.get(&path).cloned();
             exported.insert(path.clone(), off.clone());
             changes = vec![AttributeChange { path: path.clone(), old: old.clone(), change: Change::Set(off) }];
-            let sent = to_target(space, &changes, &BTreeMap::new())?;
+            let sent = to_target(space, &changes, &Effective::default())?;
             Request::Update { id, present: present_in(&body.baseline), changes: sent }
         }
         OperationKind::Delete => Request::Delete { id: body.resource_id.clone().ok_or_else(no_resource)? },

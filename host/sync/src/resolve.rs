@@ -83,7 +83,11 @@ fn resolve_value(
             space.reference_by_dn(key, &name)?.map(TargetValue::Reference)
         }
         DraftValue::ReferenceBy { attribute, value } => {
-            space.reference_by_value(key, &attribute, &value)?.map(TargetValue::Reference)
+            let found = match space.reference_by_value(key, &attribute, &value)? {
+                Some(id) => Some(id),
+                None => elsewhere(space, &attribute, &value)?,
+            };
+            found.map(TargetValue::Reference)
         }
         DraftValue::ReferencesOf(attribute) => {
             let targets: BTreeSet<SourceId> = space.references_of(key, &attribute)?.into_iter().collect();
@@ -98,6 +102,17 @@ fn resolve_value(
         },
     };
     Ok(Ok(value))
+}
+
+/// Who has the value in another directory. Where the target was never asked that, it is, before the plan is completed.
+fn elsewhere(space: &mut Space, attribute: &AttributeName, value: &str) -> Result<Option<SourceId>, SyncError> {
+    match space.foreign_by_value(attribute, value)? {
+        Some(found) => Ok(found.map(|(id, _)| id)),
+        None => {
+            space.ask_by_value(attribute, value)?;
+            Ok(None)
+        }
+    }
 }
 
 /// Why an entry is held whose attribute refers to what is no name.

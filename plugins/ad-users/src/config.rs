@@ -55,6 +55,11 @@ pub struct Config {
     pub cost_center: String,
     /// The attribute that names the manager.
     pub manager: String,
+    /// An attribute that says who the manager is where no name does, as it is with managers of other forests: it has the
+    /// value that the manager has in `manager-value-is`.
+    pub manager_value: String,
+    /// The attribute of the manager that has this value.
+    pub manager_value_is: String,
     /// The URN of a schema of the target that has room for what the standard's schemas have none for; empty: none.
     pub extension: String,
     /// Whether the usual attributes of the extension are set.
@@ -103,6 +108,8 @@ impl Default for Config {
             organization: named("company"),
             cost_center: String::new(),
             manager: named("manager"),
+            manager_value: String::new(),
+            manager_value_is: named("mail"),
             extension: String::new(),
             extension_defaults: true,
             extension_attributes: BTreeMap::new(),

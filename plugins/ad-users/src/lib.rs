@@ -68,7 +68,12 @@ impl Mapping for Users {
             mail,
             phones: Phones::read(contract, &config.phones),
             address: Address::read(contract, &config.address),
-            manager: Reference::read(contract, &config.manager, &enterprise("manager")),
+            manager: Reference::read_either(
+                contract,
+                &config.manager,
+                (&config.manager_value, &config.manager_value_is),
+                &enterprise("manager"),
+            ),
             extension: Extension::read(contract, wanted(&config))?,
             user_name: UserName::read(contract, &config.user_name, &config.account_name, config.upn_suffixes)?,
             fixed: Fixed::read(contract, config.fixed),

@@ -63,7 +63,7 @@ fn users(tenant: &Tenant) -> Vec<Value> {
 }
 
 /// The one user of this name.
-fn user(tenant: &Tenant, user_name: &str) -> Value {
+pub(super) fn user(tenant: &Tenant, user_name: &str) -> Value {
     let mut found = users(tenant).into_iter().filter(|user| user["userName"] == user_name);
     let user = found.next().unwrap();
     assert!(found.next().is_none(), "{user_name} is there twice");

@@ -1,5 +1,7 @@
 //! A domain of Samba's, the tenant, the agent between them, and what happens in the domain.
 
+mod across;
+mod broken_off;
 mod changes;
 mod churn;
 mod failover;

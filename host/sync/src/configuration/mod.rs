@@ -3,6 +3,7 @@
 mod active_directory;
 mod address;
 mod connection;
+mod cross_reference;
 mod dialect;
 mod document;
 mod duration;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use provisor_model::{AttributeName, ObjectClasses, TargetPath};
 use provisor_rules::Binding;
+use provisor_space::CrossReference;
 
 pub use active_directory::{ActiveDirectorySource, NestedGroups};
 pub use connection::LdapConnection;
@@ -40,8 +42,19 @@ use document::{Document, Section};
 use error::Place;
 
 /// The keys of a configuration.
-const KEYS: &[&str] =
-    &["enabled", "interval", "source", "scope", "target", "rules", "match", "leaving", "safety", "log"];
+const KEYS: &[&str] = &[
+    "enabled",
+    "interval",
+    "source",
+    "scope",
+    "target",
+    "rules",
+    "match",
+    "cross-reference",
+    "leaving",
+    "safety",
+    "log",
+];
 
 /// The longest name of a configuration, in octets: it is part of file names.
 const MAX_NAME: usize = 64;
@@ -72,6 +85,8 @@ pub struct Configuration {
     pub rules: Vec<Binding>,
     /// For each object class the attributes by which a resource without a link is found, `externalId` first.
     pub matching: BTreeMap<String, Vec<TargetPath>>,
+    /// By what objects of other directories are found at the target.
+    pub cross_references: Vec<CrossReference>,
     /// What happens to a resource whose entry leaves.
     pub leaving: Leaving,
     /// How much a cycle may take away before it stops and asks.
@@ -124,6 +139,7 @@ impl Configuration {
             target: target::read(&root)?,
             rules: policy::rules(&root)?,
             matching: policy::matching(&root, &object_classes)?,
+            cross_references: cross_reference::read(&root, &object_classes)?,
             leaving: policy::leaving(&root, &object_classes)?,
             safety: policy::safety(&root)?,
             log_retention: policy::log_retention(&root)?,

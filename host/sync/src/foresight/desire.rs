@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{
-    AttributeChange, Change, DnKey, Draft, DraftValue, OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue,
-    attribute_changes,
+    AttributeChange, AttributeName, Change, DnKey, Draft, DraftValue, OperationKind, Plain, Reason, SourceId,
+    TargetPath, TargetValue, attribute_changes,
 };
 use provisor_space::{EntryKey, LinkView, Space, StoredView};
 
@@ -21,6 +21,9 @@ enum Wanted {
     One(SourceId, EntryKey),
     Many(Vec<(SourceId, EntryKey)>),
 }
+
+/// The target has to be asked first.
+struct Later;
 
 /// What a new resource is to have, as far as it is counted.
 #[derive(Default)]
@@ -51,10 +54,13 @@ impl Judge<'_> {
         harvest: &mut Harvest,
     ) -> Result<(), Halt> {
         let Some(link) = link else {
-            return match self.new_wants(space, stored.key(), draft)? {
+            return match self.new_wants(space, stored.key(), draft, harvest)? {
                 Ok(wants) => {
                     self.prospects.set(stored.key(), true);
-                    self.create(space, stored, wants, harvest)
+                    match wants {
+                        Some(wants) => self.create(space, stored, wants, harvest),
+                        None => Ok(()),
+                    }
                 }
                 Err(reason) => {
                     self.hold(stored, None, reason, harvest);
@@ -63,7 +69,7 @@ impl Judge<'_> {
             };
         };
         let kind = draft.kind.clone();
-        let wants = match self.wants(space, stored.key(), draft)? {
+        let wants = match self.wants(space, stored.key(), draft, harvest)? {
             Ok(wants) => wants,
             Err(reason) => {
                 self.hold(stored, Some(link), reason, harvest);
@@ -71,12 +77,45 @@ impl Judge<'_> {
             }
         };
         self.prospects.set(stored.key(), true);
-        self.update(space, stored, link, &kind, wants, harvest)
+        match wants {
+            Some(wants) => self.update(space, stored, link, &kind, wants, harvest),
+            None => Ok(()),
+        }
+    }
+
+    /// Who has this value, here or in another directory. Where the target has to be asked first, the entry comes again, and
+    /// `Err` stands in place of it.
+    fn by_value(
+        &self,
+        space: &Space,
+        key: EntryKey,
+        (attribute, value): (AttributeName, String),
+        harvest: &mut Harvest,
+    ) -> Result<Result<Option<(SourceId, EntryKey)>, Later>, Halt> {
+        let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
+        if let Some(found) = found.map_err(Halt::Index)? {
+            return Ok(Ok(Some(found)));
+        }
+        match space.foreign_by_value(&attribute, &value).map_err(SyncError::from)? {
+            Some(found) => Ok(Ok(found)),
+            None if self.complete || value.is_empty() => Ok(Ok(None)),
+            None => {
+                harvest.questions.insert((attribute, value));
+                harvest.again.push(key);
+                Ok(Err(Later))
+            }
+        }
     }
 
     /// Looks the references of a new resource up as far as its changes can be counted; a reason where one cannot be made
-    /// sense of.
-    fn new_wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<NewWants, Reason>, Halt> {
+    /// sense of, and nothing where the entry comes again.
+    fn new_wants(
+        &self,
+        space: &Space,
+        key: EntryKey,
+        draft: Draft,
+        harvest: &mut Harvest,
+    ) -> Result<Result<Option<NewWants>, Reason>, Halt> {
         let mut wants = NewWants { plain: Vec::with_capacity(draft.attributes.most()), ..NewWants::default() };
         for (path, attribute) in draft.attributes.into_set() {
             let target = match attribute.value {
@@ -93,8 +132,10 @@ impl Judge<'_> {
                     }
                 }
                 DraftValue::ReferenceBy { attribute, value } => {
-                    let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
-                    found.map_err(Halt::Index)?.map(|(_, target)| target)
+                    match self.by_value(space, key, (attribute, value), harvest)? {
+                        Ok(found) => found.map(|(_, target)| target),
+                        Err(Later) => return Ok(Ok(None)),
+                    }
                 }
                 DraftValue::ReferencesOf(attribute) => {
                     wants.lists.push((path, space.reference_keys_of(key, &attribute).map_err(SyncError::from)?));
@@ -107,11 +148,17 @@ impl Judge<'_> {
             };
             wants.singles.extend(target.map(|target| (path, target)));
         }
-        Ok(Ok(wants))
+        Ok(Ok(Some(wants)))
     }
 
-    /// Looks references up; a reason where one cannot be made sense of.
-    fn wants(&self, space: &Space, key: EntryKey, draft: Draft) -> Result<Result<Vec<Want>, Reason>, Halt> {
+    /// Looks references up; a reason where one cannot be made sense of, and nothing where the entry comes again.
+    fn wants(
+        &self,
+        space: &Space,
+        key: EntryKey,
+        draft: Draft,
+        harvest: &mut Harvest,
+    ) -> Result<Result<Option<Vec<Want>>, Reason>, Halt> {
         let mut wants = Vec::with_capacity(draft.attributes.most());
         for (path, attribute) in draft.attributes.into_set() {
             let one = |found: Option<(SourceId, EntryKey)>| found.map(|(id, target)| Wanted::One(id, target));
@@ -123,8 +170,10 @@ impl Judge<'_> {
                     one(space.meant_by_dn(key, &name).map_err(SyncError::from)?.0)
                 }
                 DraftValue::ReferenceBy { attribute, value } => {
-                    let found = space.meant_by_value(&attribute, &value).map_err(SyncError::from)?;
-                    one(found.map_err(Halt::Index)?)
+                    match self.by_value(space, key, (attribute, value), harvest)? {
+                        Ok(found) => one(found),
+                        Err(Later) => return Ok(Ok(None)),
+                    }
                 }
                 DraftValue::ReferencesOf(attribute) => {
                     Some(Wanted::Many(space.numbered_references_of(key, &attribute).map_err(SyncError::from)?))
@@ -133,7 +182,7 @@ impl Judge<'_> {
             };
             wants.extend(value.map(|value| Want { path, on_create: attribute.on_create, value }));
         }
-        Ok(Ok(wants))
+        Ok(Ok(Some(wants)))
     }
 
     /// Whether an entry will have a resource; none where that shows only later.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use provisor_model::{Draft, OperationKind, Reason, TargetPath};
+use provisor_model::{AttributeName, Draft, OperationKind, Reason, TargetPath};
 use provisor_space::EntryKey;
 
 use super::compare::Comparison;
@@ -17,6 +17,8 @@ pub(crate) struct Harvest {
     pub leavers: Vec<EntryKey>,
     /// Who refers to others of which too little was known.
     pub again: Vec<EntryKey>,
+    /// Values by which rules refer to others, that nobody has here and the target was never asked for.
+    pub questions: BTreeSet<(AttributeName, String)>,
     /// References of which it is not known whether their objects will be there.
     pub pending: Vec<Pending>,
     pub first: Lowest,
@@ -67,6 +69,7 @@ impl Harvest {
         self.leavers.extend(other.leavers);
         self.again.extend(other.again);
         self.pending.extend(other.pending);
+        self.questions.extend(other.questions);
         self.first.merge(other.first);
         self.compared.merge(other.compared);
         other.deeds

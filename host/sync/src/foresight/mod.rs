@@ -11,7 +11,7 @@ mod prospects;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use provisor_model::{DraftValue, OperationKind, Plain};
+use provisor_model::{AttributeName, DraftValue, OperationKind, Plain};
 use provisor_rules::Chain;
 use provisor_space::{EntryKey, EntryPage, NotIndexed, Retry, Space, SpaceError};
 use provisor_target::RequestCosts;
@@ -199,6 +199,11 @@ impl Foresight {
             self.harvest.absorb(settled);
         }
         Ok(std::mem::take(&mut self.harvest.tally))
+    }
+
+    /// The values by which rules refer to others, that nobody has here and the target was never asked for.
+    pub fn take_questions(&mut self) -> BTreeSet<(AttributeName, String)> {
+        std::mem::take(&mut self.harvest.questions)
     }
 
     /// How the entries fare under these rules and under those before.

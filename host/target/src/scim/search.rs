@@ -1,6 +1,8 @@
 //! Finding resources by the value of an attribute (RFC 7644, section 3.4.2.2).
 
-use provisor_model::{TargetPath, fold_case};
+use std::collections::HashMap;
+
+use provisor_model::{ResourceId, TargetPath, fold_case};
 use serde_json::Value;
 
 use crate::TargetError;
@@ -39,6 +41,57 @@ impl ScimTarget {
             }
         }
         self.find_by_listing(kind, path, value).await
+    }
+
+    /// For each of these values, in their order, the ids of the resources whose attribute has it, at most 20 of them, from
+    /// one reading of the whole listing: for a service that cannot be asked by this attribute.
+    ///
+    /// # Errors
+    /// When the service cannot be asked, or its listing is not whole.
+    pub async fn find_in_listing(
+        &self,
+        kind: &str,
+        path: &TargetPath,
+        values: &[String],
+    ) -> Result<Vec<Vec<ResourceId>>, TargetError> {
+        let exact = self.abilities().case_exact(kind, path);
+        let comparable = |text: &str| if exact { text.to_owned() } else { fold_case(text) };
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, value) in values.iter().enumerate() {
+            places.entry(comparable(value)).or_default().push(place);
+        }
+        let mut tried = 0;
+        'anew: loop {
+            tried += 1;
+            let mut found = vec![Vec::new(); values.len()];
+            let mut listing = self.list(kind).without_members();
+            loop {
+                let page = match listing.next_page().await {
+                    Ok(Some(page)) => page,
+                    Ok(None) => return Ok(found),
+                    Err(TargetError::ListingIncomplete { .. }) if tried < MOST_LISTINGS => continue 'anew,
+                    Err(error) => return Err(error),
+                };
+                for resource in page {
+                    for text in resource.texts(path) {
+                        for place in places.get(&comparable(&text)).into_iter().flatten() {
+                            if let Some(ids) = found.get_mut(*place)
+                                && ids.len() < MOST_MATCHES
+                                && !ids.contains(&resource.id)
+                            {
+                                ids.push(resource.id.clone());
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the attribute of a resource has this value, as a search would compare it.
+    pub fn has_value(&self, kind: &str, resource: &RemoteResource, path: &TargetPath, value: &str) -> bool {
+        let exact = self.abilities().case_exact(kind, path);
+        resource.texts(path).iter().any(|text| text == value || (!exact && fold_case(text) == fold_case(value)))
     }
 
     /// Asks with a filter; none where the answer shows that the service does not know this filter.
@@ -106,9 +159,7 @@ impl ScimTarget {
     }
 
     fn matching(&self, kind: &str, found: Vec<RemoteResource>, path: &TargetPath, value: &str) -> Vec<RemoteResource> {
-        let exact = self.abilities().case_exact(kind, path);
-        let equal = |text: &String| text == value || (!exact && fold_case(text) == fold_case(value));
-        found.into_iter().filter(|resource| resource.texts(path).iter().any(equal)).collect()
+        found.into_iter().filter(|resource| self.has_value(kind, resource, path, value)).collect()
     }
 }
 
