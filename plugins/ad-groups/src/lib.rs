@@ -92,7 +92,8 @@ impl Mapping for Groups {
         if !self.display_name.set(entry, group) {
             return Err(exclude("no-group-name", "the group has no name"));
         }
-        if let Some((source, target)) = self.members.filter(|(source, _)| entry.has(*source)) {
+        // Also where the group lists nobody: those whose primary group it is are members all the same.
+        if let Some((source, target)) = self.members {
             group.references_of(target, source);
         }
         if let Some(manager) = &self.managed_by {
