@@ -44,8 +44,8 @@ pub(crate) fn start(server: Box<dyn Stream>, flow: Arc<Flow>) -> std::io::Result
 
 async fn run(server: Box<dyn Stream>, library: UnixStream, flow: Arc<Flow>) {
     let (from_server, to_server) = tokio::io::split(server);
-    let (from_library, to_library) = library.into_split();
-    let mut answers = std::pin::pin!(answers(from_server, to_library, &flow));
+    let (from_library, mut to_library) = library.into_split();
+    let mut answers = std::pin::pin!(answers(from_server, &mut to_library, &flow));
     let end = tokio::select! {
         end = &mut answers => end,
         end = requests(from_library, to_server, &flow) => match end {
