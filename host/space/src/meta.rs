@@ -38,7 +38,7 @@ pub enum MetaKey {
 }
 
 impl MetaKey {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Watermark => "watermark",
             Self::Known => "known",

@@ -24,6 +24,19 @@ const STEPS: &[&str] = &[
 
 /// Brings the tables to the newest format.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceError> {
+    let found = check(connection, path)?;
+    for (step, version) in STEPS.iter().zip(FIRST..) {
+        if version > found {
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT;"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// The format of the tables, 0 where there are none; an error where they are not ours, or of no version that is known.
+pub(crate) fn check(connection: &Connection, path: &Path) -> Result<i64, SpaceError> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
@@ -37,12 +50,5 @@ pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), SpaceE
     if tables > 0 && found < FIRST {
         return Err(SpaceError::Older { path: path.to_owned(), found, oldest: FIRST });
     }
-    for (step, version) in STEPS.iter().zip(FIRST..) {
-        if version > found {
-            connection.execute_batch(&format!(
-                "BEGIN IMMEDIATE; {step} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT;"
-            ))?;
-        }
-    }
-    Ok(())
+    Ok(found)
 }

@@ -1,10 +1,13 @@
 //! What is to be done for one evaluated entry: its operation, or nothing.
 
-use provisor_model::{Anchor, Change, LeavingAction, OperationKind, Plain, Reason, TargetValue, attribute_changes};
+use provisor_model::{
+    Anchor, Change, LeavingAction, OperationKind, Plain, Reason, ResourceId, TargetValue, attribute_changes,
+};
 use provisor_rules::Outcome;
 use provisor_space::{Link, LinkState, PlanState, Planned, PlannedBody, Retry, Space, StoredEntry};
 
 use crate::context::{Context, Tally};
+use crate::neighbours::Heir;
 use crate::record;
 use crate::resolve::{Desired, resolve};
 use crate::{SyncError, scope};
@@ -287,6 +290,17 @@ fn leave(
         LeavingAction::Disable if disabled && !stored.uncertain => OperationKind::Release,
         action => leaving_operation(action),
     };
+    let mut notes = Vec::new();
+    let operation = match heir(context, operation, &link.kind, &link.resource_id, &link.anchor)? {
+        Some(heir) => {
+            notes.push(heir.note());
+            if !context.preview {
+                context.neighbours.leave_to(heir, &link.kind, &link.resource_id);
+            }
+            OperationKind::Release
+        }
+        None => operation,
+    };
     if !disabled && space.planned_operation(key)? != Some(operation) {
         space.mark_referrers_dirty(key)?;
     }
@@ -295,10 +309,22 @@ fn leave(
         resource_id: Some(link.resource_id.clone()),
         baseline: link.exported.clone(),
         reason: Some(reason),
+        notes,
         ..PlannedBody::default()
     };
     let state = if stored.uncertain { PlanState::Unmatched } else { PlanState::Candidate };
     put(space, context, stored, Planned { key, operation, body }, state)
+}
+
+/// Who else on this host has a resource that is about to be deleted or disabled, or waits for it.
+pub(crate) fn heir(
+    context: &Context,
+    operation: OperationKind,
+    kind: &str,
+    resource: &ResourceId,
+    anchor: &Anchor,
+) -> Result<Option<Heir>, SyncError> {
+    if operation.takes_access_away() { context.neighbours.heir(kind, resource, anchor) } else { Ok(None) }
 }
 
 /// Puts an operation into the plan. Where the target is not asked, what has no link is taken for new.

@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod live;
 mod matching;
+mod neighbours;
 mod pipeline;
 mod plugin_preview;
 mod preview;

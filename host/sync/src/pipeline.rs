@@ -17,6 +17,7 @@ use crate::evaluate::evaluate_dirty;
 use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
 use crate::matching::match_resources;
+use crate::neighbours::Neighbours;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
 use crate::safety::Taking;
 use crate::scope::{self, Standing};
@@ -44,6 +45,7 @@ pub struct Pipeline {
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) rules: Arc<RulesHost>,
     pub(crate) store: Store,
+    pub(crate) data_folder: PathBuf,
     pub(crate) paths: Paths,
     pub(crate) target: Option<Connected>,
 }
@@ -78,7 +80,8 @@ impl Pipeline {
             .map_err(|error| SyncError::Internal(error.to_string()))??;
         let paths = Paths::new().map_err(|error| SyncError::Internal(error.to_string()))?;
         let configuration = Arc::new(configuration);
-        Ok(Self { configuration, rules: options.rules, store: Store::new(space), paths, target: None })
+        let PipelineOptions { data_folder, rules } = options;
+        Ok(Self { configuration, rules, store: Store::new(space), data_folder, paths, target: None })
     }
 
     /// The name of the configuration.
@@ -179,7 +182,9 @@ impl Pipeline {
             let target = self.target(&context.chain).await?;
             export::open_circles(&self.store, &target, context, circles.clone(), facts).await?;
             let timer = StepTimer::new(&self.configuration.name);
-            planning.tally.merge(export::export(&self.store, &target, context).await?);
+            let exported = export::export(&self.store, &target, context).await;
+            context.hand_over().await;
+            planning.tally.merge(exported?);
             timer.ended("export");
         }
         let report = self.report(cycle, started, imported, planning, before).await?;
@@ -291,6 +296,7 @@ impl Pipeline {
     ) -> Result<Context, SyncError> {
         let configuration = Arc::clone(&self.configuration);
         let (paths, watch) = (self.paths.clone(), watch.clone());
+        let neighbours = Arc::new(Neighbours::of(&configuration, &self.data_folder));
         self.store
             .with(move |space| {
                 space.atomically(|space| -> Result<Context, SyncError> {
@@ -318,6 +324,7 @@ impl Pipeline {
                         now,
                         watch,
                         paths,
+                        neighbours,
                         shared_anchors: None,
                         asks_target: true,
                         preview: false,

@@ -11,6 +11,7 @@ use provisor_space::{CycleNumber, MetaKey, Space, SpaceError};
 use crate::context::{Context, all_shared_anchors, answer_key};
 use crate::finalise::TargetFacts;
 use crate::foresight::{Comparison, Foresight, Halt};
+use crate::neighbours::Neighbours;
 use crate::report::{Follows, PluginPreview};
 use crate::safety::Taking;
 use crate::watch::CycleWatch;
@@ -44,6 +45,7 @@ impl Pipeline {
         let facts = self.known_facts().await?.unwrap_or_else(TargetFacts::unknown);
         let (configuration, plugin, watch) = (Arc::clone(&self.configuration), plugin.to_owned(), watch.clone());
         let (paths, now) = (self.paths.clone(), clock::milliseconds());
+        let neighbours = Arc::new(Neighbours::of(&configuration, &self.data_folder));
         self.store
             .with(move |space| {
                 let standing = scope::standing(space, &configuration)?;
@@ -58,6 +60,7 @@ impl Pipeline {
                     now,
                     watch,
                     paths,
+                    neighbours,
                     shared_anchors,
                     asks_target: false,
                     preview: true,

@@ -102,7 +102,9 @@ impl Pipeline {
         } else if operation.is_some() {
             let target = self.target(&context.chain).await?;
             let before = target.requests();
-            tally.merge(export(&self.store, &target, &context).await?);
+            let exported = export(&self.store, &target, &context).await;
+            context.hand_over().await;
+            tally.merge(exported?);
             let after = target.requests();
             let failure = tally.failures.first().map(|failure| failure.error.clone());
             let detail = vec![("requests that write".to_owned(), (after.writes - before.writes).to_string())];

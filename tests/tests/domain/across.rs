@@ -14,7 +14,7 @@ use crate::support::Agent;
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
 /// A forest with one unit of these objects.
-fn forest(realm: &str, workgroup: &str, objects: &str) -> Samba {
+pub(super) fn forest(realm: &str, workgroup: &str, objects: &str) -> Samba {
     let options = SambaOptions { realm: realm.to_owned(), workgroup: workgroup.to_owned(), ..SambaOptions::default() };
     let unit = format!("OU=staff,{}", options.base_dn());
     let ldif = format!("dn: {unit}\nobjectClass: organizationalUnit\n\n{}", objects.replace("UNIT", &unit));
@@ -23,7 +23,7 @@ fn forest(realm: &str, workgroup: &str, objects: &str) -> Samba {
     samba
 }
 
-fn person(account: &str, further: &str) -> String {
+pub(super) fn person(account: &str, further: &str) -> String {
     format!(
         "dn: CN={account},UNIT\nobjectClass: user\nsAMAccountName: {account}\nuserPrincipalName: {account}@all.example\n\
          mail: {account}@all.example\nuserAccountControl: 544\n{further}\n"

@@ -71,7 +71,7 @@ pub(super) fn user(tenant: &Tenant, user_name: &str) -> Value {
 }
 
 /// Runs a command that ends with this status, and gives its document.
-fn ended(agent: &Agent, status: i32, arguments: &[&str]) -> Value {
+pub(super) fn ended(agent: &Agent, status: i32, arguments: &[&str]) -> Value {
     let output = agent.run(&[&["--json"], arguments].concat());
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
@@ -116,7 +116,7 @@ async fn who_is_in_two_forests_is_told_and_not_taken_over() {
     let report = ended(&agent, 3, &["sync", "corp"]);
     let told = report["failures"][0]["error"].as_str().unwrap();
     assert!(
-        told.contains(of_lab["externalId"].as_str().unwrap()) && told.contains("belongs to another object"),
+        told.contains("belongs to another object") && told.contains("the configuration lab keeps it, for CN=ann"),
         "{told}"
     );
     assert_eq!(user(&tenant, ann), of_lab, "she is still the other forest's");
@@ -125,7 +125,7 @@ async fn who_is_in_two_forests_is_told_and_not_taken_over() {
     lab.delete(&format!("CN=ann,OU=staff,{}", lab.base_dn())).unwrap();
     put("lab", of_a_forest(&lab, &tenant, "deleted = \"keep\"\n[safety]\ndelete-threshold = { percent = 100 }\n"));
     agent.json(&["sync", "lab", "--initial"]);
-    release(&tenant, of_lab["id"].as_str().unwrap()).await;
+    give(&tenant, of_lab["id"].as_str().unwrap(), None).await;
     let report = agent.json(&["provision", "corp", &dn]);
     assert_eq!(report["succeeded"], json!(true), "{report}");
     let joined = user(&tenant, ann);
@@ -138,11 +138,15 @@ async fn who_is_in_two_forests_is_told_and_not_taken_over() {
     assert_eq!(users(&tenant).len(), 5);
 }
 
-/// Clears the externalId of a user, as an administrator of the service does.
-async fn release(tenant: &Tenant, id: &str) {
+/// Clears the externalId of a user, or gives them another, as an administrator of the service does.
+pub(super) async fn give(tenant: &Tenant, id: &str, external_id: Option<&str>) {
+    let operation = match external_id {
+        Some(other) => json!({ "op": "replace", "path": "externalId", "value": other }),
+        None => json!({ "op": "remove", "path": "externalId" }),
+    };
     let body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
-        "Operations": [{ "op": "remove", "path": "externalId" }],
+        "Operations": [operation],
     });
     let request = client().patch(format!("{}/Users/{id}", tenant.url())).bearer_auth(TOKEN).body(body.to_string());
     let reply = request.header("content-type", "application/scim+json").send().await.unwrap();

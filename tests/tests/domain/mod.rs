@@ -12,6 +12,7 @@ pub mod oracle;
 pub mod organisation;
 pub mod random;
 pub mod relay;
+mod shared;
 mod shown;
 
 use std::fs;

@@ -24,3 +24,6 @@ CREATE INDEX stand_in_question ON stand_in (question);
 -- Resources of the target that no entry here has, each with an entry (`gone` = 3) by which references name it.
 CREATE TABLE foreign_resource (entry_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, resource_id TEXT NOT NULL);
 CREATE UNIQUE INDEX foreign_resource_id ON foreign_resource (resource_id, kind);
+
+-- Resources that another configuration of this host kept too, and has let go of for this one.
+CREATE TABLE released (resource_id TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (resource_id, kind)) WITHOUT ROWID;

@@ -7,7 +7,7 @@ use provisor_space::CrossReference;
 
 use super::document::{Item, Section};
 use super::error::ConfigurationError;
-use super::suggestion;
+use super::policy;
 
 const KEYS: &[&str] = &["attribute", "found-by", "object-classes", "resource"];
 
@@ -31,16 +31,8 @@ fn one(item: &Item<'_>, classes: &ObjectClasses) -> Result<CrossReference, Confi
     let path = section.require("found-by", "'emails[type eq \"work\"].value'")?;
     let found_by = path.parsed()?;
     let resource = section.get("resource").map_or(Ok("User"), |item| item.filled_text())?;
-    let words = classes.words();
-    let mut object_classes = BTreeSet::new();
-    for listed in section.get("object-classes").map_or(Ok(Vec::new()), |item| item.list())? {
-        let class = listed.filled_text()?;
-        if !words.contains(&class) {
-            let advice = suggestion::among(class, &words);
-            return Err(listed.error(format!("is an object class that this configuration does not have. {advice}")));
-        }
-        object_classes.insert(class.to_owned());
-    }
+    let listed = section.get("object-classes");
+    let object_classes = listed.map_or(Ok(BTreeSet::new()), |item| policy::known_classes(&item, classes))?;
     Ok(CrossReference {
         attribute: AttributeName::new(attribute),
         object_classes,

@@ -20,7 +20,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -50,6 +50,7 @@ const KEYS: &[&str] = &[
     "target",
     "rules",
     "match",
+    "shared",
     "cross-reference",
     "leaving",
     "safety",
@@ -85,6 +86,8 @@ pub struct Configuration {
     pub rules: Vec<Binding>,
     /// For each object class the attributes by which a resource without a link is found, `externalId` first.
     pub matching: BTreeMap<String, Vec<TargetPath>>,
+    /// The object classes of which a resource may be another configuration's too.
+    pub shared: BTreeSet<String>,
     /// By what objects of other directories are found at the target.
     pub cross_references: Vec<CrossReference>,
     /// What happens to a resource whose entry leaves.
@@ -139,6 +142,7 @@ impl Configuration {
             target: target::read(&root)?,
             rules: policy::rules(&root)?,
             matching: policy::matching(&root, &object_classes)?,
+            shared: policy::shared(&root, &object_classes)?,
             cross_references: cross_reference::read(&root, &object_classes)?,
             leaving: policy::leaving(&root, &object_classes)?,
             safety: policy::safety(&root)?,

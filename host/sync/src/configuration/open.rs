@@ -86,6 +86,7 @@ impl Configuration {
             "object-classes": self.object_classes,
             "leaving": self.leaving,
             "match": self.matching,
+            "shared": self.shared,
             "source-id": self.source.identity().source_id.as_str(),
             "anchor": anchor,
         });

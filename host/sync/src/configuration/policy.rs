@@ -1,6 +1,6 @@
 //! `[scope]`, `[[rules]]`, `[match]`, `[leaving]`, `[safety]` and `[log]`: who is provisioned, how, and how far a cycle may go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provisor_model::{Dn, LeavingAction, ObjectClasses, TargetPath};
 use provisor_rules::{Binding, OnFault};
@@ -174,6 +174,25 @@ pub(super) fn matching(
         matching.insert(class.to_owned(), paths);
     }
     Ok(matching)
+}
+
+/// Reads `shared`: the object classes of which a resource may be another configuration's too.
+pub(super) fn shared(root: &Section<'_>, classes: &ObjectClasses) -> Result<BTreeSet<String>, ConfigurationError> {
+    root.get("shared").map_or(Ok(BTreeSet::new()), |item| known_classes(&item, classes))
+}
+
+/// A list of object classes that the configuration has.
+pub(super) fn known_classes(item: &Item<'_>, classes: &ObjectClasses) -> Result<BTreeSet<String>, ConfigurationError> {
+    let words = classes.words();
+    let listed = item.list()?.into_iter().map(|listed| {
+        let class = listed.filled_text()?;
+        if !words.contains(&class) {
+            let advice = suggestion::among(class, &words);
+            return Err(listed.error(format!("is an object class that this configuration does not have. {advice}")));
+        }
+        Ok(class.to_owned())
+    });
+    listed.collect()
 }
 
 /// Reads `[leaving]`, and `[leaving.CLASS]` for object classes that fare otherwise.

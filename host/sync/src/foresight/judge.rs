@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use provisor_model::{
-    AttributeChange, Change, Draft, DraftValue, LeavingAction, OperationKind, Plain, Reason, TargetValue,
+    AttributeChange, Change, Draft, DraftValue, LeavingAction, OperationKind, Plain, Reason, ResourceId, TargetValue,
 };
 use provisor_rules::Outcome;
 use provisor_space::{EntryKey, LinkView, Space, StoredView};
@@ -14,7 +14,7 @@ use super::harvest::{Deed, Harvest};
 use super::prospects::Prospects;
 use crate::SyncError;
 use crate::context::Context;
-use crate::decide::{Verdict, anchor_is_shared, excluded, held_by, leaving_operation, left_out};
+use crate::decide::{Verdict, anchor_is_shared, excluded, heir, held_by, leaving_operation, left_out};
 use crate::finalise::{TargetFacts, cannot_be_disabled};
 use crate::scope;
 
@@ -146,6 +146,11 @@ impl Judge<'_> {
             }
             LeavingAction::Disable if link.disabled && !stored.uncertain() => OperationKind::Release,
             action => leaving_operation(action),
+        };
+        let resource = ResourceId::new(link.resource_id);
+        let operation = match heir(self.context, operation, link.kind, &resource, link.anchor)? {
+            Some(_) => OperationKind::Release,
+            None => operation,
         };
         let active = &self.context.paths.active;
         if operation == OperationKind::Disable {

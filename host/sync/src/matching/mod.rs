@@ -171,13 +171,18 @@ fn take(
         }
     }
     body.resource_id = Some(resource.id.clone());
-    body.set_external_id = resource.external_id.as_deref() != Some(anchor.as_str());
+    let is_ours = resource.external_id.as_deref() == Some(anchor.as_str());
+    let is_others = !is_ours && resource.external_id.as_deref().is_some_and(|other| !other.is_empty());
+    // What keeps a shared resource goes on to find it by its own anchor, until it lets go of it.
+    let stays =
+        is_others && context.shares(&stored.entry.object_class) && !space.was_released(&body.kind, &resource.id)?;
+    body.set_external_id = !is_ours && !stays;
     // What a request of unknown outcome may have set is ours too, so that it goes where it is no longer desired.
     let sent = if stored.uncertain { space.sent(stored.key)? } else { Sent::new() };
     let active = &context.paths.active;
     let by_rule = stored.link.as_ref().is_some_and(|link| link.exported.contains_key(active));
     // A request that was to enable it, and may not have gone out, takes the place of the one that disabled it.
-    let disabled_by_us = sent.contains_key(active) || (joins && !body.set_external_id);
+    let disabled_by_us = sent.contains_key(active) || (joins && is_ours);
     let hidden = |path: &TargetPath| !target.shows(&body.kind, path);
     let exported = with_sent(std::mem::take(&mut body.baseline), sent, &body.desired, hidden);
     (body.baseline, body.remote_references) = baseline(target, &body.kind, &body.desired, &exported, resource);

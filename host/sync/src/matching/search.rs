@@ -1,7 +1,9 @@
 //! Looking one object's resource up: by its id, in the listing, or by a query.
 
+use std::sync::Arc;
+
 use futures_util::stream::{self, StreamExt as _};
-use provisor_model::{Plain, Reason, TargetPath, TargetValue};
+use provisor_model::{Plain, Reason, ResourceId, TargetPath, TargetValue};
 use provisor_space::{Planned, RemoteRow, Space, StoredEntry};
 use provisor_target::{RemoteResource, ScimTarget};
 
@@ -125,7 +127,7 @@ async fn ask(
     if let Some(id) = &planned.body.resource_id
         && let Some(resource) = target.read(kind, id).await?
     {
-        return Ok(Ok(Some(resource)));
+        return own(store, context, stored, kind, resource).await;
     }
     let was_listed = listed.is_some();
     let hits = match listed {
@@ -136,7 +138,7 @@ async fn ask(
     if resources.len() > 1 {
         return Ok(Err(several(&path, &value, resources.len(), &resources)));
     }
-    let claimed = claim(store, stored, kind, &path, path == context.paths.external_id, resources).await?;
+    let claimed = claim(store, context, stored, kind, &path, resources).await?;
     match claimed {
         // A listing leaves members out.
         Ok(Some(resource)) if was_listed && has_references(planned) => Ok(Ok(target.read(kind, &resource.id).await?)),
@@ -177,34 +179,85 @@ fn several(path: &TargetPath, value: &str, count: usize, hits: &[RemoteResource]
     Reason::new("several-matches", detail)
 }
 
+/// Whether a resource that is linked is still this entry's: somebody may have given it to another object.
+async fn own(
+    store: &Store,
+    context: &Context,
+    stored: &StoredEntry,
+    kind: &str,
+    resource: RemoteResource,
+) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
+    let linked = stored.link.as_ref().map(|link| link.anchor.to_string());
+    let anchors = [Some(stored.entry.anchor.to_string()), linked];
+    match others_anchor(&resource, &anchors) {
+        Some(other) if !context.shares(&stored.entry.object_class) && !released(store, kind, &resource.id).await? => {
+            let detail = format!(
+                "The resource {} has been given to another object (externalId {other}). Nothing was written. Put its externalId \
+                 right at the target, or take one of the two objects out of scope.",
+                resource.id
+            );
+            Ok(Err(Reason::new("belongs-to-another", detail)))
+        }
+        _ => Ok(Ok(Some(resource))),
+    }
+}
+
+/// The externalId of a resource, where it is none of these.
+fn others_anchor(resource: &RemoteResource, anchors: &[Option<String>]) -> Option<String> {
+    let other = resource.external_id.as_deref().filter(|other| !other.is_empty())?;
+    anchors.iter().flatten().all(|anchor| anchor != other).then(|| other.to_owned())
+}
+
+/// Whether another configuration of this host kept the resource too, and let go of it for this one.
+async fn released(store: &Store, kind: &str, resource: &ResourceId) -> Result<bool, SyncError> {
+    let (kind, resource) = (kind.to_owned(), resource.clone());
+    store.with(move |space| Ok(space.was_released(&kind, &resource)?)).await
+}
+
 /// Whether the one resource that was found may be taken.
 async fn claim(
     store: &Store,
+    context: &Context,
     stored: &StoredEntry,
     kind: &str,
     path: &TargetPath,
-    is_anchor: bool,
     mut hits: Vec<RemoteResource>,
 ) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
     let Some(resource) = hits.pop() else { return Ok(Ok(None)) };
-    let anchor = stored.entry.anchor.to_string();
-    if !is_anchor
-        && let Some(other) = resource.external_id.as_deref().filter(|other| !other.is_empty() && **other != *anchor)
-    {
-        let detail = format!(
-            "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
-             written. If both are the same person, clear its externalId at the target; else change one of the two values.",
-            resource.id
-        );
+    let class = stored.entry.object_class.clone();
+    let id = resource.id.clone();
+    let (asked, resource_kind) = (id.clone(), kind.to_owned());
+    let owner = store.with(move |space| Ok(space.owner_of(&resource_kind, &asked)?)).await?;
+    if let Some((key, _, dn)) = owner.filter(|(key, ..)| *key != stored.key) {
+        let leaves = store.with(move |space| Ok(space.entry(key)?.is_some_and(|owner| owner.gone))).await?;
+        let detail = match leaves {
+            true => format!(
+                "The resource {id} is that of {dn}, which is no longer in the source. Nothing has to be done: when that resource \
+                 has gone, the next cycle tries this object again."
+            ),
+            false => format!("The resource {id} is linked to {dn} already. Nothing was written."),
+        };
         return Ok(Err(Reason::new("belongs-to-another", detail)));
     }
-    let (kind, id) = (kind.to_owned(), resource.id.clone());
-    let owner = store.with(move |space| Ok(space.owner_of(&kind, &id)?)).await?;
-    Ok(match owner {
-        Some((key, _, dn)) if key != stored.key => {
-            let detail = format!("The resource {} is linked to {dn} already. Nothing was written.", resource.id);
-            Err(Reason::new("belongs-to-another", detail))
+    if context.shares(&class) {
+        return Ok(Ok(Some(resource)));
+    }
+    let (neighbours, asked) = (Arc::clone(&context.neighbours), kind.to_owned());
+    let kept = store.with(move |_| neighbours.keeper(&asked, &id)).await?;
+    if let Some(heir) = kept {
+        return Ok(Err(heir.refusal(&resource.id, &class)));
+    }
+    let anchors = [Some(stored.entry.anchor.to_string())];
+    match others_anchor(&resource, &anchors) {
+        Some(other) if !released(store, kind, &resource.id).await? => {
+            let detail = format!(
+                "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
+                 written. Take one of the two out of scope, or change one of the two values. If both are the same and what keeps \
+                 the resource now may share it, add shared = [\"{class}\"] to this configuration.",
+                resource.id
+            );
+            Ok(Err(Reason::new("belongs-to-another", detail)))
         }
-        _ => Ok(Some(resource)),
-    })
+        _ => Ok(Ok(Some(resource))),
+    }
 }
