@@ -1,5 +1,6 @@
 //! What can go wrong with a source directory, told apart as far as somebody acts on it differently.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +87,7 @@ pub enum DirectoryError {
         transient: bool,
     },
     /// The server no longer knows where the watermark stands, and said so when part of the import was already read.
-    #[error("{url} cannot go on from the watermark: {reason}. A full import is needed")]
+    #[error("{url} cannot go on from where the last import ended: {reason}. Everything must be read")]
     WatermarkLost {
         /// The server.
         url: String,
@@ -96,7 +97,7 @@ pub enum DirectoryError {
     /// A server does not show that it knows what was already read, maybe from another one of the same directory. What it lacks is not gone.
     #[error(
         "{url} is behind what was already read of this directory, or does not say how far it has come. It is tried \
-         again; if the directory was restored from a backup, leave the restored server alone in url for one cycle"
+         again; if the directory was restored from a backup, make the restored server the only one in url for one cycle"
     )]
     Behind {
         /// The server.
@@ -173,11 +174,18 @@ impl DirectoryError {
         !matches!(self, Self::Configuration(_) | Self::Credentials { .. } | Self::Ticket { .. } | Self::File { .. })
     }
 
-    /// What it means that all of these servers failed: one's own words where it is the only one.
-    pub(crate) fn of_servers(mut errors: Vec<Self>) -> Self {
-        match errors.len() {
-            1 => errors.remove(0),
-            _ => Self::NoServer(errors),
+    /// What it means that all of these servers failed: one's own words where it is the only one. A server that was tried
+    /// several times, and failed each time for the same reason, is told of once.
+    pub(crate) fn of_servers(errors: Vec<Self>) -> Self {
+        let single = errors.into_iter().flat_map(|error| match error {
+            Self::NoServer(each) => each,
+            one => vec![one],
+        });
+        let mut told = HashSet::new();
+        let mut each: Vec<Self> = single.filter(|error| told.insert(error.to_string())).collect();
+        match each.len() {
+            1 => each.remove(0),
+            _ => Self::NoServer(each),
         }
     }
 
@@ -240,6 +248,25 @@ mod tests {
     fn an_error_in_a_file_names_its_line() {
         let error = DirectoryError::line(Path::new("people.ldif"), 17, "something is wrong");
         assert_eq!(error.to_string(), "people.ldif:17: something is wrong");
+    }
+
+    fn unreachable(url: &str, reason: &str) -> DirectoryError {
+        DirectoryError::Unreachable { url: url.into(), reason: reason.into() }
+    }
+
+    #[test]
+    fn a_server_that_fails_again_for_the_same_reason_is_told_of_once() {
+        let away = || unreachable("ldaps://one", "Connection refused");
+        let only = DirectoryError::of_servers(vec![away(), away()]);
+        assert_eq!(only.to_string(), away().to_string(), "as if it had been tried once");
+        let other = || unreachable("ldaps://two", "no answer");
+        let both = || DirectoryError::of_servers(vec![away(), other()]);
+        let again = DirectoryError::of_servers(vec![both(), both()]);
+        assert_eq!(again.to_string(), both().to_string());
+        assert!(again.is_transient());
+        assert_eq!(again.to_string().matches("ldaps://two").count(), 1, "{again}");
+        let otherwise = DirectoryError::of_servers(vec![away(), unreachable("ldaps://one", "no answer")]);
+        assert!(otherwise.to_string().contains("2) ldaps://one"), "another reason is told too: {otherwise}");
     }
 
     #[test]

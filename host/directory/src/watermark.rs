@@ -60,9 +60,23 @@ impl<M: Serialize + DeserializeOwned> Position<M> {
 
     /// The mark to go on from, where the watermark was made with the same options and covers these attributes.
     pub fn resume(watermark: Option<&Watermark>, fingerprint: &str, attributes: &BTreeSet<AttributeName>) -> Option<M> {
-        let position = Self::read(watermark)?;
-        let covered = attributes.iter().all(|name| position.attributes.contains(&name.to_key()));
-        (covered && position.fingerprint == fingerprint).then_some(position.mark).flatten()
+        Self::resume_or_why(watermark, fingerprint, attributes).ok()
+    }
+
+    /// The same; where there is none, why, as the beginning of a sentence for an administrator.
+    pub fn resume_or_why(
+        watermark: Option<&Watermark>,
+        fingerprint: &str,
+        attributes: &BTreeSet<AttributeName>,
+    ) -> Result<M, &'static str> {
+        let position = Self::read(watermark).ok_or("What was kept of the last import cannot be understood")?;
+        if position.fingerprint != fingerprint {
+            return Err("The directory or its settings under [source] are others than at the last import");
+        }
+        if !attributes.iter().all(|name| position.attributes.contains(&name.to_key())) {
+            return Err("More attributes are read than at the last import");
+        }
+        position.mark.ok_or("The last import left nothing to go on from")
     }
 
     /// The position that a watermark holds, if it is one of this kind of source.
@@ -115,6 +129,19 @@ mod tests {
         assert_eq!(resume("options", &["CN"]).as_deref(), Some("mark"));
         assert_eq!(resume("options", &["cn", "sn"]), None, "sn was never read");
         assert_eq!(resume("others", &["cn"]), None, "the options changed");
+    }
+
+    #[test]
+    fn why_a_watermark_does_not_serve_is_told() {
+        let watermark = |mark| Position::new("options".into(), &names(&["cn"]), mark).to_watermark();
+        let why = |watermark: &Watermark, fingerprint, attributes: &[&str]| {
+            Position::<String>::resume_or_why(Some(watermark), fingerprint, &names(attributes)).unwrap_err()
+        };
+        let whole = watermark(Some("mark".to_owned()));
+        assert!(why(&whole, "others", &["cn"]).contains("settings"));
+        assert!(why(&whole, "options", &["cn", "sn"]).contains("attributes"));
+        assert!(why(&watermark(None), "options", &["cn"]).contains("nothing to go on from"));
+        assert!(why(&Watermark::from_octets(b"{}".to_vec()), "options", &["cn"]).contains("cannot be understood"));
     }
 
     #[test]

@@ -190,7 +190,8 @@ async fn a_domain_is_not_taken_for_what_it_is_not() {
 #[tokio::test]
 async fn the_check_names_each_right_and_the_command_that_grants_it() {
     let samba = start();
-    let plain = plain_account(&samba);
+    let listing = std::time::Duration::from_secs(1);
+    let plain = ActiveDirectoryOptions { listing, ..plain_account(&samba) };
     samba.delete("CN=ann,OU=People,DC=lab,DC=test").unwrap();
     let lines = |options: ActiveDirectoryOptions| async move {
         let lines = directory(options).check().await;
@@ -201,6 +202,8 @@ async fn the_check_names_each_right_and_the_command_that_grants_it() {
     for grant in grants {
         assert!(without.contains(grant), "{grant}: {without}");
     }
+    assert!(without.contains("are listed every 1 s to") && without.contains("every 1 s (listing"), "{without}");
+    assert!(without.contains("If it is granted, nothing was deleted yet"), "{without}");
     let dn = format!("CN=sync,CN=Users,{}", samba.base_dn());
     samba.allow_replicating_changes(&dn).unwrap();
     let with = lines(plain.clone()).await;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use provisor_directory::{Directory, Import, ImportKind, ImportRequest, Known, Watermark};
-use provisor_model::{ImportItem, Schema, SourceId};
+use provisor_directory::{ActiveDirectoryOptions, Directory, Import, ImportKind, ImportRequest, Known, Watermark};
+use provisor_model::{AttributeName, ImportItem, Schema, SourceId};
 use provisor_rules::Chain;
 use provisor_space::{ImportEnd, MetaKey, Page, PageCounts, Preparation};
 use tokio::task::JoinHandle;
@@ -35,6 +35,7 @@ pub(crate) async fn import(
     let directory = configuration.directory()?;
     let schema = directory.schema().await?;
     check_reads(configuration, chain, &schema)?;
+    check_anchor(configuration, &schema)?;
     let identity = configuration.source_identity().into_bytes();
     let (watermark, known) = {
         let identity = identity.clone();
@@ -56,7 +57,7 @@ pub(crate) async fn import(
         // The watermark was not this store's, or the server has lost track of it.
         Ok(None) => again(store, &directory, &reads, &schema, known, watch, identity).await,
         Err(SyncError::Directory(error)) if incremental && error.needs_full_import() => {
-            tracing::warn!(configuration = configuration.name, %error, "The source is read anew.");
+            tracing::warn!(configuration = configuration.name, %error, "Everything is read once.");
             again(store, &directory, &reads, &schema, known, watch, identity).await
         }
         Err(error) => Err(error),
@@ -107,11 +108,35 @@ fn check_reads(configuration: &Configuration, chain: &Chain, schema: &Schema) ->
     match unknown(configuration, chain, schema).into_iter().next() {
         None => Ok(()),
         Some(name) => Err(SyncError::Settings(format!(
-            "{}: the rules read the attribute \"{name}\", which the directory's schema does not have. Nothing was changed at \
+            "{}: the rules, or a cross-reference, read the attribute \"{name}\", which the directory's schema does not have. Nothing was changed at \
              the target. Correct the name in the rule's config, or switch off the field that it is for",
             configuration.file.display()
         ))),
     }
+}
+
+/// With an anchor that the directory does not have, every entry would be known by its source id, and sent as another one.
+fn check_anchor(configuration: &Configuration, schema: &Schema) -> Result<(), SyncError> {
+    match unknown_anchor(&configuration.source, schema) {
+        None => Ok(()),
+        Some(name) => Err(SyncError::Settings(format!(
+            "{}: source.anchor is \"{name}\", which the directory's schema does not have. Nothing was changed at the target. \
+             Correct the name",
+            configuration.file.display()
+        ))),
+    }
+}
+
+/// The configured anchor, where the directory's schema does not have it. A file has no schema of its own; the usual anchor of
+/// Active Directory may be missing in an old one, where objectGUID does for it.
+pub(crate) fn unknown_anchor<'a>(source: &'a Source, schema: &Schema) -> Option<&'a AttributeName> {
+    let usual = match source {
+        Source::Ldif(_) => return None,
+        Source::OpenLdap(_) => None,
+        Source::ActiveDirectory(_) => ActiveDirectoryOptions::object().anchor_attribute,
+    };
+    let anchor = source.identity().anchor.as_ref();
+    anchor.filter(|anchor| usual.as_ref() != Some(*anchor) && !schema.knows(anchor))
 }
 
 /// One attempt; none where it turned out that everything must be read.
@@ -313,4 +338,42 @@ impl Pages<'_> {
 async fn joined<T>(task: Option<JoinHandle<Result<T, SyncError>>>) -> Result<Option<T>, SyncError> {
     let Some(task) = task else { return Ok(None) };
     task.await.map_err(|error| SyncError::Internal(error.to_string()))?.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use provisor_model::AttributeSyntax;
+
+    use super::*;
+
+    /// A source of this kind, where entries are known by this attribute.
+    fn source(kind: &str, anchor: &str) -> Source {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("corp.toml");
+        let place = if kind == "ldif" {
+            "file = \"people.ldif\""
+        } else {
+            "url = \"ldaps://dc1.corp.example\"\nbase = \"dc=corp,dc=example\"\nbind-dn = \"cn=sync,dc=corp,dc=example\"\n\
+             password = { env = \"PASSWORD\" }"
+        };
+        let text = format!(
+            "[source]\nkind = \"{kind}\"\n{place}\n{anchor}\n[target]\nkind = \"scim\"\nurl = \"http://127.0.0.1:1/v2\"\n\
+             [[rules]]\nplugin = \"people\"\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        Configuration::read(&file).unwrap().source
+    }
+
+    #[test]
+    fn an_anchor_that_the_schema_does_not_have_is_found() {
+        let mut schema = Schema::default();
+        schema.set(AttributeName::from("employeeID"), AttributeSyntax::Text);
+        for kind in ["active-directory", "openldap", "ldap"] {
+            let unknown = |anchor: &str| unknown_anchor(&source(kind, anchor), &schema).map(ToString::to_string);
+            assert_eq!(unknown("anchor = \"employeeIDx\"").as_deref(), Some("employeeIDx"), "{kind}");
+            assert_eq!(unknown("anchor = \"EmployeeId\""), None, "{kind}");
+            assert_eq!(unknown(""), None, "{kind}: the usual one stands back for the source id");
+        }
+        assert_eq!(unknown_anchor(&source("ldif", "anchor = \"employeeIDx\""), &schema), None, "a file has no schema");
+    }
 }

@@ -9,6 +9,7 @@ use provisor_space::{LogFilter, MetaKey, Space};
 use provisor_target::ScimTarget;
 
 use crate::configuration::Source;
+use crate::import::unknown_anchor;
 use crate::reads::{reads, unknown};
 use crate::report::{ConfigurationStatus, CycleReport, EscrowedObject, LogRecord, RuleStatus};
 use crate::{Pipeline, SyncError};
@@ -71,8 +72,19 @@ impl Pipeline {
             && let Ok(known) = directory.attributes().await
         {
             lines.extend(self.check_attributes(chain, &known));
+            lines.extend(self.check_anchor(&known));
         }
         lines
+    }
+
+    /// Says so where the source does not have what entries are to be known by at the target.
+    fn check_anchor(&self, known: &SourceAttributes) -> Option<CheckLine> {
+        let anchor = unknown_anchor(&self.configuration.source, &known.schema)?;
+        let file = self.configuration.file.display();
+        let reason = format!(
+            "{file}: source.anchor is \"{anchor}\", which the directory's schema does not have. Correct the name"
+        );
+        Some(CheckLine::failed("anchor", reason))
     }
 
     /// Whether the source has, and may be asked for, what the rules read.

@@ -92,7 +92,7 @@ impl ActiveDirectory {
             match changes.next_objects(connection).await {
                 Ok(first) => return Ok(Start::DirSync { way, changes: Box::new(changes), first, goes_on }),
                 Err(error) if goes_on && error.needs_full_import() => {
-                    tracing::info!(%error, "The increment is answered by a full import.");
+                    tracing::info!(%error, "The controller does not take up what was read last.");
                     asked.cookie.clear();
                 }
                 Err(error) => return Err(error),

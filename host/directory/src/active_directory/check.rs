@@ -2,6 +2,7 @@
 //! command that grants it.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use provisor_model::CheckLine;
 
@@ -88,7 +89,7 @@ fn domain(controller: &Controller) -> CheckLine {
 
 /// How changes are read, and why.
 fn changes(server: &ActiveDirectory, way: Way, reason: &str, controller: &Controller, account: &Account) -> CheckLine {
-    let every = server.options.listing.as_secs().div_ceil(60);
+    let every = interval(server.options.listing);
     match way {
         Way::DirSync => CheckLine::ok(
             "changes",
@@ -98,7 +99,7 @@ fn changes(server: &ActiveDirectory, way: Way, reason: &str, controller: &Contro
             "changes",
             format!(
                 "the account has not the right Replicating Directory Changes: the controller tells what changed of the objects \
-                 that the account sees (DirSync with object security), and all are listed every {every} min to find those that \
+                 that the account sees (DirSync with object security), and all are listed every {every} to find those that \
                  it does not see any more. {}",
                 account.grant_replication(&controller.domain)
             ),
@@ -115,15 +116,25 @@ fn deletions(server: &ActiveDirectory, told: bool, controller: &Controller, acco
     if told {
         return CheckLine::ok("deletions", "the controller tells who was deleted");
     }
-    let every = server.options.listing.as_secs().div_ceil(60);
+    let every = interval(server.options.listing);
     CheckLine::warning(
         "deletions",
         format!(
-            "the account sees no deleted object, so who was deleted is found by listing all that is there, every {every} min \
-             (listing in the configuration). {}",
+            "the account sees no deleted object, so who was deleted is found by listing all that is there, every {every} \
+             (listing in the configuration). {}. If it is granted, nothing was deleted yet: delete a test user and check again",
             account.grant_deleted(&controller.domain)
         ),
     )
+}
+
+/// A length of time for people: in the largest unit in which it is a whole number.
+fn interval(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match (seconds % 3600, seconds % 60) {
+        (0, _) if seconds > 0 => format!("{} h", seconds / 3600),
+        (_, 0) if seconds > 0 => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
 }
 
 async fn told_of_deletions(
@@ -206,3 +217,18 @@ async fn sample(
 
 /// What every account has, and the account sees where it may read.
 const MUST_SHOW: &[&str] = &["objectSid", "userAccountControl"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_told_as_it_is_set() {
+        for (seconds, told) in
+            [(1, "1 s"), (59, "59 s"), (60, "1 min"), (90, "90 s"), (600, "10 min"), (3600, "1 h"), (86_400, "24 h")]
+        {
+            assert_eq!(interval(Duration::from_secs(seconds)), told);
+        }
+        assert_eq!(interval(Duration::ZERO), "0 s");
+    }
+}

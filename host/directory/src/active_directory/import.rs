@@ -142,7 +142,8 @@ impl ActiveDirectoryImport {
         let entries = Entries::new(&request.attributes, schema, server.options.object.clone())?;
         let fingerprint = server.fingerprint(&controller);
         let standing = Standing::read(request.known.as_ref(), &server.options.connection.urls);
-        let mark = Position::<Mark>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
+        let fitting = Position::<Mark>::resume_or_why(request.watermark.as_ref(), &fingerprint, &request.attributes);
+        let mark = fitting.as_ref().ok().cloned();
         let mark = mark.filter(|_| !set_back(connection.url(), &controller, standing.as_ref()));
         let mark = mark.filter(|mark| mark.way == Way::ChangeNumbers || !mark.whole_is_due(time));
         let start = server.start(&mut connection, &controller, entries.wire(), mark.as_ref()).await?;
@@ -176,7 +177,9 @@ impl ActiveDirectoryImport {
         };
         import.take_up(start, mark.as_ref(), &mut connection).await?;
         if import.kind == ImportKind::Full && request.watermark.is_some() {
-            tracing::info!(url = import.url, "The watermark does not serve; everything is read.");
+            let why =
+                fitting.as_ref().map_or_else(|why| *why, |mark| mark.why_whole(import.way, &import.controller, time));
+            tracing::info!(url = import.url, "{why}: everything is read once.");
         }
         if import.kind == ImportKind::Full && !import.controller.heard.is_empty() && !import.knows_all() {
             return Err(DirectoryError::Behind { url: import.url });

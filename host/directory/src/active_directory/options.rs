@@ -22,6 +22,9 @@ pub enum DomainChanges {
     ChangeNumbers,
 }
 
+/// The ports of the global catalog: it has many domains' objects, of each only some attributes, and tells no changes.
+const GLOBAL_CATALOG: [u16; 2] = [3268, 3269];
+
 /// Where a domain's controllers are, and how they are read.
 #[derive(Clone, Debug)]
 pub struct ActiveDirectoryOptions {
@@ -76,6 +79,13 @@ impl ActiveDirectoryOptions {
             return wrong(format!("page-size is {}; it must be from 1 to {PAGE_ITEMS}", self.page_size));
         }
         let endpoint = self.connection.endpoint()?;
+        if let Some(server) = endpoint.servers.iter().find(|server| server.is_at_port(GLOBAL_CATALOG)) {
+            return wrong(format!(
+                "{} is a port of the global catalog, which has only a part of the attributes. Use port 636 (ldaps://) or 389 \
+                 (ldap:// with start-tls = true), or leave the port out",
+                server.url
+            ));
+        }
         let plain = endpoint.servers.iter().find(|server| !server.is_secure());
         if let Some(server) = plain.filter(|_| self.connection.bind == BindMethod::Simple) {
             return wrong(format!(
@@ -84,5 +94,42 @@ impl ActiveDirectoryOptions {
             ));
         }
         Ok(endpoint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provisor_model::Secret;
+
+    use super::*;
+
+    fn options(url: &str) -> ActiveDirectoryOptions {
+        ActiveDirectoryOptions {
+            connection: ConnectionOptions::simple(url, "sync@corp.example", Secret::new("secret")),
+            base: None,
+            page_size: 1000,
+            object: ActiveDirectoryOptions::object(),
+            changes: DomainChanges::Auto,
+            listing: ActiveDirectoryOptions::LISTING,
+        }
+    }
+
+    #[test]
+    fn the_global_catalog_is_not_read() {
+        for url in ["ldaps://dc1.corp.example", "ldaps://dc1.corp.example:636", "ldaps://dc1.corp.example:33269"] {
+            assert!(options(url).endpoint().is_ok(), "{url}");
+        }
+        let start_tls = |port: u16| {
+            let mut options = options(&format!("ldap://dc1.corp.example:{port}"));
+            options.connection.start_tls = true;
+            options
+        };
+        assert!(start_tls(389).endpoint().is_ok());
+        let mut second = options("ldaps://dc1.corp.example");
+        second.connection.urls.push("ldaps://dc2.corp.example:3269".into());
+        for wrong in [options("ldaps://dc1.corp.example:3269"), start_tls(3268), second] {
+            let error = wrong.endpoint().unwrap_err().to_string();
+            assert!(error.contains("global catalog") && error.contains("636"), "{error}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::cookie::Vector;
+use super::domain::Controller;
 use crate::watermark::Known;
 
 /// How changes are read.
@@ -82,6 +83,23 @@ impl Mark {
         !(self.whole..self.whole.saturating_add(every)).contains(&now)
     }
 
+    /// Why everything is read though there is a mark, where this is how this controller is read now: the beginning of a
+    /// sentence for an administrator.
+    pub fn why_whole(&self, way: Way, controller: &Controller, now: u64) -> &'static str {
+        match (self.way, way) {
+            (Way::DirSyncOfVisible, Way::DirSync) => "The account was given more rights",
+            (Way::ChangeNumbers, Way::DirSync | Way::DirSyncOfVisible) => "Changes are told by DirSync now",
+            (Way::DirSync | Way::DirSyncOfVisible, Way::ChangeNumbers) => "Changes are found by their numbers now",
+            (Way::DirSync, Way::DirSyncOfVisible) => "The account has less rights",
+            (Way::ChangeNumbers, _) if self.whole_is_due(now) => "A day has passed since all was read",
+            (_, _) if self.whole_is_due(now) => "A week has passed since all was read",
+            (Way::ChangeNumbers, _) if self.invocation != controller.invocation => {
+                "Another controller is read, which counts changes by itself, or the same one was restored"
+            }
+            _ => "The controller does not know how far all was read, or was restored",
+        }
+    }
+
     /// Whether it is time to list all that is there, `every` so many seconds.
     pub fn listing_is_due(&self, now: u64, every: u64) -> bool {
         // Also where the clock was set back.
@@ -107,6 +125,39 @@ mod tests {
         assert_eq!(standing.vector(), all, "what was known stays known");
         let left = Standing::read(Some(&standing.to_known()), &[two]).unwrap();
         assert_eq!(left.vector(), Vector::of_one("b", 9), "whatever was read since");
+    }
+
+    #[test]
+    fn why_all_is_read_is_told() {
+        let mark = |way| Mark {
+            way,
+            cookie: Vec::new(),
+            invocation: Some("a".into()),
+            number: Some(7),
+            deletions_told: true,
+            listed: 1_000,
+            whole: 1_000,
+        };
+        let controller = |invocation: &str| Controller {
+            domain: "DC=lab".into(),
+            domain_id: "17".into(),
+            invocation: Some(invocation.into()),
+            newest_change: Some(9),
+            host_name: None,
+            dir_sync: true,
+            heard: Vector::default(),
+            alone: None,
+        };
+        let why = |from, to, time| mark(from).why_whole(to, &controller("b"), time);
+        assert!(why(Way::DirSyncOfVisible, Way::DirSync, 1_001).contains("more rights"));
+        assert!(why(Way::ChangeNumbers, Way::DirSync, 1_001).contains("by DirSync"));
+        assert!(why(Way::DirSync, Way::ChangeNumbers, 1_001).contains("by their numbers"));
+        assert!(why(Way::DirSync, Way::DirSync, 1_000 + WHOLE_BY_DIR_SYNC).contains("A week"));
+        assert!(why(Way::ChangeNumbers, Way::ChangeNumbers, 1_000 + WHOLE_EVERY).contains("A day"));
+        assert!(why(Way::ChangeNumbers, Way::ChangeNumbers, 1_001).contains("Another controller"));
+        assert!(why(Way::DirSync, Way::DirSync, 1_001).contains("does not know"), "the cookie was refused");
+        let back = mark(Way::ChangeNumbers).why_whole(Way::ChangeNumbers, &controller("a"), 1_001);
+        assert!(back.contains("restored"), "its numbers went back: {back}");
     }
 
     #[test]

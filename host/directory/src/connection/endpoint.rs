@@ -124,6 +124,11 @@ impl Endpoint {
 }
 
 impl Server {
+    /// Whether the server is asked at one of these ports.
+    pub fn is_at_port(&self, ports: [u16; 2]) -> bool {
+        matches!(&self.route, Route::Network { port, .. } if ports.contains(port))
+    }
+
     /// Whether nobody on the way can read along: TLS, or a socket of this machine.
     pub fn is_secure(&self) -> bool {
         match &self.route {

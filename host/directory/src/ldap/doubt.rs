@@ -42,7 +42,7 @@ impl Doubt {
                 url,
                 "No server has come as far as what was read before: one lost changes in a crash, or was restored. Everything \
                  is read in each cycle, and who is missing is not taken for deleted, until one has come so far (with OpenLDAP \
-                 the next change does it). If the directory was restored, leave the restored server alone in url for one cycle."
+                 the next change does it). If the directory was restored, make the restored server the only one in url for one cycle."
             ),
             Self::Unshown(pending) => {
                 pending.shown = pending.shown.take().max(shown.cloned());
@@ -92,9 +92,8 @@ impl Pending {
                 "it has been read for {} minutes and shows a change newer than {wanted}, the newest that was seen elsewhere",
                 ON_ITS_WAY / 60
             ),
-            None => {
-                "it is left alone in url, since the account may not read modifyTimestamp on what was read before".into()
-            }
+            None => "it is the only one in url, since the account may not read modifyTimestamp on what was read before"
+                .into(),
         }
     }
 }

@@ -104,7 +104,8 @@ impl OpenLdapImport {
         let began = Stamp::now();
         let Ready { mut connection, schema, object, mut way, known, fell_back } = server.ready(&request).await?;
         let fingerprint = server.fingerprint(&object);
-        let marks = Position::<Marks>::resume(request.watermark.as_ref(), &fingerprint, &request.attributes);
+        let fitting = Position::<Marks>::resume_or_why(request.watermark.as_ref(), &fingerprint, &request.attributes);
+        let marks = fitting.as_ref().ok();
         let unchecked = !is_unique_by_nature(&object.source_id_attribute);
         let reader = OpenLdap::reader(&request.attributes, schema, object)?;
 
@@ -112,7 +113,7 @@ impl OpenLdapImport {
         let time = now();
         let url = connection.url().to_owned();
         let bases = server.bases();
-        let increment = |way: &Way| marks.as_ref().and_then(|marks| Plan::increment(way, &bases, marks, &url, time));
+        let increment = |way: &Way| marks.and_then(|marks| Plan::increment(way, &bases, marks, &url, time));
         let mut plan = increment(&way);
         if plan.is_none()
             && let Some(reason) = server.silence(&mut connection, &way).await?
@@ -136,7 +137,7 @@ impl OpenLdapImport {
             filter: server.filter(),
             page_size: server.options.page_size,
             kind: ImportKind::Full,
-            whole: marks.as_ref().map_or(time, |marks| marks.whole),
+            whole: marks.map_or(time, |marks| marks.whole),
             bases: Vec::new(),
             tasks: VecDeque::new(),
             active: None,
@@ -163,7 +164,7 @@ impl OpenLdapImport {
                     return Ok(import);
                 }
                 Err(error) if error.needs_full_import() => {
-                    tracing::info!(%error, "The increment is answered by a full import.");
+                    tracing::info!(%error, "What changed cannot be told: everything is read once.");
                     if let Some(reason) = server.silence(&mut connection, &import.way).await? {
                         import.way = Way::without(server, reason)?;
                     }
@@ -171,7 +172,8 @@ impl OpenLdapImport {
                 Err(error) => return Err(error),
             }
         } else if had_watermark {
-            tracing::info!(url = import.url, "The watermark does not serve; everything is read.");
+            let why = fitting.as_ref().map_or_else(|why| *why, |marks| Plan::why_full(&import.way, marks, time));
+            tracing::info!(url = import.url, "{why}: everything is read once.");
         }
         let plan = Plan::full(&import.way, &bases);
         import.take_up(plan, ImportKind::Full);

@@ -92,6 +92,15 @@ impl Plan {
         Some(Self::of(parts))
     }
 
+    /// Why there is no increment from these marks: the beginning of a sentence for an administrator.
+    pub fn why_full(way: &Way, marks: &Marks, now: u64) -> &'static str {
+        match way {
+            Way::Sync(Dialect::OpenLdap(_)) => "This server's changes do not go on from the last import",
+            _ if marks.whole_is_due(now) => "A day has passed since all was read",
+            _ => "Another server is read, or in another way, than at the last import",
+        }
+    }
+
     fn of<'a>(parts: impl IntoIterator<Item = (&'a String, Option<Mark>, Vec<Task>)>) -> Self {
         let mut plan = Self { bases: Vec::new(), tasks: VecDeque::new() };
         for (index, (name, mark, tasks)) in parts.into_iter().enumerate() {
@@ -147,6 +156,17 @@ mod tests {
             [(0, Task::Cookie), (0, Task::Everything)],
             "where it stands is asked before all is read"
         );
+    }
+
+    #[test]
+    fn why_all_is_read_is_told() {
+        let time = Stamp::parse("20260101000000Z").unwrap();
+        let marks = marks(Mark::Since { time, server: URL.into() });
+        let compare = Way::Compare(String::new());
+        assert!(Plan::why_full(&compare, &marks, 100_000).contains("A day"));
+        assert!(Plan::why_full(&compare, &marks, 1001).contains("Another server"));
+        let numbers = Way::Sync(Dialect::OpenLdap(Vec::new()));
+        assert!(Plan::why_full(&numbers, &marks, 100_000).contains("do not go on"), "it has no such day");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use provisor_model::Secret;
 use super::address;
 use super::document::{Item, Section};
 use super::error::ConfigurationError;
-use super::secret::SecretSource;
+use super::secret::{KeyFile, SecretSource};
 
 /// What `source.bind` may be.
 pub(super) const METHODS: &[(&str, BindMethod)] =
@@ -38,7 +38,7 @@ pub struct LdapConnection {
     /// Its password; none where the bind needs none.
     pub password: Option<SecretSource>,
     /// The file with the keys of `principal`; none where the bind is not by Kerberos.
-    pub keytab: Option<PathBuf>,
+    pub keytab: Option<KeyFile>,
     /// Whom Kerberos knows the account as.
     pub principal: Option<String>,
     /// The longest wait for an answer.
@@ -51,7 +51,7 @@ impl LdapConnection {
     /// The options of the connection, with the password read from where it is kept.
     ///
     /// # Errors
-    /// Where the password cannot be had.
+    /// Where the password cannot be had, or others may read the keytab.
     pub(super) fn options(&self) -> Result<ConnectionOptions, ConfigurationError> {
         let password = self.password.as_ref().map(SecretSource::read).transpose()?;
         Ok(ConnectionOptions {
@@ -62,7 +62,7 @@ impl LdapConnection {
             bind: self.bind,
             bind_dn: self.bind_dn.clone().unwrap_or_default(),
             password: password.unwrap_or_else(|| Secret::new("")),
-            keytab: self.keytab.clone(),
+            keytab: self.keytab.as_ref().map(KeyFile::path).transpose()?,
             principal: self.principal.clone().unwrap_or_default(),
             timeout: self.timeout,
             affinity: self.affinity.clone(),
@@ -76,8 +76,8 @@ pub(super) fn read(
     methods: &[(&str, BindMethod)],
 ) -> Result<LdapConnection, ConfigurationError> {
     let start_tls = section.get("start-tls").map_or(Ok(false), |item| item.boolean())?;
-    let urls = server_urls(section, start_tls)?;
     let bind = section.get("bind").map_or(Ok(BindMethod::Simple), |item| item.word(methods))?;
+    let urls = server_urls(section, start_tls, bind)?;
     let (bind_dn, password) = account(section, bind)?;
     let (keytab, principal) = ticket(section, bind)?;
     let seconds = Duration::from_secs;
@@ -97,16 +97,26 @@ pub(super) fn read(
 }
 
 /// `url`: one server, or several in the order in which they are tried.
-fn server_urls(section: &Section<'_>, start_tls: bool) -> Result<Vec<String>, ConfigurationError> {
+fn server_urls(section: &Section<'_>, start_tls: bool, bind: BindMethod) -> Result<Vec<String>, ConfigurationError> {
+    url_items(section)?.iter().map(|item| server_url(section, item, start_tls, bind)).collect()
+}
+
+/// What stands under `url`, one by one.
+pub(super) fn url_items<'a>(section: &Section<'a>) -> Result<Vec<Item<'a>>, ConfigurationError> {
     let item = section.require("url", "\"ldaps://ldap.example.com\"")?;
     let items = if item.is_text() { vec![item.clone()] } else { item.list()? };
     if items.is_empty() {
         return Err(item.error("is empty. Name a server"));
     }
-    items.iter().map(|item| server_url(section, item, start_tls)).collect()
+    Ok(items)
 }
 
-fn server_url(section: &Section<'_>, item: &Item<'_>, start_tls: bool) -> Result<String, ConfigurationError> {
+fn server_url(
+    section: &Section<'_>,
+    item: &Item<'_>,
+    start_tls: bool,
+    bind: BindMethod,
+) -> Result<String, ConfigurationError> {
     // A socket's path is looked at by whoever connects: what is a host to other URLs may be the path here.
     if item.filled_text()?.starts_with("ldapi:") {
         return Ok(item.filled_text()?.to_owned());
@@ -119,9 +129,11 @@ fn server_url(section: &Section<'_>, item: &Item<'_>, start_tls: bool) -> Result
         return Err(item.error("is for ldap:// only: ldaps:// is protected from the start. Take the line out"));
     }
     if url.scheme() == "ldap" && !start_tls && !address::is_loopback(&url) {
-        return Err(item.error(
-            "is plain ldap, which would show the password to the network. Use ldaps://, or add start-tls = true",
-        ));
+        // Who binds otherwise has no password that could be seen.
+        let shown = if bind == BindMethod::Simple { "the password" } else { "what is read" };
+        return Err(item.error(format!(
+            "is plain ldap, which would show {shown} to the network. Use ldaps://, or add start-tls = true"
+        )));
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
@@ -143,9 +155,9 @@ fn account(
 }
 
 /// `keytab` and `principal`: both for Kerberos, neither for the others.
-fn ticket(section: &Section<'_>, bind: BindMethod) -> Result<(Option<PathBuf>, Option<String>), ConfigurationError> {
+fn ticket(section: &Section<'_>, bind: BindMethod) -> Result<(Option<KeyFile>, Option<String>), ConfigurationError> {
     if bind == BindMethod::Kerberos {
-        let keytab = section.require("keytab", "\"provisor.keytab\"")?.path()?;
+        let keytab = KeyFile::of(&section.require("keytab", "\"provisor.keytab\"")?, "source.keytab")?;
         let principal = section.require("principal", "\"provisor@CORP.EXAMPLE.COM\"")?.filled_text()?.to_owned();
         return Ok((Some(keytab), Some(principal)));
     }

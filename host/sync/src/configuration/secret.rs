@@ -1,4 +1,4 @@
-//! Passwords and tokens: named by a document, kept in a file or the environment, read only when they are needed.
+//! Passwords, tokens and keys: named by a document, kept in a file or the environment, read only when they are needed.
 
 use std::env;
 use std::fs::File;
@@ -92,8 +92,38 @@ impl std::fmt::Display for Kept {
     }
 }
 
-/// Reads a file that only we may read. The checks are made on the opened file, so that it cannot be swapped between.
-fn read_file(file: &Path) -> Result<String, String> {
+/// A file of keys that somebody else reads by its path, and which setting names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile {
+    place: Place,
+    setting: String,
+    file: PathBuf,
+}
+
+impl KeyFile {
+    /// Reads the path; `setting` is the key's full name, for messages.
+    pub(super) fn of(item: &Item<'_>, setting: &str) -> Result<Self, ConfigurationError> {
+        Ok(Self { place: item.place(), setting: setting.to_owned(), file: item.path()? })
+    }
+
+    /// The path, once it is found that only we may read the file. It is looked at each time, as secrets are; whoever reads it
+    /// opens it again.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or others may read or change it.
+    pub fn path(&self) -> Result<PathBuf, ConfigurationError> {
+        let Self { place, setting, file } = self;
+        match open_private(file) {
+            Ok(_) => Ok(file.clone()),
+            Err(reason) => {
+                Err(ConfigurationError::new(place, format!("{setting}: the file {} {reason}", file.display())))
+            }
+        }
+    }
+}
+
+/// Opens a file that only we may read. The checks are made on the opened file, so that it cannot be swapped between.
+fn open_private(file: &Path) -> Result<File, String> {
     let opened = File::open(file).map_err(|error| format!("cannot be opened: {error}"))?;
     let metadata = opened.metadata().map_err(|error| format!("cannot be looked at: {error}"))?;
     if !metadata.is_file() {
@@ -111,6 +141,12 @@ fn read_file(file: &Path) -> Result<String, String> {
             file.display()
         ));
     }
+    Ok(opened)
+}
+
+/// Reads a file that only we may read.
+fn read_file(file: &Path) -> Result<String, String> {
+    let opened = open_private(file)?;
     let mut text = String::new();
     opened
         .take(MAX_OCTETS + 1)
