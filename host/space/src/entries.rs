@@ -331,6 +331,7 @@ impl Space {
                     .prepare_cached(&format!("DELETE FROM {table} WHERE entry_id = ?1"))?
                     .execute([key.0])?;
             }
+            space.lose_answer(key)?;
             for sql in [
                 "DELETE FROM waiting WHERE target = ?1",
                 "DELETE FROM reference WHERE referrer = ?1",

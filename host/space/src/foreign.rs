@@ -40,8 +40,9 @@ pub struct Question {
 /// How many entries are looked through at once.
 const PAGE: i64 = 1_000;
 
-/// From when on a resource that was found is looked for again, in milliseconds: it may be somebody else's by then.
-const CONFIRMED: i64 = 86_400_000;
+/// From when on a resource that was found is looked at again, in milliseconds: it may be somebody else's by then. Up to as
+/// much again is added, so that not all come at once.
+const CONFIRMED: i64 = 43_200_000;
 
 /// The longest name of a resource in an identifier, in octets; what is longer is told apart by a number.
 const LONGEST: usize = 64;
@@ -63,9 +64,20 @@ impl Space {
         if self.cross_references == wanted {
             return Ok(());
         }
+        // The resources stay: references to them were exported, and may have to be taken away. So do the answers, as far as
+        // they are still asked for.
+        let asked: Vec<[String; 3]> = wanted
+            .iter()
+            .map(|rule| [rule.attribute.to_key(), rule.kind.clone(), rule.path.as_str().to_owned()])
+            .collect();
+        let asked = serde_json::to_string(&asked)?;
         self.atomically(|space| -> Result<(), SpaceError> {
-            // The resources stay: references to them were exported, and may have to be taken away.
-            space.connection.execute_batch("DELETE FROM stand_in; DELETE FROM question;")?;
+            space.connection.execute(
+                "DELETE FROM question WHERE NOT EXISTS (SELECT 1 FROM json_each(?1) w WHERE w.value ->> 0 = attribute \
+                 AND w.value ->> 1 = kind AND w.value ->> 2 = path)",
+                [asked],
+            )?;
+            space.connection.execute_batch("DELETE FROM stand_in WHERE question NOT IN (SELECT id FROM question)")?;
             space.set_fact(MetaKey::CrossReferences, Some(&serde_json::to_vec(wanted)?))?;
             space.mark_all_dirty()?;
             Ok(())
@@ -80,7 +92,7 @@ impl Space {
     /// When the database fails or a row is damaged.
     pub fn note_stand_ins(&mut self) -> Result<(), SpaceError> {
         if !self.has_stand_ins() {
-            return Ok(());
+            return Ok(self.connection.execute_batch("DELETE FROM stand_in")?);
         }
         let mut after = Vec::new();
         while let Some(last) = self.note_page(&after)? {
@@ -162,19 +174,23 @@ impl Space {
         Ok(statement.query_row(params![attribute, folded, rule.kind, rule.path.as_str()], |row| row.get(0))?)
     }
 
-    /// Questions whose time has come (milliseconds since 1970): those that are new, and those of which somebody waits for
-    /// the answer.
+    /// Questions whose time has come (milliseconds since 1970): those that were never asked (`new`), or those of which
+    /// somebody waits for another answer.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
-    pub fn questions_due(&self, now: i64, limit: usize) -> Result<Vec<Question>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
+    pub fn questions_due(&self, now: i64, new: bool, limit: usize) -> Result<Vec<Question>, SpaceError> {
+        let of_whom = if new {
+            "q.found IS NULL AND q.attempts = 0"
+        } else {
+            "(q.found IS NOT NULL OR q.attempts > 0) AND (EXISTS (SELECT 1 FROM stand_in s WHERE s.question = q.id) \
+             OR EXISTS (SELECT 1 FROM lookup k WHERE k.attribute = q.attribute AND k.value = q.folded))"
+        };
+        let mut statement = self.connection.prepare_cached(&format!(
             "SELECT q.id, q.kind, q.path, q.value, coalesce(f.resource_id, l.resource_id) FROM question q \
              LEFT JOIN foreign_resource f ON f.entry_id = q.found LEFT JOIN link l ON l.entry_id = q.found \
-             WHERE q.next <= ?1 AND ((q.found IS NULL AND q.attempts = 0) \
-             OR EXISTS (SELECT 1 FROM stand_in s WHERE s.question = q.id) OR EXISTS (SELECT 1 FROM lookup k WHERE k.attribute = q.attribute AND k.value = q.folded)) \
-             ORDER BY q.next, q.id LIMIT ?2",
-        )?;
+             WHERE q.next <= ?1 AND {of_whom} ORDER BY q.next, q.id LIMIT ?2"
+        ))?;
         let mut rows = statement.query(params![now, i64::try_from(limit).unwrap_or(i64::MAX)])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -187,12 +203,26 @@ impl Space {
         Ok(found)
     }
 
-    /// Lets every question be asked again now.
+    /// Lets every question be asked again now, and forgets those that nobody asks any more.
     ///
     /// # Errors
     /// When the database fails.
     pub fn ask_anew(&mut self) -> Result<(), SpaceError> {
-        Ok(self.connection.execute_batch("UPDATE question SET next = 0")?)
+        Ok(self.connection.execute_batch(
+            "DELETE FROM question WHERE NOT EXISTS (SELECT 1 FROM stand_in s WHERE s.question = question.id) \
+             AND NOT EXISTS (SELECT 1 FROM lookup k WHERE k.attribute = question.attribute AND k.value = question.folded); \
+             UPDATE question SET next = 0;",
+        )?)
+    }
+
+    /// Nobody is meant any more by what meant an entry that is forgotten: its number may be another's next.
+    pub(crate) fn lose_answer(&mut self, key: EntryKey) -> Result<(), SpaceError> {
+        let asked: Vec<i64> = self
+            .connection
+            .prepare_cached("UPDATE question SET found = NULL, next = 0 WHERE found = ?1 RETURNING id")?
+            .query_map([key.0], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        asked.into_iter().try_for_each(|question| self.wake_question(question))
     }
 
     /// Keeps the answer: the resource that has the value, or that none has. Who refers to it is evaluated again where that
@@ -215,7 +245,7 @@ impl Space {
                 .prepare_cached("SELECT found, attempts FROM question WHERE id = ?1")?
                 .query_row([question.id], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
             let (attempts, wait) = match found {
-                Some(_) => (0, CONFIRMED),
+                Some(_) => (0, CONFIRMED + question.id.wrapping_mul(7_919_000) % CONFIRMED),
                 None if only_looks => (attempts, 0),
                 None => (attempts + 1, pause(attempts + 1)),
             };
@@ -233,11 +263,18 @@ impl Space {
         })
     }
 
-    /// Keeps that a question could not be answered: what was known holds, and it is asked again after a pause.
+    /// Keeps that a question could not be answered: what was known holds, and it is asked again after a pause, or in the next
+    /// cycle behind who `only_looks`.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn postpone(&mut self, question: &Question, now: i64) -> Result<(), SpaceError> {
+    pub fn postpone(&mut self, question: &Question, now: i64, only_looks: bool) -> Result<(), SpaceError> {
+        if only_looks {
+            self.connection
+                .prepare_cached("UPDATE question SET next = ?2 WHERE id = ?1")?
+                .execute([question.id, now + 1])?;
+            return Ok(());
+        }
         let attempts: i64 = self
             .connection
             .prepare_cached("UPDATE question SET attempts = attempts + 1 WHERE id = ?1 RETURNING attempts")?
@@ -255,18 +292,7 @@ impl Space {
     pub fn forget_foreign(&mut self, kind: &str, resource: &ResourceId) -> Result<(), SpaceError> {
         let Some(key) = self.foreign_key(kind, resource)? else { return Ok(()) };
         self.atomically(|space| {
-            let asked: Vec<i64> = space
-                .connection
-                .prepare_cached("SELECT id FROM question WHERE found = ?1")?
-                .query_map([key.0], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            for question in asked {
-                space
-                    .connection
-                    .prepare_cached("UPDATE question SET found = NULL WHERE id = ?1")?
-                    .execute([question])?;
-                space.wake_question(question)?;
-            }
+            space.lose_answer(key)?;
             for sql in ["DELETE FROM foreign_resource WHERE entry_id = ?1", "DELETE FROM entry WHERE id = ?1"] {
                 space.connection.prepare_cached(sql)?.execute([key.0])?;
             }
@@ -331,6 +357,14 @@ impl Space {
             .prepare_cached("INSERT INTO foreign_resource (entry_id, kind, resource_id) VALUES (?1, ?2, ?3)")?
             .execute(params![number, kind, resource.as_str()])?;
         Ok(EntryKey(number))
+    }
+
+    /// Whether this number stands for a resource that no entry here has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_foreign(&self, key: EntryKey) -> Result<bool, SpaceError> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM foreign_resource WHERE entry_id = ?1")?.exists([key.0])?)
     }
 
     /// Whether entries of some class stand for objects of other directories.

@@ -226,6 +226,28 @@ impl Space {
         self.forget_foreigners()
     }
 
+    /// Some resources in use of a kind beside that of this entry, with their anchors.
+    ///
+    /// # Errors
+    /// When the database fails or a row is damaged.
+    pub fn links_beside(
+        &self,
+        key: EntryKey,
+        kind: &str,
+        limit: usize,
+    ) -> Result<Vec<(ResourceId, Anchor)>, SpaceError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT resource_id, anchor FROM link WHERE kind = ?1 AND entry_id <> ?2 AND disabled = 0 LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![kind, key.0, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let anchor = Anchor::from_storage(&row.get::<_, Vec<u8>>(1)?)?;
+            found.push((ResourceId::new(row.get::<_, String>(0)?), anchor));
+        }
+        Ok(found)
+    }
+
     /// How many links there are, by the kind of their resource.
     ///
     /// # Errors

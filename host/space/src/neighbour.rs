@@ -3,24 +3,44 @@
 use std::path::{Path, PathBuf};
 
 use provisor_model::{Anchor, OperationKind, ResourceId};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, TransactionBehavior, params};
 
 use crate::space::BUSY;
-use crate::{EntryKey, MetaKey, Space, SpaceError, migrations};
+use crate::{EntryKey, MetaKey, Sent, Space, SpaceError, migrations, rows};
 
-/// Another configuration's connector space, open for reading.
+/// Another configuration's connector space.
 pub struct Neighbour {
     connection: Connection,
     path: PathBuf,
+    /// Where it is written, once it is.
+    writing: Option<Connection>,
 }
 
-/// An entry of another configuration that has, or waits for, a resource.
+/// An entry of another configuration that has a resource, or is to have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keeper {
     key: EntryKey,
     /// Its name.
     pub dn: String,
+    /// The anchor under which it has the resource.
+    pub anchor: Anchor,
 }
+
+/// Who has a resource (`?1`, of kind `?2`) in use, or joins it just now: but for those whose entry is about to leave.
+const KEEPER: &str = "SELECT e.id, e.dn, e.anchor FROM entry e WHERE e.gone = 0 AND e.id IN (\
+     SELECT entry_id FROM link WHERE resource_id = ?1 AND kind = ?2 AND disabled = 0 \
+     UNION SELECT entry_id FROM plan WHERE resource_id = ?1 AND kind = ?2) \
+     AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.entry_id = e.id AND p.operation IN ('delete', 'disable', 'release'))";
+
+/// The same, also those who are about to leave it.
+const HOLDER: &str = "SELECT e.id, e.dn, l.anchor FROM link l JOIN entry e ON e.id = l.entry_id \
+     WHERE l.resource_id = ?1 AND l.kind = ?2 AND l.disabled = 0";
+
+/// Who is to have the resource of an anchor (`?1`): an entry without one, unless it is out of scope.
+const CLAIMANT: &str = "SELECT e.id, e.dn, e.anchor FROM entry e LEFT JOIN decided d ON d.entry_id = e.id \
+     WHERE e.anchor = ?1 AND e.gone = 0 AND e.object_class <> '' \
+     AND NOT EXISTS (SELECT 1 FROM link l WHERE l.entry_id = e.id) \
+     AND coalesce(d.decision, '') NOT LIKE 'out of scope:%'";
 
 impl Neighbour {
     /// Opens the connector space in this file; none where its links lead to another target, or nowhere yet.
@@ -31,84 +51,128 @@ impl Neighbour {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        migrations::check(&connection, path)?;
+        if migrations::check(&connection, path)? == 0 {
+            return Ok(None);
+        }
         let known: Option<Vec<u8>> = connection
             .query_row("SELECT value FROM meta WHERE key = ?1", [MetaKey::Target.as_str()], |row| row.get(0))
             .optional()?;
-        Ok((known.as_deref() == Some(target)).then(|| Self { connection, path: path.to_owned() }))
+        let path = path.to_owned();
+        Ok((known.as_deref() == Some(target)).then_some(Self { connection, path, writing: None }))
     }
 
-    /// The entry of its source, if any, whose resource in use this is.
+    /// The entry, if any, to which this resource is linked in use.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn keeper(&self, kind: &str, resource: &ResourceId) -> Result<Option<Keeper>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT e.id, e.dn FROM link l JOIN entry e ON e.id = l.entry_id AND e.gone = 0 \
-             WHERE l.resource_id = ?1 AND l.kind = ?2 AND l.disabled = 0",
-        )?;
-        Ok(statement.query_row(params![resource.as_str(), kind], keeper).optional()?)
+    pub fn holder(&self, kind: &str, resource: &ResourceId) -> Result<Option<Keeper>, SpaceError> {
+        found(&self.connection, HOLDER, params![resource.as_str(), kind])
     }
 
-    /// The entry of its source, if any, that would have this anchor's resource, and waits because another configuration
-    /// has it.
+    /// The entry of its source, if any, that keeps this resource; or, where its configuration runs (`claims`), that is to
+    /// have it as the one of this anchor.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn claimant(&self, anchor: &Anchor) -> Result<Option<Keeper>, SpaceError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT e.id, e.dn FROM entry e JOIN decided d ON d.entry_id = e.id \
-             WHERE e.anchor = ?1 AND e.gone = 0 AND d.decision LIKE 'held: belongs-to-another:%'",
-        )?;
-        Ok(statement.query_row([anchor.to_storage()], keeper).optional()?)
+    pub fn heir(
+        &self,
+        kind: &str,
+        resource: &ResourceId,
+        anchor: &Anchor,
+        claims: bool,
+    ) -> Result<Option<Keeper>, SpaceError> {
+        heir(&self.connection, kind, resource, anchor, claims).map(|found| found.map(|(keeper, _)| keeper))
     }
 
-    /// Tells it that a resource was let go of for an entry of it: what the target has is read in its next
-    /// cycle, and made what it should be. False where that entry does not have or want it any more.
+    /// Leaves a resource to its entry that keeps it or is to have it, and returns that; none where there is none by now. In its next
+    /// cycle it reads what the target has, and makes it what it should be. Until then it has the resource, so that it takes
+    /// it away if it leaves.
     ///
     /// # Errors
-    /// When the database fails, or is not to be had for five seconds.
-    pub fn hand_over(&self, keeper: &Keeper, kind: &str, resource: &ResourceId, now: i64) -> Result<bool, SpaceError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(&self.path, flags)?;
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        let handed = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    /// When the database fails, or is not to be had for five seconds; then nothing has been left to it.
+    pub fn leave_to(
+        &mut self,
+        kind: &str,
+        resource: &ResourceId,
+        anchor: &Anchor,
+        claims: bool,
+        now: i64,
+    ) -> Result<Option<Keeper>, SpaceError> {
+        let connection = match &mut self.writing {
+            Some(connection) => connection,
+            None => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+                let connection = Connection::open_with_flags(&self.path, flags)?;
+                connection.busy_timeout(BUSY)?;
+                connection.pragma_update(None, "synchronous", "FULL")?;
+                // What is written belongs to the newest format.
+                migrations::migrate(&connection, &self.path)?;
+                self.writing.insert(connection)
+            }
+        };
+        let handed = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let Some((keeper, is_linked)) = heir(&handed, kind, resource, anchor, claims)? else { return Ok(None) };
         let key = keeper.key.number();
+        if !is_linked {
+            handed.execute(
+                "INSERT INTO link (entry_id, kind, resource_id, anchor, exported) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![key, kind, resource.as_str(), keeper.anchor.to_storage(), rows::encoded(&Sent::new())?],
+            )?;
+        }
         handed.execute(
-            "INSERT OR IGNORE INTO released (resource_id, kind) VALUES (?1, ?2)",
-            params![resource.as_str(), kind],
+            "INSERT OR REPLACE INTO released (resource_id, kind, anchor) VALUES (?1, ?2, ?3)",
+            params![resource.as_str(), kind, anchor.to_string()],
         )?;
         handed.execute("INSERT OR IGNORE INTO dirty SELECT source_id, id FROM entry WHERE id = ?1", [key])?;
         handed.execute("UPDATE escrow SET next = 0 WHERE entry_id = ?1", [key])?;
         // As after a request of unknown outcome, which is read again.
         handed.execute(
-            "INSERT OR IGNORE INTO intent (entry_id, operation, started) \
-             SELECT entry_id, ?2, ?3 FROM link WHERE entry_id = ?1",
+            "INSERT OR IGNORE INTO intent (entry_id, operation, started) VALUES (?1, ?2, ?3)",
             params![key, OperationKind::Update.as_str(), now],
         )?;
-        let wanted = handed.query_row(
-            "SELECT EXISTS (SELECT 1 FROM link WHERE entry_id = ?1) OR EXISTS (SELECT 1 FROM escrow WHERE entry_id = ?1)",
-            [key],
-            |row| row.get(0),
-        )?;
         handed.commit()?;
-        Ok(wanted)
+        Ok(Some(keeper))
     }
 }
 
-fn keeper(row: &Row<'_>) -> rusqlite::Result<Keeper> {
-    Ok(Keeper { key: EntryKey(row.get(0)?), dn: row.get(1)? })
+/// Who keeps a resource, else who is to have it; and whether they have it by a link, or will by their plan.
+fn heir(
+    connection: &Connection,
+    kind: &str,
+    resource: &ResourceId,
+    anchor: &Anchor,
+    claims: bool,
+) -> Result<Option<(Keeper, bool)>, SpaceError> {
+    if let Some(keeper) = found(connection, KEEPER, params![resource.as_str(), kind])? {
+        return Ok(Some((keeper, true)));
+    }
+    // A resource that somebody of theirs still has is not given to another of them.
+    if !claims || found(connection, HOLDER, params![resource.as_str(), kind])?.is_some() {
+        return Ok(None);
+    }
+    Ok(found(connection, CLAIMANT, params![anchor.to_storage()])?.map(|keeper| (keeper, false)))
+}
+
+fn found(connection: &Connection, sql: &str, parameters: impl rusqlite::Params) -> Result<Option<Keeper>, SpaceError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(parameters)?;
+    rows.next()?.map(keeper).transpose()
+}
+
+fn keeper(row: &Row<'_>) -> Result<Keeper, SpaceError> {
+    let anchor = Anchor::from_storage(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?;
+    Ok(Keeper { key: EntryKey(row.get(0)?), dn: row.get(1)?, anchor })
 }
 
 impl Space {
-    /// Whether another configuration of this host kept this resource too, and let go of it for this one.
+    /// Whether another configuration of this host kept this resource too, under this anchor, and let go of it for this one.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn was_released(&self, kind: &str, resource: &ResourceId) -> Result<bool, SpaceError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT 1 FROM released WHERE resource_id = ?1 AND kind = ?2")?;
-        Ok(statement.exists(params![resource.as_str(), kind])?)
+    pub fn was_released(&self, kind: &str, resource: &ResourceId, anchor: &str) -> Result<bool, SpaceError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM released WHERE resource_id = ?1 AND kind = ?2 AND anchor = ?3")?;
+        Ok(statement.exists(params![resource.as_str(), kind, anchor])?)
     }
 }

@@ -57,6 +57,8 @@ pub struct PlannedBody {
     pub set_external_id: bool,
     /// What stands in the way while the resource is there.
     pub obstacle: Option<Reason>,
+    /// What is done where nobody else keeps the resource after all.
+    pub instead: Option<OperationKind>,
 }
 
 /// An operation of the plan.

@@ -8,6 +8,7 @@ use provisor_rules::Chain;
 use provisor_space::{CycleNumber, MetaKey, Space};
 
 use crate::neighbours::Neighbours;
+use crate::ownership::AnchorsKept;
 use crate::report::ObjectFailure;
 use crate::{Configuration, CycleWatch, SyncError};
 
@@ -25,6 +26,8 @@ pub(crate) struct Context {
     pub paths: Paths,
     /// The other configurations of the host that lead to the same target.
     pub neighbours: Arc<Neighbours>,
+    /// Whether the target keeps anchors as they are sent.
+    pub anchors_kept: Arc<AnchorsKept>,
     /// Anchors that several entries have, as they are stored; none where they are to be asked for one by one.
     pub shared_anchors: Option<Arc<HashSet<Vec<u8>>>>,
     /// Whether the target is asked what it has; else what has no link is taken for new.
@@ -42,14 +45,6 @@ impl Context {
     /// Whether resources of entries of this object class may be others' too.
     pub fn shares(&self, object_class: &str) -> bool {
         self.configuration.shared.contains(object_class)
-    }
-
-    /// Tells other configurations of what was let go of for them.
-    pub async fn hand_over(&self) {
-        let neighbours = Arc::clone(&self.neighbours);
-        if let Err(error) = tokio::task::spawn_blocking(move || neighbours.hand_over()).await {
-            tracing::error!(%error, "Other configurations could not be told of what was let go of for them.");
-        }
     }
 
     /// Whether several entries may have this anchor: then it is to be asked who.

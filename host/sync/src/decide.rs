@@ -58,7 +58,7 @@ pub(crate) fn decide(
             } else {
                 let kind = draft.kind.clone();
                 match resolve(space, stored.key, draft)? {
-                    Ok(desired) => provision(space, context, stored, desired, obstacle(context, stored, &kind))?,
+                    Ok(desired) => provision(space, context, stored, desired, obstacle(context, stored, &kind)?)?,
                     Err(reason) => hold(space, context, stored, &reason, Retry::NextCycle, tally)?,
                 }
             }
@@ -128,10 +128,28 @@ fn shared_anchor(space: &Space, context: &Context, stored: &StoredEntry) -> Resu
     Ok(space.anchor_rival(stored.key, &entry.anchor)?.map(|rival| anchor_is_shared(&entry.anchor, &rival)))
 }
 
+/// Who else on this host has a resource that was disabled here, and has come to have it since.
+pub(crate) fn taken_over(
+    context: &Context,
+    class: &str,
+    kind: &str,
+    resource: &ResourceId,
+    disabled: bool,
+) -> Result<Option<Heir>, SyncError> {
+    if disabled && !context.shares(class) { context.neighbours.holder(kind, resource) } else { Ok(None) }
+}
+
 /// Why the resource that is linked cannot be this entry's any more. The entry is held while the resource is there.
-fn obstacle(context: &Context, stored: &StoredEntry, kind: &str) -> Option<Reason> {
+fn obstacle(context: &Context, stored: &StoredEntry, kind: &str) -> Result<Option<Reason>, SyncError> {
+    let Some(link) = &stored.link else { return Ok(None) };
+    let (class, disabled) = (&stored.entry.object_class, link.state == LinkState::Disabled);
+    let taken = taken_over(context, class, &link.kind, &link.resource_id, disabled)?;
+    Ok(misfit(context, stored, link, kind).or_else(|| taken.map(|heir| heir.refusal(link.resource_id.as_str(), class))))
+}
+
+/// Why an entry and its link do not go together any more.
+fn misfit(context: &Context, stored: &StoredEntry, link: &Link, kind: &str) -> Option<Reason> {
     let entry = &stored.entry;
-    let link = stored.link.as_ref()?;
     if link.anchor != entry.anchor {
         let detail = format!(
             "The anchor was {} when the resource {} was linked and is {} now. Restore the old value, or delete the \
@@ -290,17 +308,10 @@ fn leave(
         LeavingAction::Disable if disabled && !stored.uncertain => OperationKind::Release,
         action => leaving_operation(action),
     };
-    let mut notes = Vec::new();
-    let operation = match heir(context, operation, &link.kind, &link.resource_id, &link.anchor)? {
-        Some(heir) => {
-            notes.push(heir.note());
-            if !context.preview {
-                context.neighbours.leave_to(heir, &link.kind, &link.resource_id);
-            }
-            OperationKind::Release
-        }
-        None => operation,
-    };
+    // Whether it is so is looked at once more before anything is sent.
+    let heir = heir(context, operation, &link.kind, &link.resource_id, &link.anchor)?;
+    let instead = heir.is_some().then_some(operation);
+    let operation = if heir.is_some() { OperationKind::Release } else { operation };
     if !disabled && space.planned_operation(key)? != Some(operation) {
         space.mark_referrers_dirty(key)?;
     }
@@ -309,7 +320,8 @@ fn leave(
         resource_id: Some(link.resource_id.clone()),
         baseline: link.exported.clone(),
         reason: Some(reason),
-        notes,
+        notes: heir.iter().map(Heir::note).collect(),
+        instead,
         ..PlannedBody::default()
     };
     let state = if stored.uncertain { PlanState::Unmatched } else { PlanState::Candidate };

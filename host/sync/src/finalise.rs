@@ -173,9 +173,12 @@ fn removed_but_staying(
 ) -> Result<u64, SyncError> {
     let mut count = 0;
     for change in changes {
-        if let Change::References { remove, .. } = &change.change {
+        if let Change::References { add, remove } = &change.change {
             for id in remove {
                 let Some(target) = space.reference_target(id)? else { continue };
+                if is_meant_anew(space, &target, add)? {
+                    continue;
+                }
                 count += u64::from(match reach {
                     Reach::Foreseen(prospects) => prospects.ask(space, target.key)?,
                     Reach::Now | Reach::Planned => target.provisioned,
@@ -184,6 +187,23 @@ fn removed_but_staying(
         }
     }
     Ok(count)
+}
+
+/// Whether a resource is only referred to in another way: an object of another directory that is an entry here by now.
+pub(crate) fn is_meant_anew(
+    space: &Space,
+    target: &provisor_space::ReferenceTarget,
+    added: &BTreeSet<SourceId>,
+) -> Result<bool, SyncError> {
+    if !space.is_foreign(target.key)? {
+        return Ok(false);
+    }
+    for id in added {
+        if space.resource_of(id)? == target.resource_id {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The order of the plan: what frees a unique value (phase 1, by waves), then people before groups, references between

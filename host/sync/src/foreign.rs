@@ -15,6 +15,9 @@ use crate::{Pipeline, SyncError};
 /// How many questions are in memory at once.
 const PAGE: usize = 2_000;
 
+/// How many are asked again in one cycle at most.
+const AGAIN: usize = 500;
+
 /// What came of a question.
 enum Answer {
     /// The resource has the value.
@@ -49,22 +52,25 @@ impl Pipeline {
         if self.configuration.cross_references.is_empty() || !context.asks_target {
             return Ok(false);
         }
-        let now = context.now;
-        let mut page = self.store.with(move |space| Ok(space.questions_due(now, PAGE)?)).await?;
-        if page.is_empty() {
+        let (now, watch) = (context.now, &context.watch);
+        let due = |new: bool, most: usize| self.store.with(move |space| Ok(space.questions_due(now, new, most)?));
+        // Those that were asked before come a part at a time, so that no cycle waits for all of them.
+        let (mut page, again) = (due(true, PAGE).await?, due(false, AGAIN).await?);
+        if page.is_empty() && again.is_empty() {
             return Ok(false);
         }
         let target = self.target(&context.chain).await?;
         self.check_cross_references(&target)?;
-        let (mut changed, mut done) = (false, 0);
+        let (mut changed, mut done) = (false, again.len() as u64);
+        changed |= ask(&self.store, &target, context, again).await?;
         while !page.is_empty() {
-            if context.watch.stopping() {
+            if watch.stopping() {
                 return Err(SyncError::Interrupted);
             }
             done += page.len() as u64;
             changed |= ask(&self.store, &target, context, page).await?;
-            context.watch.report(Step::Match, done, None);
-            page = self.store.with(move |space| Ok(space.questions_due(now, PAGE)?)).await?;
+            watch.report(Step::Match, done, None);
+            page = self.store.with(move |space| Ok(space.questions_due(now, true, PAGE)?)).await?;
         }
         Ok(changed)
     }
@@ -175,7 +181,7 @@ async fn keep(store: &Store, answers: Vec<(Question, Answer)>, context: &Context
                             changed |= space.answer(&question, None, now, looks)?;
                             space.forget_foreign(&question.kind, &resource)?;
                         }
-                        Answer::Unknown => space.postpone(&question, now)?,
+                        Answer::Unknown => space.postpone(&question, now, looks)?,
                     }
                 }
                 Ok(changed)

@@ -18,6 +18,7 @@ mod inspect;
 mod live;
 mod matching;
 mod neighbours;
+mod ownership;
 mod pipeline;
 mod plugin_preview;
 mod preview;

@@ -4,20 +4,38 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use provisor_model::{Anchor, Reason, ResourceId};
-use provisor_space::{Keeper, Neighbour};
+use provisor_space::{Keeper, Neighbour, SpaceError};
 
-use crate::{Configuration, SyncError, clock};
+use crate::{Configuration, Mode, SyncError};
 
 /// The connector spaces beside this configuration's own. They are opened when there is a question.
 pub(crate) struct Neighbours {
     target: Vec<u8>,
+    documents: PathBuf,
+    /// Their names, and where they are.
     files: Vec<(String, PathBuf)>,
-    opened: Mutex<Option<Vec<(String, Neighbour)>>>,
-    /// For whom resources are let go of, to be told once that is done.
-    heirs: Mutex<Vec<(Heir, String, ResourceId)>>,
+    opened: Mutex<Option<Vec<Opened>>>,
 }
 
-/// An entry of another configuration that a resource stays for.
+/// One of them, that leads to the same target.
+struct Opened {
+    name: String,
+    neighbour: Neighbour,
+    standing: Standing,
+}
+
+/// What becomes of what a configuration keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It runs: what it waits for it will have.
+    Runs,
+    /// It does not run by itself, or only looks: it keeps what it has.
+    Rests,
+    /// Its document is no more: it keeps nothing.
+    Gone,
+}
+
+/// An entry of another configuration that a resource is, or stays, for.
 #[derive(Clone, Debug)]
 pub(crate) struct Heir {
     configuration: String,
@@ -25,6 +43,11 @@ pub(crate) struct Heir {
 }
 
 impl Heir {
+    /// The anchor under which it has the resource.
+    pub fn anchor(&self) -> &Anchor {
+        &self.keeper.anchor
+    }
+
     /// A note for who looks at what was done, and why no more.
     pub fn note(&self) -> String {
         let Self { configuration, keeper } = self;
@@ -32,7 +55,7 @@ impl Heir {
     }
 
     /// Why an entry of this configuration may not have the resource.
-    pub fn refusal(&self, resource: &ResourceId, class: &str) -> Reason {
+    pub fn refusal(&self, resource: &str, class: &str) -> Reason {
         let Self { configuration, keeper } = self;
         let detail = format!(
             "The resource {resource} belongs to another object already: the configuration {configuration} keeps it, for {}. \
@@ -45,45 +68,81 @@ impl Heir {
 }
 
 impl Neighbours {
-    /// Those that are configured beside this one, in whose data folder they have their connector spaces.
+    /// Those whose connector spaces are in the same data folder.
     pub fn of(configuration: &Configuration, data_folder: &Path) -> Self {
-        let documents = configuration.file.parent().unwrap_or(Path::new(""));
         let beside = |path: PathBuf| {
             let name = path.file_stem()?.to_str()?.to_owned();
             let is_space = path.extension().is_some_and(|extension| extension == "space");
-            // What was left behind by a configuration that is no more keeps nothing.
-            let is_other = name != configuration.name && documents.join(format!("{name}.toml")).exists();
-            (is_space && is_other).then_some((name, path))
+            (is_space && name != configuration.name).then_some((name, path))
         };
         let listed = std::fs::read_dir(data_folder).into_iter().flatten().flatten();
         let mut files: Vec<(String, PathBuf)> = listed.filter_map(|entry| beside(entry.path())).collect();
         files.sort();
+        let documents = configuration.file.parent().unwrap_or(Path::new("")).to_owned();
         let target = configuration.target.url.clone().into_bytes();
-        Self { target, files, opened: Mutex::default(), heirs: Mutex::default() }
+        Self { target, documents, files, opened: Mutex::default() }
     }
 
-    /// Who in another configuration has this resource in use.
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Who in another configuration has this resource, be it about to leave it.
     ///
     /// # Errors
     /// When a connector space cannot be read: then it is not known.
-    pub fn keeper(&self, kind: &str, resource: &ResourceId) -> Result<Option<Heir>, SyncError> {
-        self.first(|neighbour| neighbour.keeper(kind, resource))
-    }
-
-    /// The same; or who waits for it there, with the same anchor.
-    ///
-    /// # Errors
-    /// As for [`Self::keeper`].
-    pub fn heir(&self, kind: &str, resource: &ResourceId, anchor: &Anchor) -> Result<Option<Heir>, SyncError> {
-        self.first(|neighbour| match neighbour.keeper(kind, resource)? {
-            Some(keeper) => Ok(Some(keeper)),
-            None => neighbour.claimant(anchor),
+    pub fn holder(&self, kind: &str, resource: &ResourceId) -> Result<Option<Heir>, SyncError> {
+        self.first(|opened| match opened.standing {
+            Standing::Gone => Ok(None),
+            Standing::Runs | Standing::Rests => opened.neighbour.holder(kind, resource),
         })
     }
 
+    /// Who in another configuration keeps this resource, or is to have it under the same anchor.
+    ///
+    /// # Errors
+    /// As for [`Self::holder`].
+    pub fn heir(&self, kind: &str, resource: &ResourceId, anchor: &Anchor) -> Result<Option<Heir>, SyncError> {
+        self.first(|opened| match opened.standing {
+            Standing::Gone => Ok(None),
+            standing => opened.neighbour.heir(kind, resource, anchor, standing == Standing::Runs),
+        })
+    }
+
+    /// Leaves a resource to who keeps it or is to have it, and returns who that is; none where there is none by now.
+    ///
+    /// # Errors
+    /// As for [`Self::holder`]; also where a connector space cannot be written. Then nothing has been left to anybody.
+    pub fn leave_to(
+        &self,
+        kind: &str,
+        resource: &ResourceId,
+        anchor: &Anchor,
+        now: i64,
+    ) -> Result<Option<Heir>, SyncError> {
+        self.first(|opened| match opened.standing {
+            Standing::Gone => Ok(None),
+            standing => opened.neighbour.leave_to(kind, resource, anchor, standing == Standing::Runs, now),
+        })
+    }
+
+    /// Whether a configuration that is no more had this resource under this anchor.
+    ///
+    /// # Errors
+    /// As for [`Self::holder`].
+    pub fn was_left_behind(&self, kind: &str, resource: &ResourceId, anchor: &str) -> Result<bool, SyncError> {
+        let found = self.first(|opened| match opened.standing {
+            Standing::Gone => opened.neighbour.holder(kind, resource),
+            Standing::Runs | Standing::Rests => Ok(None),
+        })?;
+        Ok(found.is_some_and(|heir| heir.keeper.anchor.to_string() == anchor))
+    }
+
+    /// The first answer that one of them has.
     fn first(
         &self,
-        ask: impl Fn(&Neighbour) -> Result<Option<Keeper>, provisor_space::SpaceError>,
+        mut ask: impl FnMut(&mut Opened) -> Result<Option<Keeper>, SpaceError>,
     ) -> Result<Option<Heir>, SyncError> {
         if self.files.is_empty() {
             return Ok(None);
@@ -92,59 +151,37 @@ impl Neighbours {
         if opened.is_none() {
             *opened = Some(self.open()?);
         }
-        for (name, neighbour) in opened.iter().flatten() {
-            let path = |error: provisor_space::SpaceError| unreadable(name, &error);
-            if let Some(keeper) = ask(neighbour).map_err(path)? {
-                return Ok(Some(Heir { configuration: name.clone(), keeper }));
+        for one in opened.iter_mut().flatten() {
+            match ask(one) {
+                Ok(None) => {}
+                Ok(Some(keeper)) => return Ok(Some(Heir { configuration: one.name.clone(), keeper })),
+                Err(error) => return Err(unreadable(&one.name, &error)),
             }
         }
         Ok(None)
     }
 
-    fn open(&self) -> Result<Vec<(String, Neighbour)>, SyncError> {
+    fn open(&self) -> Result<Vec<Opened>, SyncError> {
         let mut opened = Vec::new();
         for (name, path) in &self.files {
             let neighbour = Neighbour::open(path, &self.target).map_err(|error| unreadable(name, &error))?;
-            opened.extend(neighbour.map(|neighbour| (name.clone(), neighbour)));
+            let Some(neighbour) = neighbour else { continue };
+            let document = self.documents.join(format!("{name}.toml"));
+            let standing = match Configuration::read(&document) {
+                Ok(configuration) if configuration.mode == Mode::Enabled => Standing::Runs,
+                _ if document.exists() => Standing::Rests,
+                _ => Standing::Gone,
+            };
+            opened.push(Opened { name: name.clone(), neighbour, standing });
         }
         Ok(opened)
     }
-
-    /// Notes that a resource is let go of for this one.
-    pub fn leave_to(&self, heir: Heir, kind: &str, resource: &ResourceId) {
-        let left = (heir, kind.to_owned(), resource.clone());
-        self.heirs.lock().unwrap_or_else(PoisonError::into_inner).push(left);
-    }
-
-    /// Tells those for whom resources were let go of. Who cannot be told goes on with what they exported last.
-    pub fn hand_over(&self) {
-        let heirs = std::mem::take(&mut *self.heirs.lock().unwrap_or_else(PoisonError::into_inner));
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        for (Heir { configuration, keeper }, kind, resource) in heirs {
-            let neighbour = opened.iter().flatten().find(|(name, _)| *name == configuration);
-            let told =
-                neighbour.map(|(_, neighbour)| neighbour.hand_over(&keeper, &kind, &resource, clock::milliseconds()));
-            if let Some(Ok(false)) = told {
-                tracing::warn!(
-                    "The {kind} {resource} was left to the configuration {configuration}, which in the meantime let \
-                     go of it too: nobody keeps it. Look at it at the target, and disable or delete it there."
-                );
-            }
-            if let Some(Err(error)) = told {
-                tracing::warn!(
-                    %error,
-                    "{} stays with the configuration {configuration}, which could not be told: what it has at the target is made \
-                     right with its next change. \"provisor provision {configuration}\" does it now.",
-                    keeper.dn
-                );
-            }
-        }
-    }
 }
 
-fn unreadable(name: &str, error: &provisor_space::SpaceError) -> SyncError {
+fn unreadable(name: &str, error: &SpaceError) -> SyncError {
     SyncError::Settings(format!(
-        "whether the configuration {name} keeps resources that are to be taken here, or taken away, could not be found out, so \
-         nothing was written: {error}. Mend that, or remove the configuration if it is no longer needed"
+        "whether the configuration {name} keeps resources that are to be taken, or taken away, by this one could not be found \
+         out, so nothing more was written: {error}. The next cycle tries it again. If {name} is not used any more, remove its \
+         document and its connector space {name}.space"
     ))
 }

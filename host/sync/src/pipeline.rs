@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provisor_directory::Known;
-use provisor_model::Dn;
+use provisor_model::{Dn, TargetPath};
 use provisor_rules::{Chain, RulesHost};
 use provisor_space::{CycleNumber, MetaKey, Space};
 use provisor_target::RequestCounts;
@@ -16,7 +16,7 @@ use crate::destination::Connected;
 use crate::evaluate::evaluate_dirty;
 use crate::finalise::{TargetFacts, finalise, order};
 use crate::import::{Imported, import};
-use crate::matching::match_resources;
+use crate::matching::{match_resources, may_give};
 use crate::neighbours::Neighbours;
 use crate::report::{CycleOutcome, CycleReport, RequestTally};
 use crate::safety::Taking;
@@ -182,9 +182,7 @@ impl Pipeline {
             let target = self.target(&context.chain).await?;
             export::open_circles(&self.store, &target, context, circles.clone(), facts).await?;
             let timer = StepTimer::new(&self.configuration.name);
-            let exported = export::export(&self.store, &target, context).await;
-            context.hand_over().await;
-            planning.tally.merge(exported?);
+            planning.tally.merge(export::export(&self.store, &target, context).await?);
             timer.ended("export");
         }
         let report = self.report(cycle, started, imported, planning, before).await?;
@@ -325,6 +323,7 @@ impl Pipeline {
                         watch,
                         paths,
                         neighbours,
+                        anchors_kept: Arc::default(),
                         shared_anchors: None,
                         asks_target: true,
                         preview: false,
@@ -417,7 +416,28 @@ impl Pipeline {
     /// Refuses rules that do not go with the configuration.
     pub(crate) fn refuse_misfits(&self, chain: &Chain) -> Result<(), SyncError> {
         self.refuse_external_id(chain)?;
-        self.refuse_unknown_classes(chain)
+        self.refuse_unknown_classes(chain)?;
+        self.refuse_unset_matching(chain)
+    }
+
+    /// By an attribute that no rule sets nobody would ever be found, and a second resource made of who is there.
+    fn refuse_unset_matching(&self, chain: &Chain) -> Result<(), SyncError> {
+        let set = |path: &&TargetPath| {
+            **path == self.paths.external_id || chain.write_paths().iter().any(|place| may_give(place, path))
+        };
+        let mut listed = self
+            .configuration
+            .matching
+            .iter()
+            .flat_map(|(class, paths)| paths.iter().filter(|path| !set(path)).map(move |path| (class, path)));
+        match listed.next() {
+            None => Ok(()),
+            Some((class, path)) => Err(SyncError::Settings(format!(
+                "{}: match.{class} lists \"{path}\", which no rule sets, so that nobody would be found by it. Correct it, or take \
+                 it out",
+                self.configuration.file.display()
+            ))),
+        }
     }
 
     /// A filter of a class that does not exist would let everybody through.

@@ -61,6 +61,7 @@ impl Pipeline {
                     watch,
                     paths,
                     neighbours,
+                    anchors_kept: Arc::default(),
                     shared_anchors,
                     asks_target: false,
                     preview: true,

@@ -50,9 +50,14 @@ impl Pipeline {
         let context = self.begin(chain, cycle, now, false, watch).await?;
         self.look_across(&context).await?;
         let (key, tally) = {
-            let context = context.clone();
-            let (steps, key, tally) =
-                self.store.with(move |space| evaluate_one(space, &context, &entry, &schema)).await?;
+            let (given, one, known) = (context.clone(), entry.clone(), schema.clone());
+            let mut evaluated = self.store.with(move |space| evaluate_one(space, &given, &one, &known)).await?;
+            // What its rules referred to by a value that nobody has here.
+            if self.look_up(&context).await? {
+                let given = context.clone();
+                evaluated = self.store.with(move |space| evaluate_one(space, &given, &entry, &schema)).await?;
+            }
+            let (steps, key, tally) = evaluated;
             report.steps.extend(steps);
             (key, tally)
         };
@@ -102,9 +107,7 @@ impl Pipeline {
         } else if operation.is_some() {
             let target = self.target(&context.chain).await?;
             let before = target.requests();
-            let exported = export(&self.store, &target, &context).await;
-            context.hand_over().await;
-            tally.merge(exported?);
+            tally.merge(export(&self.store, &target, &context).await?);
             let after = target.requests();
             let failure = tally.failures.first().map(|failure| failure.error.clone());
             let detail = vec![("requests that write".to_owned(), (after.writes - before.writes).to_string())];

@@ -8,6 +8,8 @@ use provisor_tests::{Samba, SambaOptions};
 use serde_json::{Value, json};
 
 use super::forests::user;
+use super::ldif;
+use super::oracle::EXTENSION;
 use super::{PASSWORD, Rights, agent, source, target, tenant};
 use crate::support::Agent;
 
@@ -126,4 +128,39 @@ async fn references_reach_people_of_another_forest() {
     settles(&agent, "corp", &[], 2);
     assert_eq!((members(&tenant, "crew"), manager(&tenant, "bea")), (names(&["ann"]), Value::Null));
     assert_eq!(tenant.resources(Kind::User).unwrap().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_reach_foreign_security_principals() {
+    let lab = forest("LAB.TEST", "LAB", &person("boss", ""));
+    let found = lab.search(&lab.base_dn(), "(sAMAccountName=boss)", &["objectSid"]).unwrap();
+    let sid = ldif::sid(&ldif::read(&found)[0]["objectSid"]);
+    let corp = forest("CORP.TEST", "CORP", "dn: CN=crew,UNIT\nobjectClass: group\nsAMAccountName: crew\n\n");
+    let base = corp.base_dn();
+    corp.apply(&format!("dn: CN=crew,OU=staff,{base}\nchangetype: modify\nadd: member\nmember: <SID={sid}>\n"))
+        .unwrap();
+    let tenant = tenant().await;
+    let with_sid = format!(
+        "{}[rules.config]\nextension = \"{EXTENSION}\"\nextension-defaults = false\n\
+         extension-attributes = {{ onPremisesSecurityIdentifier = \"objectSid;text\" }}\n",
+        source(&[lab.url()], &lab, Rights::None)
+            + &target(&tenant)
+            + &format!("[scope]\norganizational-units = [\"OU=staff,{}\"]\n", lab.base_dn())
+            + "[[rules]]\nplugin = \"ad-users\"\n"
+    );
+    let agent = agent(&with_sid);
+    agent.secret("password", PASSWORD);
+    let classes = "object-classes = [{ ldap = \"user\", class = \"user\" }, { ldap = \"group\", class = \"group\" }, \
+                   { ldap = \"foreignSecurityPrincipal\", class = \"foreign\" }]\n";
+    let across = format!(
+        "[[cross-reference]]\nattribute = \"objectSid;text\"\nfound-by = \"{EXTENSION}:onPremisesSecurityIdentifier\"\n\
+         object-classes = [\"foreign\"]\n"
+    );
+    // Samba leaves out of DirSync what it made itself for a member that it does not know.
+    let read = format!("{classes}changes = \"change-numbers\"\n[scope]");
+    let text = configuration(&corp, &tenant, &across).replacen("[scope]", &read, 1);
+    fs::write(agent.path("configurations/corp.toml"), text).unwrap();
+    settles(&agent, "lab", &[], 1);
+    settles(&agent, "corp", &[], 1);
+    assert_eq!(members(&tenant, "crew"), names(&["boss"]));
 }

@@ -51,7 +51,7 @@ impl Company {
         };
         let text = format!(
             "{top}{}{anchor}[scope]\norganizational-units = [\"OU=staff,{}\"]\n{}[match]\n\
-             user = [\"externalId\", \"userName\"]\n[safety]\ndelete-threshold = {{ percent = 100 }}\n\
+             user = [\"externalId\", \"userName\", \"emails.value\"]\n[safety]\ndelete-threshold = {{ percent = 100 }}\n\
              [[rules]]\nplugin = \"ad-users\"\n",
             source(&[samba.url()], samba, Rights::None),
             samba.base_dn(),
@@ -132,7 +132,7 @@ async fn one_anchor_in_two_forests_is_one_account_that_passes_from_one_to_the_ot
     assert_eq!(preview["requests"]["writes"], json!(0), "{preview}");
     assert_eq!(company.sync("lab"), json!({ "release": 1 }));
     assert_eq!(company.account(), before);
-    assert_eq!(company.sync("corp"), json!({ "join": 1 }));
+    assert_eq!(company.sync("corp"), json!({ "update": 1 }));
     let after = company.account();
     assert_eq!((&after["id"], &after["title"]), (&before["id"], &json!("C")));
 
@@ -140,6 +140,52 @@ async fn one_anchor_in_two_forests_is_one_account_that_passes_from_one_to_the_ot
     company.deleted("corp");
     assert_eq!(company.sync("corp"), json!({ "delete": 1 }));
     assert_eq!(company.tenant.resources(Kind::User).unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_both_forests_has_no_account() {
+    let company = Company::begin("employeeID: 7\n", "employeeID: 7\n", "anchor = \"employeeID\"").await;
+    ended(&company.agent, 3, &["sync", "corp"]);
+    // The one does not know yet that she has left the other too, and leaves the account to it.
+    company.deleted("lab");
+    company.deleted("corp");
+    assert_eq!(company.sync("lab"), json!({ "release": 1 }));
+    assert_eq!(company.sync("corp"), json!({ "delete": 1 }));
+    assert_eq!(company.tenant.resources(Kind::User).unwrap().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_looks_at_an_account_does_not_keep_it() {
+    let company = Company::begin("employeeID: 7\n", "employeeID: 7\n", "anchor = \"employeeID\"").await;
+    company.configure("corp", "enabled = \"staging\"\nanchor = \"employeeID\"");
+    let preview = company.agent.json(&["preview", "corp"]);
+    assert_eq!(preview["held"], json!({ "belongs-to-another": 1 }), "{preview}");
+    company.deleted("lab");
+    assert_eq!(company.sync("lab"), json!({ "delete": 1 }));
+    assert_eq!(company.tenant.resources(Kind::User).unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_address_in_two_forests_is_told_and_makes_no_second_account() {
+    let company = Company::begin("", "", "").await;
+    let account = company.account();
+    company.change("corp", "userPrincipalName: ann@corp.test");
+    let report = ended(&company.agent, 3, &["sync", "corp"]);
+    let told = report["failures"][0]["error"].as_str().unwrap();
+    assert!(
+        told.contains(account["id"].as_str().unwrap()) && told.contains("the configuration lab keeps it"),
+        "{told}"
+    );
+    assert_eq!(company.tenant.resources(Kind::User).unwrap().len(), 5);
+    assert_eq!(company.account(), account);
+    // An attribute that no rule sets would find nobody.
+    let file = company.agent.path("configurations/corp.toml");
+    let text = fs::read_to_string(&file).unwrap().replace("emails.value", "nickName");
+    fs::write(&file, text).unwrap();
+    let output = company.agent.run(&["sync", "corp"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("match.user lists \"nickName\", which no rule sets"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +198,7 @@ async fn who_moves_to_another_forest_keeps_the_account() {
     ended(&company.agent, 3, &["sync", "corp"]);
     company.deleted("lab");
     assert_eq!(company.sync("lab"), json!({ "release": 1 }));
-    assert_eq!(company.sync("corp"), json!({ "join": 1 }));
+    assert_eq!(company.sync("corp"), json!({ "update": 1 }));
     let after = company.account();
     assert_eq!((&after["id"], &after["title"], &after["active"]), (&before["id"], &json!("C"), &json!(true)));
 }

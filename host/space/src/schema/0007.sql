@@ -25,5 +25,10 @@ CREATE INDEX stand_in_question ON stand_in (question);
 CREATE TABLE foreign_resource (entry_id INTEGER PRIMARY KEY, kind TEXT NOT NULL, resource_id TEXT NOT NULL);
 CREATE UNIQUE INDEX foreign_resource_id ON foreign_resource (resource_id, kind);
 
--- Resources that another configuration of this host kept too, and has let go of for this one.
-CREATE TABLE released (resource_id TEXT NOT NULL, kind TEXT NOT NULL, PRIMARY KEY (resource_id, kind)) WITHOUT ROWID;
+-- Resources that another configuration of this host kept too, under this anchor, and has let go of for this one.
+CREATE TABLE released (
+    resource_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    anchor TEXT NOT NULL,
+    PRIMARY KEY (resource_id, kind)
+) WITHOUT ROWID;

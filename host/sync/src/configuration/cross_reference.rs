@@ -9,7 +9,7 @@ use super::document::{Item, Section};
 use super::error::ConfigurationError;
 use super::policy;
 
-const KEYS: &[&str] = &["attribute", "found-by", "object-classes", "resource"];
+pub(super) const KEYS: &[&str] = &["attribute", "found-by", "object-classes", "resource"];
 
 /// Reads `[[cross-reference]]`, of which there may be several.
 pub(super) fn read(root: &Section<'_>, classes: &ObjectClasses) -> Result<Vec<CrossReference>, ConfigurationError> {

@@ -584,7 +584,7 @@ fn plugins_have_limits_and_some_their_own() {
 #[test]
 fn the_operators_reference_names_every_setting() {
     let reference = include_str!("../../../../docs/configuration.md");
-    let sections: [&[&str]; 17] = [
+    let sections: [&[&str]; 18] = [
         KEYS,
         source::OPENLDAP_KEYS,
         source::LDIF_KEYS,
@@ -592,6 +592,7 @@ fn the_operators_reference_names_every_setting() {
         source::OBJECT_CLASS_KEYS,
         target::KEYS,
         secret::KEYS,
+        cross_reference::KEYS,
         policy::SCOPE_KEYS,
         policy::RULE_KEYS,
         policy::LEAVING_KEYS,
@@ -734,4 +735,34 @@ fn references_by_value_follow_user_names_unless_told_otherwise() {
     assert!(pairs(&with("{}")).is_empty());
     let error = folder.error(&with("{ memberUid = \"no name\" }"));
     assert!(error.contains("references-by.memberUid") && error.contains("no attribute name"), "{error}");
+}
+
+#[test]
+fn objects_of_other_directories_are_found_by_what_the_configuration_says() {
+    let folder = Folder::new();
+    let read =
+        |lines: &str| folder.read(&FULL.replacen("interval = \"5m\"", &format!("interval = \"5m\"\n{lines}"), 1));
+    let across = |lines: &str| {
+        let text = format!("{FULL}\n[[cross-reference]]\nattribute = \"mail\"\nfound-by = \"emails.value\"\n{lines}");
+        folder.read(&text)
+    };
+    assert_eq!(read("").unwrap().shared, BTreeSet::new());
+    assert_eq!(read("shared = [\"device\"]").unwrap().shared, BTreeSet::from(["device".to_owned()]));
+    let wrong = |outcome: Result<Configuration, ConfigurationError>| folder.shown(&outcome.unwrap_err());
+    assert!(
+        wrong(read("shared = [\"contact\"]"))
+            .contains("shared[0] is an object class that this configuration does not have")
+    );
+    let found = across("object-classes = [\"device\"]\n").unwrap().cross_references;
+    let expected = CrossReference {
+        attribute: "mail".into(),
+        object_classes: BTreeSet::from(["device".to_owned()]),
+        kind: "User".into(),
+        path: "emails.value".parse().unwrap(),
+    };
+    assert_eq!(found, [expected]);
+    let twice = "[[cross-reference]]\nattribute = \"mail\"\nfound-by = \"userName\"\n";
+    assert!(wrong(across(twice)).contains("is the second for \"mail\""));
+    assert!(wrong(across("by = \"x\"\n")).contains("is not a known setting"));
+    assert!(wrong(across("object-classes = [\"contact\"]\n")).contains("is an object class"));
 }

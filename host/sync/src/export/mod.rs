@@ -3,6 +3,7 @@
 mod circles;
 mod flow;
 mod keeping;
+mod leaving;
 mod resolve;
 
 use provisor_space::CarriedOut;

@@ -1,13 +1,14 @@
 //! Sending one operation to its end: what may exist already is looked for, and a contested value gives way to the next.
 
 use provisor_model::{OperationKind, Plain, TargetPath, TargetValue};
-use provisor_space::{Planned, PlannedBody, Space, StoredEntry};
+use provisor_space::{Planned, PlannedBody, StoredEntry};
 use provisor_target::{RemoteResource, ScimTarget, TargetError};
 
+use super::leaving::{Look, look};
 use crate::SyncError;
 use crate::context::Context;
 use crate::matching::{baseline, resolve_references};
-use crate::request::{Prepared, Reply, Request, prepare, send, sent_by};
+use crate::request::{Prepared, Reply, prepare, send, sent_by};
 use crate::store::Store;
 
 /// How often a creation tries another candidate of `first-unique`.
@@ -21,9 +22,9 @@ pub(super) async fn carry_out(
     context: &Context,
     prepared: Prepared,
 ) -> Result<(Prepared, Reply), SyncError> {
-    let prepared = match still_ours(store, target, context, prepared).await? {
-        Ok(prepared) => prepared,
-        Err((prepared, reply)) => return Ok((prepared, reply)),
+    let prepared = match look(store, target, context, prepared).await? {
+        Look::Send(prepared) => prepared,
+        Look::Ended(prepared, reply) => return Ok((prepared, reply)),
     };
     match send(target, &prepared).await {
         Reply::Failed(error) if may_exist(&prepared, &error) || may_give_way(&prepared, &error) => {
@@ -31,44 +32,6 @@ pub(super) async fn carry_out(
         }
         reply => Ok((prepared, reply)),
     }
-}
-
-/// Looks at a resource before access is taken away by it. One that is another object's by now is let go of, and nothing is
-/// sent.
-async fn still_ours(
-    store: &Store,
-    target: &ScimTarget,
-    context: &Context,
-    mut prepared: Prepared,
-) -> Result<Result<Prepared, (Prepared, Reply)>, SyncError> {
-    let (Some(id), true) = (&prepared.planned.body.resource_id, prepared.planned.operation.takes_access_away()) else {
-        return Ok(Ok(prepared));
-    };
-    let id = id.clone();
-    let resource = match target.read(&prepared.planned.body.kind, &id).await {
-        Ok(Some(resource)) => resource,
-        Ok(None) => return Ok(Ok(prepared)),
-        Err(error) => return Ok(Err((prepared, Reply::Failed(error)))),
-    };
-    let Some(other) = resource.external_id.filter(|other| !other.is_empty()) else { return Ok(Ok(prepared)) };
-    let (key, kind, asked) = (prepared.planned.key, prepared.planned.body.kind.clone(), id.clone());
-    let known = move |space: &mut Space| Ok((space.link(key)?, space.was_released(&kind, &asked)?));
-    let (linked, released) = store.with(known).await?;
-    let ours = [Some(prepared.head.anchor.to_string()), linked.map(|link| link.anchor.to_string())];
-    if released || ours.into_iter().flatten().any(|anchor| anchor == other) {
-        return Ok(Ok(prepared));
-    }
-    tracing::warn!(
-        configuration = context.configuration.name,
-        "The resource {id} of {} has been given to another object (externalId {other}): it is left as it is.",
-        prepared.head.dn
-    );
-    prepared.planned.body.notes.push(format!(
-        "The resource is another object's by now (externalId {other}), so it is let go of and stays as it is."
-    ));
-    prepared.planned.operation = OperationKind::Release;
-    (prepared.request, prepared.changes) = (Request::None, Vec::new());
-    Ok(Err((prepared, Reply::Done { resource_id: Some(id) })))
 }
 
 fn may_exist(prepared: &Prepared, error: &TargetError) -> bool {

@@ -12,7 +12,7 @@ use super::Halt;
 use super::harvest::{Harvest, Pending};
 use super::judge::Judge;
 use crate::SyncError;
-use crate::finalise::turns_off;
+use crate::finalise::{is_meant_anew, turns_off};
 use crate::resolve::bad_reference;
 
 /// A value as far as it can be had, but for whether the objects of references will be there.
@@ -88,7 +88,6 @@ impl Judge<'_> {
     fn by_value(
         &self,
         space: &Space,
-        key: EntryKey,
         (attribute, value): (AttributeName, String),
         harvest: &mut Harvest,
     ) -> Result<Result<Option<(SourceId, EntryKey)>, Later>, Halt> {
@@ -101,7 +100,6 @@ impl Judge<'_> {
             None if self.complete || value.is_empty() => Ok(Ok(None)),
             None => {
                 harvest.questions.insert((attribute, value));
-                harvest.again.push(key);
                 Ok(Err(Later))
             }
         }
@@ -116,6 +114,7 @@ impl Judge<'_> {
         draft: Draft,
         harvest: &mut Harvest,
     ) -> Result<Result<Option<NewWants>, Reason>, Halt> {
+        let mut later = false;
         let mut wants = NewWants { plain: Vec::with_capacity(draft.attributes.most()), ..NewWants::default() };
         for (path, attribute) in draft.attributes.into_set() {
             let target = match attribute.value {
@@ -132,9 +131,12 @@ impl Judge<'_> {
                     }
                 }
                 DraftValue::ReferenceBy { attribute, value } => {
-                    match self.by_value(space, key, (attribute, value), harvest)? {
+                    match self.by_value(space, (attribute, value), harvest)? {
                         Ok(found) => found.map(|(_, target)| target),
-                        Err(Later) => return Ok(Ok(None)),
+                        Err(Later) => {
+                            later = true;
+                            continue;
+                        }
                     }
                 }
                 DraftValue::ReferencesOf(attribute) => {
@@ -148,7 +150,10 @@ impl Judge<'_> {
             };
             wants.singles.extend(target.map(|target| (path, target)));
         }
-        Ok(Ok(Some(wants)))
+        if later {
+            harvest.again.push(key);
+        }
+        Ok(Ok((!later).then_some(wants)))
     }
 
     /// Looks references up; a reason where one cannot be made sense of, and nothing where the entry comes again.
@@ -159,6 +164,7 @@ impl Judge<'_> {
         draft: Draft,
         harvest: &mut Harvest,
     ) -> Result<Result<Option<Vec<Want>>, Reason>, Halt> {
+        let mut later = false;
         let mut wants = Vec::with_capacity(draft.attributes.most());
         for (path, attribute) in draft.attributes.into_set() {
             let one = |found: Option<(SourceId, EntryKey)>| found.map(|(id, target)| Wanted::One(id, target));
@@ -170,9 +176,12 @@ impl Judge<'_> {
                     one(space.meant_by_dn(key, &name).map_err(SyncError::from)?.0)
                 }
                 DraftValue::ReferenceBy { attribute, value } => {
-                    match self.by_value(space, key, (attribute, value), harvest)? {
+                    match self.by_value(space, (attribute, value), harvest)? {
                         Ok(found) => one(found),
-                        Err(Later) => return Ok(Ok(None)),
+                        Err(Later) => {
+                            later = true;
+                            continue;
+                        }
                     }
                 }
                 DraftValue::ReferencesOf(attribute) => {
@@ -182,7 +191,10 @@ impl Judge<'_> {
             };
             wants.extend(value.map(|value| Want { path, on_create: attribute.on_create, value }));
         }
-        Ok(Ok(Some(wants)))
+        if later {
+            harvest.again.push(key);
+        }
+        Ok(Ok((!later).then_some(wants)))
     }
 
     /// Whether an entry will have a resource; none where that shows only later.
@@ -360,9 +372,12 @@ impl Judge<'_> {
     ) -> Result<Option<u64>, SyncError> {
         let mut count = 0;
         for change in changes {
-            if let Change::References { remove, .. } = &change.change {
+            if let Change::References { add, remove } = &change.change {
                 for id in remove {
                     let Some(target) = space.reference_target(id)? else { continue };
+                    if is_meant_anew(space, &target, add)? {
+                        continue;
+                    }
                     match self.there(space, target.key)? {
                         Some(there) => count += u64::from(there),
                         None => return Ok(None),

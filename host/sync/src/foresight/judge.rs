@@ -14,7 +14,7 @@ use super::harvest::{Deed, Harvest};
 use super::prospects::Prospects;
 use crate::SyncError;
 use crate::context::Context;
-use crate::decide::{Verdict, anchor_is_shared, excluded, heir, held_by, leaving_operation, left_out};
+use crate::decide::{Verdict, anchor_is_shared, excluded, heir, held_by, leaving_operation, left_out, taken_over};
 use crate::finalise::{TargetFacts, cannot_be_disabled};
 use crate::scope;
 
@@ -199,7 +199,7 @@ impl Judge<'_> {
         if contested && !self.in_order {
             return Err(Halt::InOrder);
         }
-        if self.context.asks_target && (stored.uncertain() || self.must_ask(stored, link, &draft.kind)) {
+        if self.context.asks_target && (stored.uncertain() || self.must_ask(stored, link, &draft.kind)?) {
             let verdict = Verdict::Decided(Outcome::Provision(draft));
             harvest.deeds.push((stored.key(), Deed::Match(verdict)));
             return Ok(());
@@ -212,11 +212,11 @@ impl Judge<'_> {
     }
 
     /// Whether only the target can tell what becomes of an entry that is to be a resource of this kind.
-    fn must_ask(&self, stored: &StoredView<'_>, link: Option<LinkView<'_>>, kind: &str) -> bool {
-        match link {
-            Some(link) => link.anchor != stored.anchor() || link.kind != kind,
-            None => !self.new_kinds.contains(kind),
-        }
+    fn must_ask(&self, stored: &StoredView<'_>, link: Option<LinkView<'_>>, kind: &str) -> Result<bool, SyncError> {
+        let Some(link) = link else { return Ok(!self.new_kinds.contains(kind)) };
+        let (class, resource) = (stored.object_class()?, ResourceId::new(link.resource_id));
+        let taken = taken_over(self.context, class, link.kind, &resource, link.disabled)?.is_some();
+        Ok(taken || link.anchor != stored.anchor() || link.kind != kind)
     }
 
     /// Whether another entry of the source has the same anchor.

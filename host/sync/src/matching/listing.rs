@@ -1,6 +1,6 @@
 //! Listing the target once, where that is cheaper than a query for each object.
 
-use provisor_model::{Plain, TargetPath, TargetValue, fold_case};
+use provisor_model::{TargetPath, fold_case};
 use provisor_space::{RemoteRow, Space};
 use provisor_target::{RemoteResource, ScimTarget, TargetError};
 
@@ -71,17 +71,12 @@ fn keep_listed(
 ) -> Result<(), SyncError> {
     space.atomically(|space| {
         for resource in page {
-            let like = TargetValue::Plain(Plain::Text(String::new()));
-            let values: Vec<(String, String)> = paths
-                .iter()
-                .filter_map(|path| {
-                    let text = match resource.attribute(path, &like)? {
-                        TargetValue::Plain(Plain::Text(text)) => text,
-                        _ => return None,
-                    };
-                    Some((path.as_str().to_ascii_lowercase(), comparable(path, external_id, &text)))
-                })
-                .collect();
+            let of = |path: &TargetPath| -> Vec<(String, String)> {
+                let name = path.as_str().to_ascii_lowercase();
+                let texts = resource.texts(path).into_iter();
+                texts.map(|text| (name.clone(), comparable(path, external_id, &text))).collect()
+            };
+            let values: Vec<(String, String)> = paths.iter().flat_map(of).collect();
             let row = RemoteRow {
                 resource_id: resource.id.clone(),
                 external_id: resource.external_id.clone(),

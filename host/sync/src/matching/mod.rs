@@ -3,6 +3,7 @@
 mod baseline;
 mod listing;
 mod search;
+mod values;
 
 use provisor_model::{OperationKind, Plain, Reason, SourceId, TargetPath, TargetValue};
 use provisor_space::{PlanState, Planned, PlannedBody, Retry, Sent, Space, StoredEntry};
@@ -12,6 +13,7 @@ pub(crate) use self::baseline::{baseline, resolve_references};
 
 use self::listing::list;
 use self::search::{Found, find_all};
+pub(crate) use self::values::may_give;
 use crate::SyncError;
 use crate::context::{Context, Tally};
 use crate::decide::hold;
@@ -172,10 +174,9 @@ fn take(
     }
     body.resource_id = Some(resource.id.clone());
     let is_ours = resource.external_id.as_deref() == Some(anchor.as_str());
-    let is_others = !is_ours && resource.external_id.as_deref().is_some_and(|other| !other.is_empty());
     // What keeps a shared resource goes on to find it by its own anchor, until it lets go of it.
-    let stays =
-        is_others && context.shares(&stored.entry.object_class) && !space.was_released(&body.kind, &resource.id)?;
+    let shared = context.shares(&stored.entry.object_class) && !is_ours;
+    let stays = shared && keeps_anchor(space, context, &body.kind, resource)?;
     body.set_external_id = !is_ours && !stays;
     // What a request of unknown outcome may have set is ours too, so that it goes where it is no longer desired.
     let sent = if stored.uncertain { space.sent(stored.key)? } else { Sent::new() };
@@ -231,6 +232,16 @@ fn with_sent(mut exported: Sent, sent: Sent, desired: &Sent, hidden: impl Fn(&Ta
         }
     }
     exported
+}
+
+/// Whether the externalId of a resource that may be shared is left as it is: it is that of whoever had it first.
+fn keeps_anchor(space: &Space, context: &Context, kind: &str, resource: &RemoteResource) -> Result<bool, SyncError> {
+    match resource.external_id.as_deref().filter(|other| !other.is_empty()) {
+        Some(other) => Ok(!space.was_released(kind, &resource.id, other)?
+            && !context.neighbours.was_left_behind(kind, &resource.id, other)?),
+        // It may only not be shown.
+        None => Ok(context.neighbours.holder(kind, &resource.id)?.is_some()),
+    }
 }
 
 fn flag(on: bool) -> TargetValue<SourceId> {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
-use provisor_model::{Plain, Reason, ResourceId, TargetPath, TargetValue};
+use provisor_model::{Anchor, OperationKind, Reason, ResourceId, TargetPath, TargetValue};
 use provisor_space::{Planned, RemoteRow, Space, StoredEntry};
 use provisor_target::{RemoteResource, ScimTarget};
 
 use super::listing::comparable;
+use super::values::values_to_match;
 use crate::SyncError;
 use crate::context::Context;
+use crate::ownership::{given_away, others_anchor};
 use crate::store::Store;
 
 /// What was found for one planned object.
@@ -84,18 +86,6 @@ fn listed_hits(
     Ok(None)
 }
 
-/// The attributes by which this object's resource is looked for, in order, with the values it would have.
-fn values_to_match(context: &Context, planned: &Planned, stored: &StoredEntry) -> Vec<(TargetPath, String)> {
-    let usual = vec![context.paths.external_id.clone()];
-    let paths = context.configuration.matching.get(&stored.entry.object_class).unwrap_or(&usual);
-    let value = |path: &TargetPath| match planned.body.desired.get(path) {
-        _ if *path == context.paths.external_id => Some(stored.entry.anchor.to_string()),
-        Some(TargetValue::Plain(Plain::Text(text))) => Some(text.clone()),
-        _ => None,
-    };
-    paths.iter().filter_map(|path| Some((path.clone(), value(path)?))).collect()
-}
-
 async fn find(
     store: &Store,
     target: &ScimTarget,
@@ -127,7 +117,7 @@ async fn ask(
     if let Some(id) = &planned.body.resource_id
         && let Some(resource) = target.read(kind, id).await?
     {
-        return own(store, context, stored, kind, resource).await;
+        return own(store, target, context, (planned, stored), resource).await;
     }
     let was_listed = listed.is_some();
     let hits = match listed {
@@ -179,18 +169,24 @@ fn several(path: &TargetPath, value: &str, count: usize, hits: &[RemoteResource]
     Reason::new("several-matches", detail)
 }
 
-/// Whether a resource that is linked is still this entry's: somebody may have given it to another object.
+/// Whether a resource that is linked is still this entry's: somebody may have given it to another object. Of those who
+/// leave, that is looked at when it comes to it.
 async fn own(
     store: &Store,
+    target: &ScimTarget,
     context: &Context,
-    stored: &StoredEntry,
-    kind: &str,
+    (planned, stored): (&Planned, &StoredEntry),
     resource: RemoteResource,
 ) -> Result<Result<Option<RemoteResource>, Reason>, SyncError> {
-    let linked = stored.link.as_ref().map(|link| link.anchor.to_string());
-    let anchors = [Some(stored.entry.anchor.to_string()), linked];
-    match others_anchor(&resource, &anchors) {
-        Some(other) if !context.shares(&stored.entry.object_class) && !released(store, kind, &resource.id).await? => {
+    let stays = matches!(planned.operation, OperationKind::Create | OperationKind::Join | OperationKind::Update);
+    if !stays || context.shares(&stored.entry.object_class) {
+        return Ok(Ok(Some(resource)));
+    }
+    let anchors: Vec<&Anchor> =
+        std::iter::once(&stored.entry.anchor).chain(stored.link.as_ref().map(|link| &link.anchor)).collect();
+    let place = (stored.key, planned.body.kind.as_str());
+    match given_away(store, target, context, place, &anchors, &resource).await? {
+        Some(other) => {
             let detail = format!(
                 "The resource {} has been given to another object (externalId {other}). Nothing was written. Put its externalId \
                  right at the target, or take one of the two objects out of scope.",
@@ -198,20 +194,8 @@ async fn own(
             );
             Ok(Err(Reason::new("belongs-to-another", detail)))
         }
-        _ => Ok(Ok(Some(resource))),
+        None => Ok(Ok(Some(resource))),
     }
-}
-
-/// The externalId of a resource, where it is none of these.
-fn others_anchor(resource: &RemoteResource, anchors: &[Option<String>]) -> Option<String> {
-    let other = resource.external_id.as_deref().filter(|other| !other.is_empty())?;
-    anchors.iter().flatten().all(|anchor| anchor != other).then(|| other.to_owned())
-}
-
-/// Whether another configuration of this host kept the resource too, and let go of it for this one.
-async fn released(store: &Store, kind: &str, resource: &ResourceId) -> Result<bool, SyncError> {
-    let (kind, resource) = (kind.to_owned(), resource.clone());
-    store.with(move |space| Ok(space.was_released(&kind, &resource)?)).await
 }
 
 /// Whether the one resource that was found may be taken.
@@ -243,21 +227,29 @@ async fn claim(
         return Ok(Ok(Some(resource)));
     }
     let (neighbours, asked) = (Arc::clone(&context.neighbours), kind.to_owned());
-    let kept = store.with(move |_| neighbours.keeper(&asked, &id)).await?;
-    if let Some(heir) = kept {
-        return Ok(Err(heir.refusal(&resource.id, &class)));
+    let kept = store.with(move |_| neighbours.holder(&asked, &id)).await?;
+    let anchor = &stored.entry.anchor;
+    let other = others_anchor(&resource, std::iter::once(anchor));
+    // One that has our anchor, and that another configuration shares under its own, is ours.
+    let is_ours = resource.external_id.is_some() && other.is_none();
+    if let Some(heir) = kept.filter(|heir| !is_ours || heir.anchor() == anchor) {
+        return Ok(Err(heir.refusal(resource.id.as_str(), &class)));
     }
-    let anchors = [Some(stored.entry.anchor.to_string())];
-    match others_anchor(&resource, &anchors) {
-        Some(other) if !released(store, kind, &resource.id).await? => {
-            let detail = format!(
-                "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
-                 written. Take one of the two out of scope, or change one of the two values. If both are the same and what keeps \
-                 the resource now may share it, add shared = [\"{class}\"] to this configuration.",
-                resource.id
-            );
-            Ok(Err(Reason::new("belongs-to-another", detail)))
-        }
-        _ => Ok(Ok(Some(resource))),
+    let Some(other) = other else { return Ok(Ok(Some(resource))) };
+    if released(store, kind, &resource.id, &other).await? {
+        return Ok(Ok(Some(resource)));
     }
+    let detail = format!(
+        "The resource {} has the same {path}, and belongs to another object already (externalId {other}). Nothing was \
+         written. Take one of the two out of scope, or change one of the two values. If both are the same and what keeps \
+         the resource now may share it, add shared = [\"{class}\"] to this configuration.",
+        resource.id
+    );
+    Ok(Err(Reason::new("belongs-to-another", detail)))
+}
+
+/// Whether another configuration of this host kept the resource too, under this anchor, and let go of it for this one.
+async fn released(store: &Store, kind: &str, resource: &ResourceId, anchor: &str) -> Result<bool, SyncError> {
+    let (kind, resource, anchor) = (kind.to_owned(), resource.clone(), anchor.to_owned());
+    store.with(move |space| Ok(space.was_released(&kind, &resource, &anchor)?)).await
 }
