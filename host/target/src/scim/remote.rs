@@ -57,7 +57,7 @@ impl RemoteResource {
     }
 
     /// The texts at a path, as a search compares them: of all rows where the path chooses none.
-    pub(crate) fn texts(&self, path: &TargetPath) -> Vec<String> {
+    pub fn texts(&self, path: &TargetPath) -> Vec<String> {
         let attribute = self.holder(path).and_then(|holder| json::get(holder, path.attribute()));
         let items = attribute.map_or(&[][..], json::items);
         let chosen = items.iter().filter(|item| path.filter().is_none_or(|filter| is_chosen(item, filter)));
