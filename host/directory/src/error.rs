@@ -95,13 +95,12 @@ pub enum DirectoryError {
         reason: String,
     },
     /// A server does not show that it knows what was already read, maybe from another one of the same directory. What it lacks is not gone.
-    #[error(
-        "{url} is behind what was already read of this directory, or does not say how far it has come. It is tried \
-         again; if the directory was restored from a backup, make the restored server the only one in url for one cycle"
-    )]
+    #[error("{url} is behind what was already read of this directory, or does not say how far it has come. {advice}")]
     Behind {
         /// The server.
         url: String,
+        /// What becomes of it, and what to do.
+        advice: &'static str,
     },
     /// The server refused an operation for a reason that is none of the others.
     #[error("{url} refuses {operation}: result {code}: {reason}")]

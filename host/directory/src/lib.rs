@@ -12,6 +12,7 @@ mod options;
 mod reading;
 mod search;
 mod selection;
+mod state;
 mod tls;
 mod watermark;
 

@@ -8,46 +8,10 @@ mod support;
 use std::time::Duration;
 
 use provisor_directory::{ActiveDirectoryOptions, Directory, DomainChanges, ObjectQuery};
-use provisor_tests::controller::{SYNC_ACCOUNT, SYNC_PASSWORD};
-use provisor_tests::{Class, ControllerDouble, ControllerOptions, Fault, Guid, RequestKind};
-use support::domain::{self, READ, assert_holds_all, connection, directory, import, members};
+use provisor_tests::{Class, Fault, RequestKind};
+use support::controller::{group, options, people, read_from, start};
+use support::domain::{self, READ, assert_holds_all, directory, import, members};
 use support::{Store, everything, names};
-
-fn start() -> ControllerDouble {
-    ControllerDouble::start(&ControllerOptions::default()).unwrap()
-}
-
-/// The domain as read from these controllers.
-fn options(controllers: &[&ControllerDouble]) -> ActiveDirectoryOptions {
-    let urls: Vec<String> = controllers.iter().map(|controller| controller.tls_url()).collect();
-    let who = format!("{SYNC_ACCOUNT}@lab.test");
-    domain::options(connection(&urls, controllers[0].ca_file(), &who, SYNC_PASSWORD))
-}
-
-fn read_from(controllers: &[&ControllerDouble]) -> Directory {
-    directory(options(controllers))
-}
-
-/// A unit with so many people in it, `u0` and so on.
-fn people(controller: &ControllerDouble, count: usize) -> Vec<Guid> {
-    controller.change(|domain| {
-        let unit = domain.add(domain.domain(), Class::Unit, "People", &[]).unwrap();
-        (0..count)
-            .map(|number| {
-                let mail = format!("u{number}@lab.test");
-                domain.add(unit, Class::User, &format!("u{number}"), &[("mail", &mail)]).unwrap()
-            })
-            .collect()
-    })
-}
-
-fn group(controller: &ControllerDouble, name: &str, of: &[Guid]) -> Guid {
-    controller.change(|domain| {
-        let group = domain.add(domain.users(), Class::Group, name, &[]).unwrap();
-        domain.link_all(group, "member", of).unwrap();
-        group
-    })
-}
 
 fn by_numbers(options: ActiveDirectoryOptions) -> Directory {
     directory(ActiveDirectoryOptions { changes: DomainChanges::ChangeNumbers, ..options })
@@ -159,29 +123,6 @@ async fn a_cookie_that_is_refused_or_lost_leads_to_everything_and_still_finds_th
     }
     store.watermark = Some(provisor_directory::Watermark::from_octets(b"garbage".to_vec()));
     assert!(import(&mut store, &directory).await.unwrap().full);
-}
-
-#[tokio::test]
-async fn a_controller_that_was_set_back_is_read_anew_and_believed_where_it_is_alone() {
-    let first = start();
-    let people = people(&first, 10);
-    let before = first.snapshot();
-    first.change(|domain| {
-        domain.set(people[0], "mail", &["new@lab.test"]).unwrap();
-        domain.add(domain.users(), Class::User, "late", &[]).unwrap();
-    });
-    let second = first.second("dc2").unwrap();
-    let (alone, several) = (read_from(&[&first]), read_from(&[&first, &second]));
-    let stores = [everything(&alone, READ).await, everything(&several, READ).await];
-    first.roll_back(&before);
-    let [mut by_alone, mut by_several] = stores;
-    let report = import(&mut by_alone, &alone).await.unwrap();
-    assert!(report.full && report.absent_is_deleted, "{report:?}");
-    assert_holds_all(&by_alone, &alone).await;
-    // The other one knows more, but is not asked while the first answers; nobody takes the first at its word.
-    let error = import(&mut by_several, &several).await.unwrap_err();
-    assert!(matches!(error, provisor_directory::DirectoryError::Behind { .. }) && error.is_transient(), "{error}");
-    assert!(by_several.entry("CN=late,").is_some());
 }
 
 #[tokio::test]

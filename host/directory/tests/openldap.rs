@@ -12,10 +12,11 @@ use provisor_directory::{
     BindMethod, ConnectionOptions, Directory, DirectoryError, Feed, ImportRequest, Ldif, LdifOptions, ObjectQuery,
     OpenLdap, OpenLdapOptions, SourceOptions, TlsFault, Watermark,
 };
-use provisor_model::{AttributeSyntax, CheckOutcome, Secret, Value};
+use provisor_model::{AttributeSyntax, CheckLine, CheckOutcome, Secret, Value};
 use provisor_tests::certificates::Validity;
 use provisor_tests::ldif::{Directory as Generated, SUFFIX, SYNC_DN, SYNC_PASSWORD, Size};
 use provisor_tests::{Authority, ChangeLog, Slapd, SlapdOptions};
+use support::double::{BOUND, Double, Step};
 use support::{Store, everything, names};
 
 const ATTRIBUTES: &[&str] = &["uid", "cn", "sn", "displayName", "mail", "title", "manager", "member", "ou"];
@@ -469,5 +470,26 @@ async fn the_check_stops_at_what_is_wrong() {
         let last = lines.last().unwrap();
         assert_eq!(last.what, what);
         assert!(matches!(last.outcome, CheckOutcome::Failed(_)), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_breaks_off_behind_the_bind_gives_way_to_the_next() {
+    let slapd = slapd(5, ChangeLog::None);
+    let bound = Step::Answer(BOUND.to_vec());
+    // It hangs up, or says nothing more.
+    for steps in [vec![bound.clone(), Step::HangUp], vec![bound]] {
+        let broken = Double::start(steps).await;
+        let read = || -> Directory {
+            let urls = vec![broken.url.clone(), slapd.tls_url()];
+            let connection = ConnectionOptions { urls, timeout: Duration::from_secs(2), ..connection(&slapd) };
+            OpenLdap::new(over(connection, &slapd)).unwrap().into()
+        };
+        assert!(everything(&read(), ATTRIBUTES).await.entry("uid=").is_some());
+        assert!(read().schema().await.unwrap().len() > 10);
+        let query = ObjectQuery::Dn(person(0).parse().unwrap());
+        assert_eq!(read().read_object(query, &names(ATTRIBUTES), None).await.unwrap().len(), 1);
+        let lines = read().check().await;
+        assert!(!lines.iter().any(CheckLine::is_failure), "{lines:?}");
     }
 }

@@ -27,17 +27,31 @@ pub(crate) struct Work<'e> {
     pub(crate) fresh: Vec<u8>,
 }
 
+/// Why no mapping claims an entry. One without an object class may be of none that is told apart, or set aside by the source.
+fn unclaimed(entry: &EntryView<'_>) -> Reason {
+    let class = entry.object_class;
+    if !class.is_empty() {
+        return Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
+    }
+    let dn = entry.dn.to_string();
+    if dn.contains("\nCNF:") || dn.contains("\\0ACNF:") {
+        let detail = "The directory sets this object aside: it lost a name conflict between two controllers (CNF in its name). \
+                      Rename it, or delete it, in the directory.";
+        return Reason::new("set-aside", detail);
+    }
+    let detail =
+        "It has none of the classes in object-classes, or the directory sets it aside as an object of the system.";
+    Reason::new("no-mapping", detail)
+}
+
 impl<'e> Work<'e> {
     pub(crate) fn new(chain: &Chain, entry: EntryView<'e>, known: &'e [u8], names: Arc<DraftNames>) -> Self {
-        let unclaimed = chain.kind_of(entry.object_class).is_none().then(|| {
-            let class = if entry.object_class.is_empty() { "without an object class" } else { entry.object_class };
-            let reason = Reason::new("no-mapping", format!("no mapping claims entries of the object class {class}"));
-            Outcome::OutOfScope { plugin: None, reason }
-        });
+        let left_out = || Outcome::OutOfScope { plugin: None, reason: unclaimed(&entry) };
+        let decided = chain.kind_of(entry.object_class).is_none().then(left_out);
         Self {
             entry,
             built: DraftAttributes::new(names),
-            decided: unclaimed,
+            decided,
             valid_until: None,
             steps: Vec::new(),
             known,

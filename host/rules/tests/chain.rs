@@ -87,6 +87,23 @@ fn an_entry_that_no_mapping_claims_is_out_of_scope() {
 }
 
 #[test]
+fn an_entry_that_the_directory_set_aside_says_so() {
+    let lab = Lab::new(&["people"]);
+    let chain = lab.bind(&[binding("people", no_config())]);
+    let loser = entry("", "CN=twin\\0ACNF:00e0ed2e-4a0e-4c12-8d5e-0f8f8a0c6b1e,DC=lab", &[]);
+    let container = entry("", "CN=Users,DC=lab", &[]);
+    let reasons: Vec<_> = evaluate(&chain, &[loser, container])
+        .into_iter()
+        .map(|evaluation| match evaluation.outcome {
+            Outcome::OutOfScope { plugin: None, reason } => reason,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(reasons[0].code == "set-aside" && reasons[0].detail.contains("name conflict"), "{reasons:?}");
+    assert!(reasons[1].code == "no-mapping" && reasons[1].detail.contains("object-classes"), "{reasons:?}");
+}
+
+#[test]
 fn a_filter_drops_and_a_mapping_excludes() {
     let lab = Lab::new(&["people", "guest"]);
     let chain = lab.bind(&[binding("people", no_config()), guest(json!({ "drops": "bob", "kind": "" }))]);

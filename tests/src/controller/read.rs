@@ -193,12 +193,26 @@ impl Replica {
             "attributeTypes" if object.guid == self.places.aggregate => schema::descriptions(),
             "canonicalName" => text(self.canonical_name(object)),
             "wellKnownObjects" if object.guid == self.places.domain => self.well_known(),
+            "replUpToDateVector" if object.guid == self.places.domain && !self.vector.is_empty() => vec![self.heard()],
             "primaryGroupToken" if object.values("objectClass").contains(&b"group".to_vec()) => {
                 let sid = object.values("objectSid").first().map(|sid| sid_text(sid));
                 sid.and_then(|sid| sid.rsplit('-').next().map(|rid| rid.as_bytes().to_vec())).into_iter().collect()
             }
             _ => Vec::new(),
         }
+    }
+
+    /// How far it has heard the domain's other controllers (MS-DRSR, section 5.166, in its second form).
+    fn heard(&self) -> Vec<u8> {
+        let count = u32::try_from(self.vector.len()).unwrap_or_default();
+        let mut octets: Vec<u8> = [2, 0, count, 0].iter().flat_map(|number: &u32| number.to_le_bytes()).collect();
+        for (database, usn) in &self.vector {
+            octets.extend(database.octets());
+            octets.extend(usn.to_le_bytes());
+            // When that was, which no clock of this server tells.
+            octets.extend([0; 8]);
+        }
+        octets
     }
 
     fn canonical_name(&self, object: &Object) -> String {

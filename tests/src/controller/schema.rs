@@ -192,6 +192,7 @@ static ATTRIBUTES: &[Attribute] = &[
     one("objectCategory", "1.2.840.113556.1.4.782", Syntax::Name, Stored),
     many("canonicalName", "1.2.840.113556.1.4.916", Syntax::Text, Constructed),
     one("parentGUID", "1.2.840.113556.1.4.1224", Syntax::Octets, Constructed),
+    one("replUpToDateVector", "1.2.840.113556.1.4.4", Syntax::Octets, Constructed),
     one("mS-DS-ConsistencyGuid", "1.2.840.113556.1.4.1360", Syntax::Octets, Stored),
     one("lastLogonTimestamp", "1.2.840.113556.1.4.1696", Syntax::LargeInteger, Stored),
     one("isRecycled", "1.2.840.113556.1.4.2058", Syntax::Boolean, Stored),

@@ -12,6 +12,11 @@ use crate::clock::now;
 use crate::connection::Connection;
 use crate::error::DirectoryError;
 
+/// What to do about a controller that was set back, beside others.
+const SET_BACK: &str = "It has gone back behind what it told before: it was set back to a copy, which its partners do not notice. \
+                        Take it out of url, leave another controller in it, and run provisor sync once with --initial; then \
+                        demote it and join it to the domain again";
+
 /// How changes are read, and the first of them.
 #[derive(Debug)]
 pub(crate) enum Start {
@@ -66,6 +71,35 @@ impl ActiveDirectory {
         }
     }
 
+    /// Whether a controller was set back, and is read anew because the domain has no other.
+    ///
+    /// # Errors
+    /// When it was set back and the domain has others: nothing is to be read of it.
+    pub(super) fn set_back(
+        &self,
+        url: &str,
+        controller: &Controller,
+        standing: Option<&Standing>,
+    ) -> Result<bool, DirectoryError> {
+        match (was_set_back(controller, standing), self.is_alone(controller)) {
+            (false, _) => Ok(false),
+            (true, true) => {
+                tracing::warn!(
+                    url,
+                    "The only controller of the domain has gone back behind what it told before: it was restored from a copy. \
+                     Everything is read."
+                );
+                Ok(true)
+            }
+            (true, false) => Err(DirectoryError::Behind { url: url.to_owned(), advice: SET_BACK }),
+        }
+    }
+
+    /// Whether the domain has no other controller, as this one says itself; where it does not say, whether none is configured.
+    pub(super) fn is_alone(&self, controller: &Controller) -> bool {
+        controller.alone.unwrap_or(!self.endpoint.has_several())
+    }
+
     /// Who was told so far and is not any more sees less: what is out of sight is not gone.
     fn not_less(
         &self,
@@ -77,9 +111,13 @@ impl ActiveDirectory {
         if mark.is_none_or(|mark| mark.way < refused) {
             return Ok(());
         }
+        let why = match error {
+            DirectoryError::Rights { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
         let reason = format!(
-            "DirSync was granted so far, and is refused now ({error}). Nothing was taken for deleted. Grant the account its rights \
-             again (provisor check names them); to go on with less, run provisor sync NAME --initial once"
+            "DirSync was granted so far, and is not any more: {why}. Nothing was taken for deleted; to go on with less, run \
+             provisor sync once with --initial"
         );
         Err(DirectoryError::Rights { url: url.to_owned(), reason })
     }
@@ -114,18 +152,6 @@ fn was_set_back(controller: &Controller, standing: Option<&Standing>) -> bool {
         Some(controller.newest_change? < known)
     };
     standing.and_then(own).unwrap_or(false)
-}
-
-/// Whether a controller was set back; said once.
-pub(crate) fn set_back(url: &str, controller: &Controller, standing: Option<&Standing>) -> bool {
-    let back = was_set_back(controller, standing);
-    if back {
-        tracing::warn!(
-            url,
-            "This controller has gone back behind what it told before: it was restored from a copy. Everything is read."
-        );
-    }
-    back
 }
 
 /// How far a controller has come by its own word.

@@ -34,6 +34,20 @@ pub(crate) async fn check(server: &ActiveDirectory) -> Vec<CheckLine> {
 
 async fn look(server: &ActiveDirectory, lines: &mut Vec<CheckLine>) -> Found<()> {
     let mut connection = connection::check(&server.endpoint, lines).await?;
+    for _ in 1..server.endpoint.servers.len() {
+        let (url, kept) = (connection.url().to_owned(), lines.len());
+        match look_at(server, connection, lines).await {
+            // It broke off after it was reached, as it would in an import.
+            Err(failed) if failed.1.is_transient() => {
+                connection = connection::check_next(&server.endpoint, &url, failed, lines, kept).await?;
+            }
+            looked => return looked,
+        }
+    }
+    look_at(server, connection, lines).await
+}
+
+async fn look_at(server: &ActiveDirectory, mut connection: Connection, lines: &mut Vec<CheckLine>) -> Found<()> {
     let base = server.options.base.as_ref();
     let controller = Controller::read(&mut connection, base).await.map_err(|error| ("domain", error))?;
     lines.push(domain(&controller));

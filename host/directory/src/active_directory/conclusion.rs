@@ -2,7 +2,7 @@
 
 use super::begin::vector_of;
 use super::cookie::Vector;
-use super::import::{ActiveDirectoryImport, State};
+use super::import::ActiveDirectoryImport;
 use super::position::{Mark, Way};
 use crate::error::DirectoryError;
 use crate::import::{Completion, ImportKind};
@@ -29,7 +29,7 @@ impl ActiveDirectoryImport {
 
     /// Whether the domain has no other controller, as it says itself; where it does not say, whether none is configured.
     pub(super) fn is_alone(&self) -> bool {
-        self.controller.alone.unwrap_or(!self.server.endpoint.has_several())
+        self.server.is_alone(&self.controller)
     }
 
     pub(super) fn covers_all(&self) -> bool {
@@ -37,9 +37,7 @@ impl ActiveDirectoryImport {
     }
 
     pub fn finish(self) -> Result<Completion, DirectoryError> {
-        if self.state != State::Ended {
-            return Err(self.broken());
-        }
+        self.state.ended(&self.url)?;
         let absent_is_deleted = self.absent_is_deleted();
         let lost = self.is_alone() && absent_is_deleted;
         let vector = self.vector();

@@ -119,6 +119,13 @@ impl DirSync {
             2 | 12 | 53 | 80 if !self.asked.cookie.is_empty() && !self.answered => {
                 return Err(DirectoryError::WatermarkLost { url: url.to_owned(), reason: describe(&result) });
             }
+            50 => {
+                let reason = format!(
+                    "{}. Grant the account the right Replicating Directory Changes on the domain (provisor check has the command)",
+                    describe(&result)
+                );
+                return Err(DirectoryError::Rights { url: url.to_owned(), reason });
+            }
             _ => return Err(result_error(url, "a question for changes (DirSync)", &self.asked.base, &result)),
         }
         let end = match message::result_control(&result, DIR_SYNC) {

@@ -34,6 +34,12 @@ pub(crate) struct Controller {
     pub alone: Option<bool>,
 }
 
+/// What to do about a controller that lags behind others.
+pub(crate) const LAGS: &str = "It is tried again, and read when it has learnt from the domain's other controllers what it \
+                               lacks. If that is lost, because a controller is gone for good or was restored before others \
+                               had learnt it, take that controller out of url, leave another in it, and run provisor sync \
+                               once with --initial";
+
 /// What is read of the root DSE.
 const ROOT: &[&str] = &[
     "defaultNamingContext",
@@ -66,7 +72,7 @@ impl Controller {
         }
         let first = |name: &str| texts(&root, name).next().map(str::to_owned);
         if texts(&root, "isSynchronized").any(|flag| flag.eq_ignore_ascii_case("FALSE")) {
-            return Err(DirectoryError::Behind { url });
+            return Err(DirectoryError::Behind { url, advice: LAGS });
         }
         let domain = match (base, first("defaultNamingContext")) {
             (Some(base), default) => {

@@ -6,9 +6,9 @@ use std::fmt;
 
 use provisor_model::{AttributeName, SourceId};
 
-use super::begin::{Start, set_back};
+use super::begin::Start;
 use super::dirsync::DirSync;
-use super::domain::Controller;
+use super::domain::{Controller, LAGS};
 use super::entries::Entries;
 use super::objects::Object;
 use super::position::{Mark, Standing, Way};
@@ -19,6 +19,7 @@ use crate::error::DirectoryError;
 use crate::import::{ImportItem, ImportKind, ImportRequest};
 use crate::search::message::WireEntry;
 use crate::search::paged::Paged;
+use crate::state::{State, broken};
 use crate::watermark::{Position, fingerprint};
 
 /// How often everything is listed where the controller tells of deletions: rights may be taken away without a word.
@@ -67,14 +68,6 @@ pub(crate) struct ActiveDirectoryImport {
     pub(super) state: State,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Running,
-    Ended,
-    /// An error, after which nothing may follow.
-    Broken,
-}
-
 /// One thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
@@ -119,32 +112,24 @@ impl ActiveDirectoryImport {
     pub async fn begin(server: &ActiveDirectory, request: ImportRequest) -> Result<Self, DirectoryError> {
         // What may not be asked for is refused before anything is connected.
         server.allow(&request.attributes)?;
-        let mut failed = Vec::new();
-        for _ in 0..server.attempts() {
-            match Self::begin_at(server, &request).await {
-                Err(error @ DirectoryError::Behind { .. }) => {
-                    failed.push(error);
-                    server.endpoint.pass_over();
-                }
-                // A connection that broke is made again, to whichever controller answers.
-                Err(error) if error.is_transient() => failed.push(error),
-                other => return other,
-            }
-        }
-        Err(DirectoryError::of_servers(failed))
+        Connection::at_any(&server.endpoint, |connection| Self::begin_at(server, &request, connection)).await
     }
 
-    async fn begin_at(server: &ActiveDirectory, request: &ImportRequest) -> Result<Self, DirectoryError> {
+    async fn begin_at(
+        server: &ActiveDirectory,
+        request: &ImportRequest,
+        mut connection: Connection,
+    ) -> Result<Self, DirectoryError> {
         let time = now();
-        let mut connection = Connection::open(&server.endpoint).await?;
         let controller = Controller::read(&mut connection, server.options.base.as_ref()).await?;
+        let standing = Standing::read(request.known.as_ref(), &server.options.connection.urls);
+        let was_set_back = server.set_back(connection.url(), &controller, standing.as_ref())?;
         let schema = read_schema(&mut connection, &controller.domain).await?;
         let entries = Entries::new(&request.attributes, schema, server.options.object.clone())?;
         let fingerprint = server.fingerprint(&controller);
-        let standing = Standing::read(request.known.as_ref(), &server.options.connection.urls);
         let fitting = Position::<Mark>::resume_or_why(request.watermark.as_ref(), &fingerprint, &request.attributes);
         let mark = fitting.as_ref().ok().cloned();
-        let mark = mark.filter(|_| !set_back(connection.url(), &controller, standing.as_ref()));
+        let mark = mark.filter(|_| !was_set_back);
         let mark = mark.filter(|mark| mark.way == Way::ChangeNumbers || !mark.whole_is_due(time));
         let start = server.start(&mut connection, &controller, entries.wire(), mark.as_ref()).await?;
         let mut import = Self {
@@ -182,7 +167,7 @@ impl ActiveDirectoryImport {
             tracing::info!(url = import.url, "{why}: everything is read once.");
         }
         if import.kind == ImportKind::Full && !import.controller.heard.is_empty() && !import.knows_all() {
-            return Err(DirectoryError::Behind { url: import.url });
+            return Err(DirectoryError::Behind { url: import.url, advice: LAGS });
         }
         import.connection = Some(connection);
         Ok(import)
@@ -240,14 +225,10 @@ impl ActiveDirectoryImport {
     }
 
     pub async fn next_page(&mut self) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
-        match self.state {
-            State::Broken => return Err(self.broken()),
-            State::Ended => return Ok(None),
-            State::Running => {}
+        if !self.state.begin(&self.url)? {
+            return Ok(None);
         }
-        // Also where the caller gives up waiting: nothing follows from what was not read to its end.
-        self.state = State::Broken;
-        let Some(mut connection) = self.connection.take() else { return Err(self.broken()) };
+        let Some(mut connection) = self.connection.take() else { return Err(broken(&self.url)) };
         let page = loop {
             match self.advance(&mut connection).await {
                 Err(error) if error.is_transient() && self.retries > 0 => {
@@ -257,8 +238,9 @@ impl ActiveDirectoryImport {
             }
         };
         if page.is_none() && self.kind == ImportKind::Full && !self.knows_all() {
-            // What it has not learnt would be undone, and who is missing there is not gone.
-            return Err(DirectoryError::Behind { url: self.url.clone() });
+            // What it has not learnt would be undone, and who is missing there is not gone. The next cycle asks another.
+            self.server.endpoint.pass_over(&self.url);
+            return Err(DirectoryError::Behind { url: self.url.clone(), advice: LAGS });
         }
         if page.is_none() && self.kind == ImportKind::Incremental && self.is_alone() && !self.covers_all() {
             // It has another life, and forgot changes that the cookie says are known: nobody would ever tell that they are undone.
@@ -267,7 +249,7 @@ impl ActiveDirectoryImport {
                 reason: "the only controller of the domain was restored from a backup".into(),
             });
         }
-        self.state = if page.is_some() { State::Running } else { State::Ended };
+        self.state.read(page.is_some());
         // Who is missing is asked after.
         self.connection = Some(connection);
         Ok(page)
@@ -345,7 +327,7 @@ impl ActiveDirectoryImport {
 
     /// Which of these objects are still there.
     pub async fn still_there(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
-        let mut connection = self.connection.take().ok_or_else(|| self.broken())?;
+        let mut connection = self.connection.take().ok_or_else(|| broken(&self.url))?;
         let items = self.look_after(&mut connection, ids).await?;
         self.connection = Some(connection);
         Ok(items)
@@ -356,18 +338,10 @@ impl ActiveDirectoryImport {
         if self.way == Way::ChangeNumbers && self.kind == ImportKind::Incremental && !ids.is_empty() {
             return Err(self.came_back("an object"));
         }
-        let mut connection = self.connection.take().ok_or_else(|| self.broken())?;
+        let mut connection = self.connection.take().ok_or_else(|| broken(&self.url))?;
         let items = self.read_whole(&mut connection, ids).await?;
         self.connection = Some(connection);
         Ok(items)
-    }
-
-    pub(super) fn broken(&self) -> DirectoryError {
-        DirectoryError::EndedEarly {
-            url: self.url.clone(),
-            reason: "the import was not read to its end".into(),
-            transient: true,
-        }
     }
 }
 

@@ -85,24 +85,11 @@ impl ActiveDirectory {
         Ok(Self { options: Box::new(options), endpoint })
     }
 
-    /// How often something is tried before it counts as failed: at each controller, and at an only one twice.
-    fn attempts(&self) -> usize {
-        self.endpoint.servers.len().max(2)
-    }
-
     pub(crate) async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
-        let mut failed = Vec::new();
-        for _ in 0..self.attempts() {
-            match self.attributes_once().await {
-                Err(error) if error.is_transient() => failed.push(error),
-                other => return other,
-            }
-        }
-        Err(DirectoryError::of_servers(failed))
+        Connection::at_any(&self.endpoint, |connection| self.read_attributes(connection)).await
     }
 
-    async fn attributes_once(&self) -> Result<SourceAttributes, DirectoryError> {
-        let mut connection = Connection::open(&self.endpoint).await?;
+    async fn read_attributes(&self, mut connection: Connection) -> Result<SourceAttributes, DirectoryError> {
         let controller = Controller::read(&mut connection, self.options.base.as_ref()).await?;
         let server = read_schema(&mut connection, &controller.domain).await?;
         connection.close().await;
@@ -123,13 +110,21 @@ impl ActiveDirectory {
         attributes: &BTreeSet<AttributeName>,
     ) -> Result<Vec<Entry>, DirectoryError> {
         self.allow(attributes)?;
-        let mut connection = Connection::open(&self.endpoint).await?;
+        Connection::at_any(&self.endpoint, |connection| self.read_object_at(connection, &query, attributes)).await
+    }
+
+    async fn read_object_at(
+        &self,
+        mut connection: Connection,
+        query: &ObjectQuery,
+        attributes: &BTreeSet<AttributeName>,
+    ) -> Result<Vec<Entry>, DirectoryError> {
         let controller = Controller::read(&mut connection, self.options.base.as_ref()).await?;
         let schema = read_schema(&mut connection, &controller.domain).await?;
         let mut entries = Entries::new(attributes, schema, self.options.object.clone())?;
         let classes = self.class_filter();
         let whole = |part: String| format!("(&{classes}{part})");
-        let (base, scope, filter) = match &query {
+        let (base, scope, filter) = match query {
             ObjectQuery::Dn(dn) => (dn.to_string(), Scope::Base, classes.clone()),
             ObjectQuery::SourceId(id) => (names::by_id(id), Scope::Base, classes.clone()),
             ObjectQuery::Attribute { name, value } => {

@@ -1,7 +1,6 @@
 //! Going on after a connection broke in mid-import: at the same controller from where it stood, at another from where the import
 //! began.
 
-use super::begin::set_back;
 use super::domain::Controller;
 use super::import::{Active, ActiveDirectoryImport, Task};
 use super::position::Way;
@@ -11,12 +10,15 @@ use crate::error::DirectoryError;
 impl ActiveDirectoryImport {
     /// Connects again, maybe to another controller, and goes on where that can be done.
     pub(super) async fn connect_again(&mut self, error: DirectoryError) -> Result<Connection, DirectoryError> {
-        self.retries -= 1;
+        if self.retries < self.server.endpoint.servers.len() {
+            // It is not the first time: the next controller may be steadier.
+            self.server.endpoint.pass_over(&self.url);
+        }
         tracing::warn!(%error, "The connection was lost in mid-import; it is made again.");
-        let mut connection = Connection::open(&self.server.endpoint).await?;
-        let controller = Controller::read(&mut connection, self.server.options.base.as_ref()).await?;
+        let (mut connection, controller) = self.reach_again().await?;
         let same = controller.invocation.is_some() && controller.invocation == self.controller.invocation;
-        if set_back(connection.url(), &controller, self.standing.as_ref()) {
+        if self.server.set_back(connection.url(), &controller, self.standing.as_ref())? {
+            // Everything is read of it by the next cycle.
             return Err(error);
         }
         self.first = None;
@@ -51,5 +53,22 @@ impl ActiveDirectoryImport {
         let newest_change = if same { self.controller.newest_change } else { controller.newest_change };
         self.controller = Controller { newest_change, ..controller };
         Ok(connection)
+    }
+
+    /// A connection to a controller that says how far it is; to the next where one breaks off at once.
+    async fn reach_again(&mut self) -> Result<(Connection, Controller), DirectoryError> {
+        let mut failed = Vec::new();
+        while self.retries > 0 {
+            self.retries -= 1;
+            let mut connection = Connection::open(&self.server.endpoint).await?;
+            match Controller::read(&mut connection, self.server.options.base.as_ref()).await {
+                Err(error) if error.is_transient() => {
+                    self.server.endpoint.pass_over(connection.url());
+                    failed.push(error);
+                }
+                read => return Ok((connection, read?)),
+            }
+        }
+        Err(DirectoryError::of_servers(failed))
     }
 }

@@ -26,10 +26,13 @@ pub(crate) async fn check(
     let mut used: Option<Connection> = None;
     let mut failed = Vec::new();
     let mut ended = None;
-    let mut servers = endpoint.servers.iter();
-    for server in servers.by_ref() {
+    let mut servers = endpoint.servers.iter().enumerate();
+    for (place, server) in servers.by_ref() {
         match look(endpoint, server, used.is_some(), lines).await {
-            Ok(connection) if used.is_none() => used = Some(connection),
+            Ok(connection) if used.is_none() => {
+                endpoint.answered(place);
+                used = Some(connection);
+            }
             Ok(connection) => connection.close().await,
             Err((what, error)) if error.another_server_may_help() => failed.push((what, error)),
             Err(end) => {
@@ -40,7 +43,7 @@ pub(crate) async fn check(
     }
     let warning = |(what, error): (&'static str, DirectoryError)| CheckLine::warning(what, error.to_string());
     let untried =
-        servers.map(|server| CheckLine::warning("connection", format!("{} was not tried after that", server.url)));
+        servers.map(|(_, server)| CheckLine::warning("connection", format!("{} was not tried after that", server.url)));
     match (used, ended) {
         (Some(connection), ended) => {
             lines.extend(failed.into_iter().chain(ended).map(warning).chain(untried));
@@ -56,6 +59,24 @@ pub(crate) async fn check(
             Err((what, DirectoryError::of_servers(failed.into_iter().map(|(_, error)| error).collect())))
         }
     }
+}
+
+/// A connection to the next server, in place of the one at `url` that broke off while it was looked at. Of the lines, those
+/// from `kept` on were about it: its failure takes their place.
+///
+/// # Errors
+/// When none can be used.
+pub(crate) async fn check_next(
+    endpoint: &Endpoint,
+    url: &str,
+    (what, error): (&'static str, DirectoryError),
+    lines: &mut Vec<CheckLine>,
+    kept: usize,
+) -> Result<Connection, (&'static str, DirectoryError)> {
+    lines.truncate(kept);
+    lines.push(CheckLine::warning(what, error.to_string()));
+    endpoint.pass_over(url);
+    Connection::open(endpoint).await.map_err(|error| ("connection", error))
 }
 
 /// Looks at one server.

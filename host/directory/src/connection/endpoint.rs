@@ -110,11 +110,19 @@ impl Endpoint {
         }
     }
 
-    /// Lets the server behind the one that answered last be tried first.
-    pub fn pass_over(&self) {
+    /// Lets the server behind this one be tried first, where this is the one that answered last; otherwise somebody has moved
+    /// on already.
+    pub fn pass_over(&self, url: &str) {
         let place = self.last.standing().place;
-        self.failed(place, Instant::now());
-        self.answered(if place + 1 < self.servers.len() { place + 1 } else { 0 });
+        if self.servers.get(place).is_some_and(|server| server.url == url) {
+            self.failed(place, Instant::now());
+            self.answered(if place + 1 < self.servers.len() { place + 1 } else { 0 });
+        }
+    }
+
+    /// How often something is tried before it counts as failed: at each server, and at an only one twice.
+    pub fn attempts(&self) -> usize {
+        self.servers.len().max(2)
     }
 
     /// Whether several servers keep the directory, so that one may be behind another.
@@ -179,10 +187,12 @@ mod tests {
     fn a_first_server_that_is_passed_over_is_left_alone_as_well() {
         let endpoint = endpoint();
         endpoint.answered(0);
-        endpoint.pass_over();
+        endpoint.pass_over("ldaps://a.example");
         let now = Instant::now();
         assert_eq!(order(&endpoint, now), [1, 2, 0]);
-        endpoint.pass_over();
+        endpoint.pass_over("ldaps://a.example");
+        assert_eq!(order(&endpoint, now), [1, 2, 0], "it was passed over already");
+        endpoint.pass_over("ldaps://b.example");
         assert_eq!(order(&endpoint, now), [2, 0, 1]);
         assert_eq!(order(&endpoint, now + LEFT_ALONE), [0, 2, 1]);
     }

@@ -6,6 +6,7 @@ mod check;
 mod dial;
 mod endpoint;
 mod exchange;
+mod failover;
 mod fault;
 mod flow;
 mod grammar;
@@ -35,7 +36,7 @@ use ldap3::{
 use tokio::task::JoinHandle;
 
 use crate::error::{DirectoryError, server_words};
-pub(crate) use check::check;
+pub(crate) use check::{check, check_next};
 pub(crate) use endpoint::Endpoint;
 use endpoint::Server;
 use flow::{Flow, Taken};

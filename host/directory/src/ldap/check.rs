@@ -28,7 +28,24 @@ pub(crate) async fn check(server: &OpenLdap) -> Vec<CheckLine> {
 
 async fn look(server: &OpenLdap, lines: &mut Vec<CheckLine>) -> Result<(), (&'static str, DirectoryError)> {
     let mut connection = connection::check(&server.endpoint, lines).await?;
+    for _ in 1..server.endpoint.servers.len() {
+        let (url, kept) = (connection.url().to_owned(), lines.len());
+        match look_at(server, connection, lines).await {
+            // It broke off after it was reached, as it would in an import.
+            Err(failed) if failed.1.is_transient() => {
+                connection = connection::check_next(&server.endpoint, &url, failed, lines, kept).await?;
+            }
+            looked => return looked,
+        }
+    }
+    look_at(server, connection, lines).await
+}
 
+async fn look_at(
+    server: &OpenLdap,
+    mut connection: Connection,
+    lines: &mut Vec<CheckLine>,
+) -> Result<(), (&'static str, DirectoryError)> {
     let base = read_one(&mut connection, &server.base, EVERYTHING, &["1.1"]).await.map_err(|error| ("base", error))?;
     if base.is_none() {
         let (url, base) = (connection.url().to_owned(), server.base.clone());

@@ -24,6 +24,7 @@ use crate::options::SourceOptions;
 use crate::reading::Reader;
 use crate::search::paged::Paged;
 use crate::selection::{Aliases, Selection};
+use crate::state::{State, broken};
 use crate::watermark::{Position, fingerprint};
 
 /// A running import.
@@ -68,14 +69,6 @@ pub(crate) struct OpenLdapImport {
     /// Whether not being found by an id has been shown to mean something.
     pub(super) lookups_proven: bool,
     state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Running,
-    Ended,
-    /// An error, after which nothing may follow.
-    Broken,
 }
 
 /// What is being done.
@@ -210,25 +203,16 @@ impl OpenLdapImport {
     }
 
     pub async fn next_page(&mut self) -> Result<Option<Vec<ImportItem>>, DirectoryError> {
-        match self.state {
-            State::Broken => return Err(self.broken()),
-            State::Ended => return Ok(None),
-            State::Running => {}
+        if !self.state.begin(&self.url)? {
+            return Ok(None);
         }
-        // Also where the caller gives up waiting: nothing follows from what was not read to its end.
-        self.state = State::Broken;
-        let Some(mut connection) = self.connection.take() else { return Err(self.broken()) };
+        let Some(mut connection) = self.connection.take() else { return Err(broken(&self.url)) };
         let page = self.advance(&mut connection).await?;
-        if page.is_some() {
-            self.state = State::Running;
+        self.state.read(page.is_some());
+        if page.is_some() || self.doubts_absence() {
             self.connection = Some(connection);
         } else {
-            self.state = State::Ended;
-            if self.doubts_absence() {
-                self.connection = Some(connection);
-            } else {
-                connection.close().await;
-            }
+            connection.close().await;
         }
         Ok(page)
     }
@@ -261,12 +245,12 @@ impl OpenLdapImport {
 
     /// What follows from a part that is done.
     fn conclude(&mut self, index: usize, active: Active) -> Result<(), DirectoryError> {
-        let Some(base) = self.bases.get_mut(index) else { return Err(self.broken()) };
+        let Some(base) = self.bases.get_mut(index) else { return Err(broken(&self.url)) };
         match active {
             Active::Entries { .. } | Active::Ids(_) => base.absent_is_deleted = true,
             Active::Refresh(mut refresh) => {
                 let changed = refresh.take_changed();
-                let Some(End { cookie, absent_is_deleted }) = refresh.end() else { return Err(self.broken()) };
+                let Some(End { cookie, absent_is_deleted }) = refresh.end() else { return Err(broken(&self.url)) };
                 if let Some(cookie) = cookie {
                     base.mark = Some(Mark::of_cookie(cookie.clone()));
                 }
@@ -313,9 +297,7 @@ impl OpenLdapImport {
     }
 
     pub fn finish(self) -> Result<Completion, DirectoryError> {
-        if self.state != State::Ended {
-            return Err(self.broken());
-        }
+        self.state.ended(&self.url)?;
         let absent_is_deleted = self.absent_is_deleted();
         let since = self.stamps.from(self.began.clone());
         let mark = |base: &Base| match (&self.way, &since) {
@@ -356,14 +338,6 @@ impl OpenLdapImport {
     /// Whether entries are asked when they were changed.
     pub(super) fn reads_stamps(&self) -> bool {
         !matches!(self.way, Way::Sync(Dialect::OpenLdap(_))) || matches!(self.doubt, Doubt::Unshown(_))
-    }
-
-    pub(super) fn broken(&self) -> DirectoryError {
-        DirectoryError::EndedEarly {
-            url: self.url.clone(),
-            reason: "the import was not read to its end".into(),
-            transient: true,
-        }
     }
 }
 

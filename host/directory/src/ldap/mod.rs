@@ -67,7 +67,10 @@ impl OpenLdap {
     }
 
     pub(crate) async fn attributes(&self) -> Result<SourceAttributes, DirectoryError> {
-        let mut connection = Connection::open(&self.endpoint).await?;
+        Connection::at_any(&self.endpoint, |connection| self.read_attributes(connection)).await
+    }
+
+    async fn read_attributes(&self, mut connection: Connection) -> Result<SourceAttributes, DirectoryError> {
         let server = ServerSchema::read(&mut connection, &self.base).await?;
         connection.close().await;
         Ok(SourceAttributes { schema: server.schema, aliases: server.aliases, untold: &[] })
@@ -96,11 +99,21 @@ impl OpenLdap {
         {
             return Ok(Vec::new());
         }
-        let mut connection = Connection::open(&self.endpoint).await?;
+        let read = |connection| self.read_object_at(connection, &query, attributes, known);
+        Connection::at_any(&self.endpoint, read).await
+    }
+
+    async fn read_object_at(
+        &self,
+        mut connection: Connection,
+        query: &ObjectQuery,
+        attributes: &BTreeSet<AttributeName>,
+        known: Option<&Known>,
+    ) -> Result<Vec<Entry>, DirectoryError> {
         let known = self.standing(known);
         let earlier = known.as_ref().map(|known| known.source_id.as_str());
         let object = self.identification(&mut connection, earlier).await?;
-        let (bases, scope, part) = match &query {
+        let (bases, scope, part) = match query {
             ObjectQuery::Dn(dn) => (vec![dn.to_string()], Scope::Base, Some(String::new())),
             ObjectQuery::SourceId(id) => {
                 (self.bases(), Scope::Subtree, identity::filter(&object.source_id_attribute, id))

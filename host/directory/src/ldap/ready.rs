@@ -28,6 +28,10 @@ pub(crate) struct Ready {
     pub fell_back: bool,
 }
 
+/// What to do about a server that is behind others. One alone is believed.
+const RESTORED: &str = "It is tried again; if the directory was restored from a backup, make the restored server the only \
+                        one in url for one cycle";
+
 async fn close_all(servers: Vec<Ready>) {
     for ready in servers {
         ready.connection.close().await;
@@ -42,9 +46,24 @@ impl OpenLdap {
     /// never learn of that): everything is read then, and nobody taken for deleted.
     pub(super) async fn ready(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
         let mut behind: Vec<Ready> = Vec::new();
+        let mut failed = Vec::new();
         for _ in &self.endpoint.servers {
-            let ready = match self.look(request).await {
+            let connection = match Connection::open(&self.endpoint).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    close_all(behind).await;
+                    return Err(error);
+                }
+            };
+            let url = connection.url().to_owned();
+            let ready = match self.look(connection, request).await {
                 Ok(ready) => ready,
+                // It broke off after it was reached.
+                Err(error) if error.is_transient() => {
+                    self.endpoint.pass_over(&url);
+                    failed.push(error);
+                    continue;
+                }
                 Err(error) => {
                     close_all(behind).await;
                     return Err(error);
@@ -55,12 +74,13 @@ impl OpenLdap {
                 return Ok(ready);
             }
             behind.push(ready);
-            self.endpoint.pass_over();
+            self.endpoint.pass_over(&url);
         }
         let asked = |url: &String| behind.iter().any(|ready| ready.connection.url() == url);
         if !self.options.connection.urls.iter().all(asked) {
-            let errors = behind.iter().map(|ready| DirectoryError::Behind { url: ready.connection.url().to_owned() });
-            let error = DirectoryError::of_servers(errors.collect());
+            let url = |ready: &Ready| ready.connection.url().to_owned();
+            failed.extend(behind.iter().map(|ready| DirectoryError::Behind { url: url(ready), advice: RESTORED }));
+            let error = DirectoryError::of_servers(failed);
             close_all(behind).await;
             return Err(error);
         }
@@ -73,8 +93,7 @@ impl OpenLdap {
         Ok(ready)
     }
 
-    async fn look(&self, request: &ImportRequest) -> Result<Ready, DirectoryError> {
-        let mut connection = Connection::open(&self.endpoint).await?;
+    async fn look(&self, mut connection: Connection, request: &ImportRequest) -> Result<Ready, DirectoryError> {
         let schema = ServerSchema::read(&mut connection, &self.base).await?;
         let root = RootDse::read(&mut connection).await?;
         // A watermark of a time in which nothing was kept beside it says the same.

@@ -19,6 +19,7 @@ use crate::reading::Raw as _;
 use crate::search::EVERYTHING;
 use crate::search::message::WireEntry;
 use crate::search::paged::{Manner, Paged, Wanted};
+use crate::state::broken;
 
 impl OpenLdapImport {
     /// Begins what a task asks for.
@@ -114,7 +115,7 @@ impl OpenLdapImport {
 
     /// Which of these the directory still has: as what is read of it, or otherwise.
     pub async fn still_there(&mut self, ids: &[SourceId]) -> Result<Vec<ImportItem>, DirectoryError> {
-        let Some(mut connection) = self.connection.take() else { return Err(self.broken()) };
+        let Some(mut connection) = self.connection.take() else { return Err(broken(&self.url)) };
         let mut found = Vec::new();
         for part in ids.chunks(LOOKED_UP) {
             found.extend(self.look_for(&mut connection, part).await?);

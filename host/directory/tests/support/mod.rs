@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a failure here ends a test")]
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub mod controller;
 pub mod domain;
 pub mod double;
 

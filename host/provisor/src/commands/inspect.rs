@@ -31,7 +31,7 @@ pub async fn run(context: Context, inspect: cli::Inspect, json: bool) -> Result<
     };
     let written = file.map(|file| file.finish(&report)).transpose()?;
     if prints_csv {
-        context.output.say(&to_csv(&report.findings));
+        context.output.data(&to_csv(&report.findings));
     } else {
         let asked = !no_target;
         context.output.print(&*report, |report| show(report, usize::from(first), asked, written.as_deref()))?;

@@ -225,7 +225,9 @@ fn settings_table(schema: &Json) -> String {
             None => String::new(),
         };
         let description = property.get("description").and_then(Json::as_str).unwrap_or_default();
-        [name.clone(), default, description.to_owned()]
+        // As many lines as the table has room for, not as many as its author wrote.
+        let description: Vec<&str> = description.split_whitespace().collect();
+        [name.clone(), default, description.join(" ")]
     };
     table(["setting", "default", "meaning"], properties.iter().map(row)) + "\n"
 }

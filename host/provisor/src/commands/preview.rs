@@ -16,7 +16,7 @@ use super::{Context, mismatch, plugin_name, show};
 use crate::cli;
 use crate::failure::{Failure, Status};
 use crate::operation::{Answer, Request};
-use crate::output::{counts, table};
+use crate::output::{counts, plain, table};
 
 /// The largest plugin that is read, in octets.
 const MAX_PLUGIN: u64 = 64 * 1024 * 1024;
@@ -91,7 +91,7 @@ fn operations(first: &[PlannedOperation]) -> String {
     let operation = |planned: &PlannedOperation| {
         let reason = planned.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let PlannedOperation { operation, kind, dn, changes, .. } = planned;
-        format!("\n{operation} {kind} {dn}{reason}\n{}", show::changes(changes, "  "))
+        format!("\n{operation} {kind} {}{}\n{}", plain(dn), plain(&reason), show::changes(changes, "  "))
     };
     first.iter().map(operation).collect()
 }
@@ -130,7 +130,7 @@ pub fn show_plugin(preview: &PluginPreview) -> String {
         text += &numbers_table([what, "entries"], numbers);
     }
     for difference in &preview.first {
-        text += &format!("{}\n", difference.dn);
+        text += &format!("{}\n", plain(&difference.dn));
         if difference.before != difference.after {
             text += &format!("  {} -> {}\n", difference.before, difference.after);
         }

@@ -5,6 +5,7 @@ use provisor_sync::ProvisionReport;
 use super::{Context, mismatch};
 use crate::failure::{Failure, Status};
 use crate::operation::{Answer, Request};
+use crate::output::plain;
 
 /// Provisions the object and shows each step.
 pub async fn run(context: Context, name: String, object: String) -> Result<Status, Failure> {
@@ -16,12 +17,12 @@ pub async fn run(context: Context, name: String, object: String) -> Result<Statu
 }
 
 fn show(report: &ProvisionReport) -> String {
-    let mut text = format!("{} (source id {})\n", report.dn, report.id);
+    let mut text = format!("{} (source id {})\n", plain(&report.dn), plain(&report.id));
     for step in &report.steps {
-        text += &format!("{:<8} {:<8} {}\n", step.step, step.status, step.description);
+        text += &format!("{:<8} {:<8} {}\n", step.step, step.status, plain(&step.description));
         for (name, value) in &step.details {
             text += &format!("         {name}: {}\n", value.replace('\n', "\n           "));
         }
     }
-    text + &format!("{}: {}\n", report.configuration, report.outcome)
+    text + &format!("{}: {}\n", report.configuration, plain(&report.outcome))
 }

@@ -2,6 +2,8 @@
 
 use provisor_sync::ShownChange;
 
+use crate::output::plain;
+
 /// Changes, a line each: `title: "Engineer" to "Manager" (people)`.
 pub fn changes(changes: &[ShownChange], indent: &str) -> String {
     let quoted = |value: &Option<String>| value.as_ref().map_or_else(|| "nothing".to_owned(), |value| shortened(value));
@@ -18,12 +20,9 @@ pub fn changes(changes: &[ShownChange], indent: &str) -> String {
 /// A value in one line, of bearable length, without what could steer a terminal.
 fn shortened(value: &str) -> String {
     const LONGEST: usize = 100;
-    let plain = |character: char| if character.is_control() { '\u{fffd}' } else { character };
-    let mut shown: String = value.chars().take(LONGEST).map(plain).collect();
-    if value.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+    let start: String = value.chars().take(LONGEST).collect();
+    let more = if value.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    format!("{}{more}", plain(&start))
 }
 
 #[cfg(test)]
@@ -39,7 +38,7 @@ mod tests {
             by: Some("people".into()),
         };
         assert_eq!(changes(&[change(Some("A"), Some("B"))], "  "), "  title: A -> B (people)\n");
-        assert_eq!(changes(&[change(None, Some("B\u{1b}"))], ""), "title: B\u{fffd} (people)\n");
+        assert_eq!(changes(&[change(None, Some("B\u{1b}"))], ""), "title: B\\1B (people)\n");
         assert_eq!(changes(&[change(Some("A"), None)], ""), "title: A -> nothing (people)\n");
         assert!(changes(&[change(None, Some(&"x".repeat(500)))], "").chars().count() < 130);
     }

@@ -4,7 +4,7 @@ use super::plugin::plugins_table;
 use super::{Context, mismatch};
 use crate::failure::{Failure, Status};
 use crate::operation::{Activity, Answer, ConfigurationState, Request, StatusReport};
-use crate::output::{ago, counts, step_word, table};
+use crate::output::{ago, counts, plain, step_word, table};
 
 /// How many objects that wait for another attempt are named for each configuration; `--json` has more of them.
 const NAMED: usize = 5;
@@ -36,7 +36,8 @@ fn show(report: &StatusReport) -> String {
         for waiting in state.status.iter().flat_map(|status| &status.escrowed).take(NAMED) {
             let due = jiff::Timestamp::now().as_millisecond() >= waiting.next;
             let again = if due { "in the next cycle".to_owned() } else { ago(waiting.next) };
-            text += &format!("{}: {} is tried again {again}: {}\n", state.name, waiting.dn, waiting.error);
+            let (dn, error) = (plain(&waiting.dn), plain(&waiting.error));
+            text += &format!("{}: {dn} is tried again {again}: {error}\n", state.name);
         }
         if let Some(operations) = &state.would_do {
             text += &format!("{}: staging; a cycle would carry out {}\n", state.name, counts(operations));

@@ -6,7 +6,7 @@ use super::{Context, mismatch};
 use crate::cli;
 use crate::failure::{Failure, Status};
 use crate::operation::{Answer, Request};
-use crate::output::counts;
+use crate::output::{counts, plain};
 
 /// Runs a cycle and shows what it did.
 pub async fn run(context: Context, sync: cli::Sync) -> Result<Status, Failure> {
@@ -56,7 +56,7 @@ pub fn show(report: &CycleReport) -> String {
         }
     }
     for failure in &report.failures {
-        text += &format!("    {}: {}\n", failure.dn, failure.error);
+        text += &format!("    {}: {}\n", plain(&failure.dn), plain(&failure.error));
     }
     text
 }

@@ -1,5 +1,6 @@
 //! What commands print: text for a person, or one JSON document.
 
+mod plain;
 mod progress;
 mod table;
 mod time;
@@ -11,6 +12,8 @@ use serde_json::json;
 
 use crate::failure::Failure;
 
+pub use plain::plain;
+use plain::plain_lines;
 pub use progress::{ProgressLine, word as step_word};
 pub use table::{counts, table};
 pub use time::{ago, clock, since};
@@ -29,20 +32,24 @@ impl Output {
 
     /// Prints a document: as JSON, or as the text that `show` makes of it.
     pub fn print<T: Serialize>(self, document: &T, show: impl FnOnce(&T) -> String) -> Result<(), Failure> {
-        let text = if self.json {
-            serde_json::to_string_pretty(document).map_err(anyhow::Error::from)?
+        if self.json {
+            self.write(&serde_json::to_string_pretty(document).map_err(anyhow::Error::from)?);
         } else {
-            show(document)
-        };
-        self.write(&text);
+            self.say(&show(document));
+        }
         Ok(())
     }
 
     /// Prints a line or more for a person; with `--json` nothing.
     pub fn say(self, text: &str) {
         if !self.json {
-            self.write(text);
+            self.write(&plain_lines(text));
         }
+    }
+
+    /// Prints what another program is to read, such as CSV, as it is.
+    pub fn data(self, text: &str) {
+        self.write(text);
     }
 
     /// Says why the command failed: on standard error, and with `--json` as the document, too.
@@ -51,7 +58,7 @@ impl Output {
             self.write(&format!("{:#}", json!({ "error": failure })));
         }
         // A closed standard error leaves nobody to tell.
-        let _ = writeln!(stderr(), "provisor: {failure}");
+        let _ = writeln!(stderr(), "provisor: {}", plain_lines(&failure.to_string()));
     }
 
     /// A progress line for long work: on a terminal, and not with `--json`.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 
+use super::plain;
+
 /// A table with a header. It is as wide as the terminal at most.
 pub fn table<R>(header: impl IntoIterator<Item = &'static str>, rows: impl IntoIterator<Item = R>) -> String
 where
@@ -14,7 +16,7 @@ where
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header.into_iter().collect::<Vec<_>>());
     for row in rows {
-        table.add_row(row.into_iter().map(|cell| printable(&cell)).collect::<Vec<_>>());
+        table.add_row(row.into_iter().map(|cell| plain(&cell).into_owned()).collect::<Vec<_>>());
     }
     table.to_string()
 }
@@ -24,13 +26,6 @@ pub fn counts(counts: &BTreeMap<String, u64>) -> String {
     let shown: Vec<String> =
         counts.iter().filter(|(_, count)| **count > 0).map(|(word, count)| format!("{count} {word}")).collect();
     if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
-}
-
-/// Text from a directory without what could steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() && character != '\n' { '\u{fffd}' } else { character })
-        .collect()
 }
 
 #[cfg(test)]
@@ -46,8 +41,8 @@ mod tests {
 
     #[test]
     fn control_characters_of_a_directory_do_not_reach_the_terminal() {
-        let shown = table(["name"], [["\u{1b}[2Jada".to_owned()]]);
-        assert!(shown.contains("\u{fffd}[2Jada"), "{shown}");
+        let shown = table(["name"], [["\u{1b}[2Jada\nCNF:1".to_owned()]]);
+        assert!(shown.contains("\\1B[2Jada\\0ACNF:1"), "{shown}");
         assert!(!shown.contains('\u{1b}'), "{shown}");
     }
 }
