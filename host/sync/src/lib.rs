@@ -17,6 +17,7 @@ mod import;
 mod inspect;
 mod live;
 mod matching;
+mod misfits;
 mod neighbours;
 mod ownership;
 mod pipeline;

@@ -101,8 +101,8 @@ mod tests {
                 row(&[("value", "c@x"), ("type", "Work")], false),
             ]))
         };
-        assert_eq!(found("emails", rows(), "emails.value"), ["b@x", "a@x", "c@x"]);
-        assert_eq!(found("emails", rows(), "emails"), ["b@x", "a@x", "c@x"]);
+        assert_eq!(found("emails", rows(), "emails.value"), ["b@x", "c@x", "a@x"]);
+        assert_eq!(found("emails", rows(), "emails"), ["b@x", "c@x", "a@x"]);
         assert_eq!(found("emails", rows(), "emails[type eq \"work\"].value"), ["b@x", "c@x"]);
         assert_eq!(found("emails", rows(), "phoneNumbers.value"), Vec::<String>::new());
     }
