@@ -104,6 +104,11 @@ async fn ask(store: &Store, target: &ScimTarget, context: &Context, page: Vec<Qu
     }
     let mut changed = false;
     for ((kind, path), questions) in sorts {
+        let (confirmed, questions) = confirm(target, context, questions).await?;
+        changed |= keep(store, confirmed, context).await?;
+        if questions.is_empty() {
+            continue;
+        }
         let found = find(target, context, &kind, &path, &questions).await?;
         let mut answers = Vec::with_capacity(questions.len());
         for (question, found) in questions.into_iter().zip(found) {
@@ -117,6 +122,36 @@ async fn ask(store: &Store, target: &ScimTarget, context: &Context, page: Vec<Qu
         changed |= keep(store, answers, context).await?;
     }
     Ok(changed)
+}
+
+/// Those of whom the resource that had the value still has it, and the others: to look at one resource costs a target less than
+/// a search, and much less where it has to be listed.
+async fn confirm(
+    target: &ScimTarget,
+    context: &Context,
+    questions: Vec<Question>,
+) -> Result<(Vec<(Question, Answer)>, Vec<Question>), SyncError> {
+    let look = |question: Question| async move {
+        let Some(known) = question.known.clone() else { return Ok((question, None)) };
+        match target.read(&question.kind, &known).await {
+            Ok(Some(resource)) if target.has_value(&question.kind, &resource, &question.path, &question.value) => {
+                Ok((question, Some(Answer::Found(known))))
+            }
+            Err(error) if error.concerns_whole_target() => Err(error),
+            // What else it is, the search and what follows it find out.
+            Ok(_) | Err(_) => Ok((question, None)),
+        }
+    };
+    let concurrency = context.configuration.target.concurrency.max(1);
+    let looked: Vec<_> = stream::iter(questions).map(look).buffered(concurrency).collect().await;
+    let (mut confirmed, mut left) = (Vec::new(), Vec::new());
+    for outcome in looked {
+        match outcome? {
+            (question, Some(answer)) => confirmed.push((question, answer)),
+            (question, None) => left.push(question),
+        }
+    }
+    Ok((confirmed, left))
 }
 
 /// Who has the values that are asked for, in their order.
