@@ -106,7 +106,7 @@ async fn an_import_by_dirsync_goes_on_at_the_other_controller_where_it_broke_off
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_begins_at_the_other_controller_where_the_first_answer_broke_off() {
     let (mut story, _other, relay) = breaking(FEW, "", 15_000).await;
-    goes_on(&mut story, &relay, "another one is");
+    goes_on(&mut story, &relay, "another attempt went well");
 }
 
 #[tokio::test(flavor = "multi_thread")]
