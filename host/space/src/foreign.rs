@@ -14,7 +14,8 @@ use crate::{EntryKey, MetaKey, Space, SpaceError};
 pub struct CrossReference {
     /// The attribute that says here who is meant.
     pub attribute: AttributeName,
-    /// The object classes whose entries stand for somebody else by their own value of it; none where only rules give values.
+    /// The object classes whose entries stand for somebody else by their own value of it; none where only rules give
+    /// values.
     pub object_classes: BTreeSet<String>,
     /// The kind of the resource.
     pub kind: String,
@@ -45,8 +46,8 @@ impl Space {
         if self.cross_references == wanted {
             return Ok(());
         }
-        // The resources stay: references to them were exported, and may have to be taken away. So do the answers, as far as
-        // they are still asked for.
+        // The resources stay: references to them were exported, and may have to be taken away. So do the answers, as
+        // far as they are still asked for.
         let asked: Vec<[String; 3]> = wanted
             .iter()
             .map(|rule| [rule.attribute.to_key(), rule.kind.clone(), rule.path.as_str().to_owned()])
@@ -141,7 +142,8 @@ impl Space {
         self.mark_referrers_dirty(key)
     }
 
-    /// Forgets a resource that is no longer at the target, and that no entry here has: no reference to it is left there.
+    /// Forgets a resource that is no longer at the target, and that no entry here has: no reference to it is left
+    /// there.
     ///
     /// # Errors
     /// When the database fails.
@@ -237,8 +239,9 @@ impl Space {
         Ok(statement.query_row([key.0], |row| row.get(0).map(EntryKey)).optional()?.unwrap_or(key))
     }
 
-    /// Whom a value of this attribute means that nobody has here; none inside where nobody was found, and none at all where
-    /// the target was never asked. Where objects of other directories are not found by this attribute, nobody is meant.
+    /// Whom a value of this attribute means that nobody has here; none inside where nobody was found, and none at all
+    /// where the target was never asked. Where objects of other directories are not found by this attribute, nobody is
+    /// meant.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.

@@ -180,8 +180,8 @@ impl Space {
         found.map(|(key, id, dn)| Ok((EntryKey(key), SourceId::from_storage(&id)?, dn))).transpose()
     }
 
-    /// Which entry a resource belongs to, or will by the plan: what a reference at the target means here. Ids may be numbers
-    /// that each kind counts for itself; where the kind is not known, people come before groups.
+    /// Which entry a resource belongs to, or will by the plan: what a reference at the target means here. Ids may be
+    /// numbers that each kind counts for itself; where the kind is not known, people come before groups.
     ///
     /// # Errors
     /// When the database fails or the row is damaged.

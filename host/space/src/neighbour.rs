@@ -69,8 +69,8 @@ impl Neighbour {
         found(&self.connection, HOLDER, params![resource.as_str(), kind])
     }
 
-    /// The entry of its source, if any, that keeps this resource; or, where its configuration runs (`claims`), that is to
-    /// have it as the one of this anchor.
+    /// The entry of its source, if any, that keeps this resource; or, where its configuration runs (`claims`), that is
+    /// to have it as the one of this anchor.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,9 +84,9 @@ impl Neighbour {
         heir(&self.connection, kind, resource, anchor, claims).map(|found| found.map(|(keeper, _)| keeper))
     }
 
-    /// Leaves a resource to its entry that keeps it or is to have it, and returns that; none where there is none by now. In its next
-    /// cycle it reads what the target has, and makes it what it should be. Until then it has the resource, so that it takes
-    /// it away if it leaves.
+    /// Leaves a resource to its entry that keeps it or is to have it, and returns that; none where there is none by
+    /// now. In its next cycle it reads what the target has, and makes it what it should be. Until then it has the
+    /// resource, so that it takes it away if it leaves.
     ///
     /// # Errors
     /// When the database fails, or is not to be had for five seconds; then nothing has been left to it.
@@ -165,7 +165,8 @@ fn keeper(row: &Row<'_>) -> Result<Keeper, SpaceError> {
 }
 
 impl Space {
-    /// Whether another configuration of this host kept this resource too, under this anchor, and let go of it for this one.
+    /// Whether another configuration of this host kept this resource too, under this anchor, and let go of it for this
+    /// one.
     ///
     /// # Errors
     /// When the database fails.

@@ -20,8 +20,8 @@ pub struct Question {
     pub known: Option<ResourceId>,
 }
 
-/// From when on a resource that was found is looked at again, in milliseconds: it may be somebody else's by then. Up to as
-/// much again is added, so that not all come at once.
+/// From when on a resource that was found is looked at again, in milliseconds: it may be somebody else's by then. Up to
+/// as much again is added, so that not all come at once.
 const CONFIRMED: i64 = 43_200_000;
 
 impl Space {
@@ -90,9 +90,9 @@ impl Space {
         asked.into_iter().try_for_each(|question| self.wake_question(question))
     }
 
-    /// Keeps the answer: the resource that has the value, or that none has. Who refers to it is evaluated again where that
-    /// is another than before; whether it is, is returned. Where nobody has it, it is asked again after a pause that grows,
-    /// but for who `only_looks`, after whom the next cycle asks.
+    /// Keeps the answer: the resource that has the value, or that none has. Who refers to it is evaluated again where
+    /// that is another than before; whether it is, is returned. Where nobody has it, it is asked again after a pause
+    /// that grows, but for who `only_looks`, after whom the next cycle asks.
     ///
     /// # Errors
     /// When the database fails.
@@ -128,8 +128,8 @@ impl Space {
         })
     }
 
-    /// Keeps that a question could not be answered: what was known holds, and it is asked again after a pause, or in the next
-    /// cycle behind who `only_looks`.
+    /// Keeps that a question could not be answered: what was known holds, and it is asked again after a pause, or in
+    /// the next cycle behind who `only_looks`.
     ///
     /// # Errors
     /// When the database fails.

@@ -36,7 +36,8 @@ pub struct Waiting {
     pub single: bool,
 }
 
-/// The key of the DN in a value of DN syntax, or of the id that stands in place of one, without the unique id that may follow it (RFC 4517, section 3.3.21).
+/// The key of the DN in a value of DN syntax, or of the id that stands in place of one, without the unique id that may
+/// follow it (RFC 4517, section 3.3.21).
 pub(crate) fn name_of_reference(value: &str) -> Option<DnKey> {
     let name = match value.rsplit_once('#') {
         Some((name, id)) if id.starts_with('\'') && id.ends_with("'B") => name,
@@ -46,9 +47,9 @@ pub(crate) fn name_of_reference(value: &str) -> Option<DnKey> {
 }
 
 impl Space {
-    /// The entries that an attribute of this entry names by DN, id or value, or that tell by an attribute of their own that
-    /// they are among them; as far as they are in the source. Where memberships are [flat](crate::Memberships), those
-    /// within groups in place of the groups.
+    /// The entries that an attribute of this entry names by DN, id or value, or that tell by an attribute of their own
+    /// that they are among them; as far as they are in the source. Where memberships are [flat](crate::Memberships),
+    /// those within groups in place of the groups.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
@@ -84,8 +85,8 @@ impl Space {
     }
 
     /// The entry that this entry means by a DN: the one it was resolved to when it was first named, else the one that
-    /// has the name now. Where no attribute of the entry holds the DN, the entry is evaluated again when the name comes or
-    /// goes.
+    /// has the name now. Where no attribute of the entry holds the DN, the entry is evaluated again when the name comes
+    /// or goes.
     ///
     /// # Errors
     /// When the database fails or a row is damaged.
@@ -182,8 +183,8 @@ impl Space {
         Ok(found.collect::<Result<_, _>>()?)
     }
 
-    /// The number of the entry that the first attribute of this entry which holds a DN was resolved to; it may have left
-    /// since.
+    /// The number of the entry that the first attribute of this entry which holds a DN was resolved to; it may have
+    /// left since.
     ///
     /// # Errors
     /// When the database fails.

@@ -97,8 +97,8 @@ pub(crate) fn anchor_is_shared(anchor: &Anchor, rival: &str) -> Reason {
     Reason::new("anchor-shared", detail)
 }
 
-/// Holds an entry: nothing of it is exported, and it is evaluated again, in the next cycle or, where that costs requests,
-/// after a pause that grows.
+/// Holds an entry: nothing of it is exported, and it is evaluated again, in the next cycle or, where that costs
+/// requests, after a pause that grows.
 pub(crate) fn hold(
     space: &mut Space,
     context: &Context,

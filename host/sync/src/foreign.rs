@@ -124,8 +124,8 @@ async fn ask(store: &Store, target: &ScimTarget, context: &Context, page: Vec<Qu
     Ok(changed)
 }
 
-/// Those of whom the resource that had the value still has it, and the others: to look at one resource costs a target less than
-/// a search, and much less where it has to be listed.
+/// Those of whom the resource that had the value still has it, and the others: to look at one resource costs a target
+/// less than a search, and much less where it has to be listed.
 async fn confirm(
     target: &ScimTarget,
     context: &Context,

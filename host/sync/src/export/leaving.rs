@@ -19,8 +19,8 @@ pub(super) enum Look {
     Ended(Prepared, Reply),
 }
 
-/// Looks whether an operation that ends a link may do so. What another configuration of this host keeps, or is to have, is left
-/// to that; what has been given to another object is let go of.
+/// Looks whether an operation that ends a link may do so. What another configuration of this host keeps, or is to have,
+/// is left to that; what has been given to another object is let go of.
 pub(super) async fn look(
     store: &Store,
     target: &ScimTarget,

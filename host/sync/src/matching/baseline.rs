@@ -47,7 +47,8 @@ pub(crate) fn baseline(
     (values, references)
 }
 
-/// The kind of each reference, where the target tells it: by `type`, or by the address in `$ref` (RFC 7643, section 2.4).
+/// The kind of each reference, where the target tells it: by `type`, or by the address in `$ref` (RFC 7643, section
+/// 2.4).
 fn with_kinds(resource: &RemoteResource, path: &TargetPath, ids: BTreeSet<ResourceId>) -> Remote {
     let mut kinds: BTreeMap<&str, Vec<Option<String>>> = BTreeMap::new();
     let holder = path.schema().and_then(|urn| member(&resource.document, urn)).unwrap_or(&resource.document);
@@ -126,8 +127,8 @@ pub(crate) fn resolve_references(space: &Space, stored: &StoredEntry, body: &mut
     Ok(())
 }
 
-/// Whether a resource of this entry is among these. Two kinds may count their ids for themselves: where the target tells
-/// another kind, and somebody else of ours is that one, it is not this entry's.
+/// Whether a resource of this entry is among these. Two kinds may count their ids for themselves: where the target
+/// tells another kind, and somebody else of ours is that one, it is not this entry's.
 fn is_among(space: &Space, id: &SourceId, remote: &Remote) -> Result<bool, SyncError> {
     for (own, resource) in space.resources_of(id)? {
         let same_id = remote.range((resource.clone(), None)..).take_while(|(other, _)| *other == resource);

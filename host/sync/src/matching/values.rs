@@ -5,8 +5,8 @@ use provisor_space::{Planned, Sent, StoredEntry};
 
 use crate::context::Context;
 
-/// The attributes by which this object's resource is looked for, in order, with the values it would have: of several values,
-/// such as addresses, only the primary one, or the first: a further one may be somebody else's.
+/// The attributes by which this object's resource is looked for, in order, with the values it would have: of several
+/// values, such as addresses, only the primary one, or the first: a further one may be somebody else's.
 pub(super) fn values_to_match(context: &Context, planned: &Planned, stored: &StoredEntry) -> Vec<(TargetPath, String)> {
     let external_id = &context.paths.external_id;
     let usual = vec![external_id.clone()];
