@@ -101,10 +101,8 @@ pub(crate) fn value(
         types::TargetValue::ReferenceBy(named) => {
             Some(DraftValue::ReferenceBy { attribute: AttributeName::new(named.attribute), value: named.value })
         }
-        types::TargetValue::ReferencesOf(place) => {
-            let present = found.get(place as usize).is_some_and(|values| !values.is_empty());
-            present.then(|| reads.attribute(place).map(DraftValue::ReferencesOf)).flatten()
-        }
+        // Also where the entry lists nobody: those whose primary group it is are told by themselves.
+        types::TargetValue::ReferencesOf(place) => reads.attribute(place).map(DraftValue::ReferencesOf),
         types::TargetValue::FirstUnique(candidates) => Some(DraftValue::FirstUnique(candidates)),
         types::TargetValue::Remove | types::TargetValue::SameChanged(_) => None,
     }
@@ -198,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn references_are_made_of_an_attribute_that_is_there() {
+    fn references_are_made_of_an_attribute_whether_it_has_values_or_not() {
         let references = |place| decoded(types::TargetValue::ReferencesOf(place));
         assert_eq!(references(5), Ok(Some(DraftValue::ReferencesOf("mail".into()))));
-        assert_eq!(references(4), Ok(None));
+        assert!(matches!(references(4), Ok(Some(DraftValue::ReferencesOf(_)))));
         assert!(references(3).is_err(), "the name of the entry itself is no attribute");
     }
 

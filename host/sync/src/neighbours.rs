@@ -27,7 +27,7 @@ struct Opened {
 /// What becomes of what a configuration keeps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It runs: what it waits for it will have.
+    /// It runs, or will when its document is mended: what it waits for it will have.
     Runs,
     /// It does not run by itself, or only looks: it keeps what it has.
     Rests,
@@ -168,8 +168,9 @@ impl Neighbours {
             let Some(neighbour) = neighbour else { continue };
             let document = self.documents.join(format!("{name}.toml"));
             let standing = match Configuration::read(&document) {
-                Ok(configuration) if configuration.mode == Mode::Enabled => Standing::Runs,
-                _ if document.exists() => Standing::Rests,
+                Ok(configuration) if configuration.mode != Mode::Enabled => Standing::Rests,
+                // One with a mistake in it runs again when that is mended.
+                _ if document.exists() => Standing::Runs,
                 _ => Standing::Gone,
             };
             opened.push(Opened { name: name.clone(), neighbour, standing });

@@ -236,7 +236,7 @@ fn shown(value: &TargetValue, entry: &Entry, reads: &[Read]) -> Json {
         TargetValue::ReferenceBy(named) => json!({ "reference-by": { &named.attribute: &named.value } }),
         TargetValue::ReferencesOf(place) => {
             let names: Vec<Json> = values(place).iter().map(|value| sourced(value, Shape::Text)).collect();
-            if names.is_empty() { Json::Null } else { json!({ "references": names }) }
+            json!({ "references": names })
         }
         TargetValue::FirstUnique(candidates) => json!({ "first-unique": candidates }),
         TargetValue::Remove => Json::Null,

@@ -32,7 +32,7 @@ pub(super) fn person(account: &str, further: &str) -> String {
     )
 }
 
-fn configuration(samba: &Samba, tenant: &Tenant, further: &str) -> String {
+pub(super) fn configuration(samba: &Samba, tenant: &Tenant, further: &str) -> String {
     format!(
         "{}[scope]\norganizational-units = [\"OU=staff,{}\"]\n{}[[rules]]\nplugin = \"ad-users\"\n\
          config = {{ manager-value = \"info\" }}\n[[rules]]\nplugin = \"ad-groups\"\n{further}",
@@ -46,7 +46,7 @@ const ACROSS: &str =
     "[[cross-reference]]\nattribute = \"mail\"\nfound-by = \"emails.value\"\nobject-classes = [\"contact\"]\n";
 
 /// The user names of the members of a group.
-fn members(tenant: &Tenant, group: &str) -> BTreeSet<String> {
+pub(super) fn members(tenant: &Tenant, group: &str) -> BTreeSet<String> {
     let groups = tenant.resources(Kind::Group).unwrap();
     let group = groups.iter().find(|one| one["displayName"] == group).unwrap();
     let users = tenant.resources(Kind::User).unwrap();
@@ -63,12 +63,12 @@ fn id(tenant: &Tenant, account: &str) -> Value {
     user(tenant, &format!("{account}@all.example"))["id"].clone()
 }
 
-fn names(accounts: &[&str]) -> BTreeSet<String> {
+pub(super) fn names(accounts: &[&str]) -> BTreeSet<String> {
     accounts.iter().map(|account| format!("{account}@all.example")).collect()
 }
 
 /// A cycle of one configuration makes so many writes, as many as its preview told, and the next one makes no request.
-fn settles(agent: &Agent, configuration: &str, arguments: &[&str], writes: u64) {
+pub(super) fn settles(agent: &Agent, configuration: &str, arguments: &[&str], writes: u64) {
     let preview = agent.json(&[&["preview", configuration], arguments].concat());
     assert_eq!(preview["requests"]["writes"], json!(writes), "{preview}");
     let report = agent.json(&[&["sync", configuration], arguments].concat());

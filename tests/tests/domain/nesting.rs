@@ -1,7 +1,8 @@
 //! Groups within groups whose members are members of the outer ones, and groups that are somebody's primary group.
 
+use super::across::{configuration, forest, members, names, person, settles};
 use super::organisation::Class;
-use super::{FEW, Manner, Rights, Story};
+use super::{FEW, Manner, PASSWORD, Rights, Story, agent, ldif, tenant};
 
 /// The usual primary group of people: Domain Users.
 const DOMAIN_USERS: &str = "513";
@@ -66,4 +67,24 @@ async fn members_of_groups_within_groups_are_members_of_the_outer_ones() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_has_those_whose_primary_group_it_is() {
     groups(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_lists_nobody_has_those_whose_primary_group_it_is() {
+    let crew = "dn: CN=crew,UNIT\nobjectClass: group\nsAMAccountName: crew\nmember: CN=ann,UNIT\n\n";
+    let samba = forest("LAB.TEST", "LAB", &(person("ann", "") + crew));
+    let tenant = tenant().await;
+    let agent = agent(&configuration(&samba, &tenant, ""));
+    agent.secret("password", PASSWORD);
+    settles(&agent, "lab", &[], 2);
+    // The directory takes her out of the list by itself.
+    let found = samba.search(&samba.base_dn(), "(sAMAccountName=crew)", &["objectSid"]).unwrap();
+    let sid = ldif::sid(&ldif::read(&found)[0]["objectSid"]);
+    let (_, number) = sid.rsplit_once('-').unwrap();
+    let dn = format!("CN=ann,OU=staff,{}", samba.base_dn());
+    samba.apply(&format!("dn: {dn}\nchangetype: modify\nreplace: primaryGroupID\nprimaryGroupID: {number}\n")).unwrap();
+    settles(&agent, "lab", &[], 0);
+    assert_eq!(members(&tenant, "crew"), names(&["ann"]));
+    agent.json(&["sync", "lab", "--initial"]);
+    assert_eq!(members(&tenant, "crew"), names(&["ann"]));
 }

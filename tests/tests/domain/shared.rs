@@ -143,6 +143,21 @@ async fn one_anchor_in_two_forests_is_one_account_that_passes_from_one_to_the_ot
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_waits_gets_the_account_although_their_configuration_has_a_mistake_just_then() {
+    let company = Company::begin("employeeID: 7\n", "employeeID: 7\n", "anchor = \"employeeID\"").await;
+    let before = company.account();
+    ended(&company.agent, 3, &["sync", "corp"]);
+    let file = company.agent.path("configurations/corp.toml");
+    let right = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("intervall = \"2m\"\n{right}")).unwrap();
+    company.deleted("lab");
+    assert_eq!(company.sync("lab"), json!({ "release": 1 }));
+    fs::write(&file, right).unwrap();
+    assert_eq!(company.sync("corp"), json!({ "update": 1 }));
+    assert_eq!(company.account()["id"], before["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_left_both_forests_has_no_account() {
     let company = Company::begin("employeeID: 7\n", "employeeID: 7\n", "anchor = \"employeeID\"").await;
     ended(&company.agent, 3, &["sync", "corp"]);
